@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Control groups of a VE. This folder alone knows whether the host runs cgroup v2, v1 or
+ * both (hybrid); everybody else names a limit and a value.
+ *
+ * A VE has one node per hierarchy, INSTANCE/ID, that carries the limits. On v2 (also the bare
+ * v2 of a hybrid host, where kill, freeze, populated, pressure and CPU time live) there is one
+ * level more, INSTANCE/ID/payload, which is delegated to the VE's root and is the root of its
+ * cgroup namespace; INSTANCE/ID/payload/attach takes processes that enter a running VE.
+ * See Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel.
+ */
+#pragma once
+
+#include "util/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_CTL_MAX };
+
+/* How this host's hierarchies lie; decided once by cg_host_open. */
+struct cg_host {
+	int v2;                         /* directory fd of the cgroup2 mount */
+	int v1[CG_CTL_MAX];             /* fd per v1 hierarchy, -1 where the controller is on v2 or absent */
+	bool on_v2[CG_CTL_MAX];         /* the controller is available in the v2 root */
+	char base[64];                  /* name of the instance's node, e.g. "berth" or "berth-3f2a91c0" */
+};
+
+#define CG_HOST_INIT { -1, { -1, -1, -1, -1, -1, -1 }, { false }, "" }
+
+MUST_CHECK int cg_host_open(struct cg_host *h, const char *base, struct err *e);
+void cg_host_close(struct cg_host *h);
+
+/* Make INSTANCE/ID in every hierarchy, and payload, delegated to uid:gid. Idempotent. */
+MUST_CHECK int cg_create(const struct cg_host *h, const char *id, uid_t uid, gid_t gid,
+			 struct err *e);
+
+/*
+ * Remove the VE's nodes (and cgroups the guest made below them) in every hierarchy; removes
+ * the instance's node too when it was the last. Absent nodes are fine. Kills nothing: -EBUSY
+ * (as an error) while processes are left.
+ */
+MUST_CHECK int cg_destroy(const struct cg_host *h, const char *id, struct err *e);
+
+/* fd of INSTANCE/ID/payload (or .../payload/attach, made on demand) for CLONE_INTO_CGROUP. */
+MUST_CHECK int cg_open_payload(const struct cg_host *h, const char *id, bool attach, int *ret,
+			       struct err *e);
+
+/*
+ * Joining the v1 hierarchies. A thread that moves itself needs no RCU grace period, another
+ * mover does (since 5.17), so the joining process opens nothing: it gets the open `tasks`
+ * files and calls cg_join itself. On a v2-only host the set is empty.
+ */
+struct cg_tasks {
+	int fd[CG_CTL_MAX];
+	unsigned n;
+};
+MUST_CHECK int cg_open_tasks(const struct cg_host *h, const char *id, struct cg_tasks *ret,
+			     struct err *e);
+int cg_join(const struct cg_tasks *t);          /* moves the caller; 0 or -Exxx; async-signal-safe */
+void cg_tasks_close(struct cg_tasks *t);
+
+/* Put the calling process (a keeper) into INSTANCE/keepers on v2, outside every VE. */
+MUST_CHECK int cg_join_keepers(const struct cg_host *h, struct err *e);
+
+/* Kill every process of the VE, frozen ones too (cgroup.kill, since 5.14; else by list). */
+MUST_CHECK int cg_kill(const struct cg_host *h, const char *id, struct err *e);
+/* Wait until no process is left. -ETIMEDOUT as an error. */
+MUST_CHECK int cg_wait_empty(const struct cg_host *h, const char *id, int timeout_ms,
+			     struct err *e);
+/* true while the VE has a process; false also when the node is absent. */
+bool cg_populated(const struct cg_host *h, const char *id);
+MUST_CHECK int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e);
+
+/* ---- limits ---------------------------------------------------------------------------- */
+
+/*
+ * A knob says where a limit lives on either kind of hierarchy and how its value is spelled
+ * there (codecs in cgroups/cg-knob.h). The parameter table (ve/params.c) holds one per row;
+ * this folder picks the file. A row without a file for the running hierarchy is refused.
+ */
+struct cg_knob;
+#define CG_NONE UINT64_MAX      /* as a value: no limit */
+
+/*
+ * Write the limit and read it back; a kernel that took something else is an error. Where
+ * memory and swap must be written in an order (v1), this knows it. Lowering memory below its
+ * use reclaims first and is refused with the use in the text (-EBUSY) rather than have the
+ * kernel kill; the old limit stands then, and at no moment is any limit lifted.
+ */
+MUST_CHECK int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k,
+		      uint64_t value, struct err *e);
+/* The kernel's value now, in the knob's unit. -ENOENT: no node; -EOPNOTSUPP: not enforceable here. */
+int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret);
+/* Why the limit cannot be enforced on this host, or NULL when it can. */
+const char *cg_lacks(const struct cg_host *h, const struct cg_knob *k);
+
+/* cpuset: a list such as "0-3,7"; NULL or "" is every CPU (or node) of the host. */
+MUST_CHECK int cg_set_cpus(const struct cg_host *h, const char *id, const char *cpus,
+			   const char *mems, struct err *e);
+int cg_get_cpus(const struct cg_host *h, const char *id, char *ret, size_t size);
+
+/* Rates on one block device, reads and writes together each; CG_NONE lifts. */
+enum cg_io { CG_IO_BPS, CG_IO_IOPS };
+MUST_CHECK int cg_set_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what,
+			 uint64_t value, struct err *e);
+int cg_get_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what, uint64_t *ret);
+/* Forget the throttles that cg_set_io left in the root group for dev (v1); at detach. */
+void cg_forget_io(const struct cg_host *h, dev_t dev);
+
+/* Allow only the character devices every VE has, and extra ones; by a BPF program on v2. */
+struct cg_dev { char type; uint32_t major, minor; bool read, write; };  /* minor UINT32_MAX: any */
+MUST_CHECK int cg_set_devices(const struct cg_host *h, const char *id, const struct cg_dev *extra,
+			      unsigned n, struct err *e);
+
+/* ---- what is used ------------------------------------------------------------------------ */
+
+struct cg_stat {
+	uint64_t cpu_usec, throttled_usec, nr_throttled;
+	uint64_t mem_current, mem_max, swap_current, oom_kills;
+	uint64_t pids_current, pids_max;
+	uint64_t rbytes, wbytes, rios, wios;
+};
+/* Fields that this host cannot tell are UINT64_MAX. */
+MUST_CHECK int cg_read_stat(const struct cg_host *h, const char *id, struct cg_stat *ret,
+			    struct err *e);
+/* Number of processes now; 0 when the node is absent. */
+uint64_t cg_count(const struct cg_host *h, const char *id);
+
+/* fd to poll (POLLPRI on v2, POLLIN eventfd on v1) for out-of-memory events; see keeper. */
+MUST_CHECK int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events,
+			   struct err *e);

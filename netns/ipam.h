@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who owns which address: one file per address in DIR (lib/ip), named by the address, holding
+ * the VE's number. Creating it exclusively is the uniqueness check, for stopped VEs too, at a
+ * cost that does not depend on how many there are.
+ */
+#pragma once
+
+#include "util/err.h"
+#include "util/parse.h"
+
+#include <stdint.h>
+
+/* Claim for veid. Claiming what is already its own is fine. -EADDRINUSE (exit 78) names the owner. */
+MUST_CHECK int ipam_claim(int dir, const struct ipaddr *a, uint32_t veid, struct err *e);
+/* Release if veid owns it; anything else is left alone. */
+void ipam_release(int dir, const struct ipaddr *a, uint32_t veid);
+/* Owner's number, 0 when free, or -Exxx. */
+int64_t ipam_owner(int dir, const struct ipaddr *a);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pseudo terminals that belong to the VE (devpts of its own), and relaying a caller's tty. */
+#pragma once
+
+#include "util/err.h"
+
+#include <stdbool.h>
+
+/* New pty of the devpts whose mount or directory fd is pts. Both ends CLOEXEC, NOCTTY. */
+MUST_CHECK int pty_open(int pts, int *ret_master, int *ret_slave, struct err *e);
+
+/* Bind the slave with this number of `pts` over the file target (…/dev/console). */
+MUST_CHECK int pty_bind(int pts, int slave, int target_dir, const char *name, struct err *e);
+
+/*
+ * Copy bytes between the caller's terminal (raw mode, restored on return) and master, pass on
+ * window size, until master closes, `pidfd` (or -1) ends and output is drained, or the detach
+ * sequence "ESC ." is typed when detach is true. Returns 0, 1 when detached, or -Exxx.
+ */
+int pty_relay(int in, int out, int master, int pidfd, bool detach);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The mounts on top of a VE's root: /proc, /sys, /dev with its nodes, pts, shm and mqueue,
+ * /run, the cgroup2 tree, and the masks. They are made by host root while it is inside the
+ * VE's pid, net, ipc and cgroup namespaces but in a mount namespace owned by the host; when
+ * the VE's init then unshares its own mount namespace the kernel locks all of them together
+ * (MNT_LOCKED, mount_namespaces(7)), so that nothing masked can be uncovered inside.
+ */
+#pragma once
+
+#include "util/err.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct mounts_spec {
+	int root;               /* fd of the attached root of the VE */
+	uid_t uid;              /* host ids of the VE's root */
+	gid_t gid;
+	unsigned ptys;          /* limit of this VE's devpts; 0: the kernel's */
+	bool lxcfs;             /* put lxcfs' files over /proc where the host runs it */
+};
+
+/* Build all; ret_pts is a mount fd of the VE's own devpts, for its console. */
+MUST_CHECK int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e);
+
+/* Whether the path statfs()es as a running lxcfs. */
+bool mounts_lxcfs_present(void);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The template store: immutable versions, each a read-only erofs image named by the SHA-256 of
+ * its bytes (DIGEST.erofs) with a manifest beside it (DIGEST.json), and channels, names that
+ * point to a version (channels/NAME holds the digest).
+ */
+#pragma once
+
+#include "storage/loop.h"
+#include "util/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DIGEST_LEN 64           /* hex digits */
+
+struct template {
+	char digest[DIGEST_LEN + 1];
+	char name[64];          /* the name it was added under */
+	char arch[16];          /* uname -m word */
+	char distribution[64];  /* e.g. "debian-12" or "mini" */
+	char init[16];          /* systemd, sysvinit, busybox, openrc */
+	uint64_t size;          /* bytes of the image */
+	uint64_t created;       /* seconds since 1970 */
+};
+
+/* The directories of one instance. */
+struct store {
+	int dir;                /* .../template/store */
+	int channels;           /* .../template/channels */
+	int run;                /* boot-scoped records: which image was verified, on which loop device */
+};
+#define STORE_INIT { -1, -1, -1 }
+
+/* Open (and make) the store below lib (…/var/lib/berth) and run (…/run/berth). */
+MUST_CHECK int store_open(int lib, int run, struct store *ret, struct err *e);
+void store_close(struct store *s);
+
+/* By channel name, by digest, or by an unambiguous digest prefix of 12 or more digits. */
+MUST_CHECK int store_find(const struct store *s, const char *name, struct template *ret,
+			  struct err *e);
+
+/* Add the image file (moved, not copied) under its digest and point channel t->name at it. Fills t->digest and size. */
+MUST_CHECK int store_add(const struct store *s, int dfd, const char *image, struct template *t,
+			 struct err *e);
+
+/* Every version, newest first; *ret is the caller's to free. */
+MUST_CHECK int store_list(const struct store *s, struct template **ret, size_t *ret_n,
+			  struct err *e);
+
+/* Re-read the image and compare its digest. */
+MUST_CHECK int store_verify(const struct store *s, const char *digest, struct err *e);
+
+MUST_CHECK int store_tag(const struct store *s, const char *digest, const char *channel,
+			 struct err *e);
+/* Remove a version (and channels that point to it), or only the channel when given its name. */
+MUST_CHECK int store_remove(const struct store *s, const char *digest, struct err *e);
+
+/*
+ * Detached mount of the version, read-only. All VEs of a host share one loop device and so
+ * one superblock and one page cache; `own` asks for a device and cache of this VE's own.
+ * Before the first mount after boot, and whenever the file changed since, the digest is checked.
+ */
+MUST_CHECK int store_mount(const struct store *s, const char *digest, bool own, int *ret_mnt,
+			   struct err *e);

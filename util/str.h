@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bounded text without surprises: a result that does not fit is an error, never cut. */
+#pragma once
+
+#include "util/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* printf into dst[size]. Returns the length, or -ENAMETOOLONG with dst empty. */
+int str_fmt(char *dst, size_t size, const char *fmt, ...) PRINTF(3, 4);
+
+bool str_eq(const char *a, const char *b);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+
+/* True when s is not empty and every byte is in [A-Za-z0-9] or in extra. */
+bool str_is_word(const char *s, const char *extra);
+
+/* True when s holds a control character (below 0x20, or 0x7f). */
+bool str_has_control(const char *s);
+
+/*
+ * Next word of a list separated by blanks or commas: advances *s, copies the word into
+ * dst[size]. Returns 1, 0 at the end, -ENAMETOOLONG.
+ */
+int str_word(const char **s, char *dst, size_t size);
+
+/* Edit distance of two short words (at most 31 bytes are compared); for "did you mean". */
+unsigned str_distance(const char *a, const char *b);

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "util/sys-fs.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/*
+ * RESOLVE_IN_ROOT may answer EAGAIN when a rename or mount races with the walk; the kernel
+ * asks to try again (openat2(2)). A hostile guest could rename for ever, hence the bound.
+ */
+#define OPENAT2_TRIES 128
+
+static int open_in_root(int dfd, const char *rel, uint64_t flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd, tries = 0;
+
+	if (!(flags & O_PATH))
+		how.flags |= O_NONBLOCK | O_NOCTTY;
+	do {
+		fd = sys_openat2(dfd, rel, &how);
+	} while (fd < 0 && (errno == EAGAIN || errno == EINTR) && ++tries < OPENAT2_TRIES);
+	return fd;
+}
+
+static int open_checked(int dfd, const char *rel, uint64_t flags, mode_t mode, mode_t type,
+			int *ret, struct err *e)
+{
+	_fd_ int fd = open_in_root(dfd, rel, flags, mode);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(e, "open %s in the root", rel);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat %s in the root", rel);
+	if (type && (st.st_mode & S_IFMT) != type)
+		return err_set(e, EINVAL, 0, "open %s in the root: not a %s", rel,
+			       type == S_IFDIR ? "directory" : "regular file");
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+int fs_open_in_root(int dfd, const char *rel, int flags, mode_t mode, mode_t type, int *ret,
+		    struct err *e)
+{
+	return open_checked(dfd, rel, (uint64_t)flags | O_NOFOLLOW, mode, type, ret, e);
+}
+
+int fs_open_in_root_follow(int dfd, const char *rel, int flags, mode_t type, int *ret,
+			   struct err *e)
+{
+	return open_checked(dfd, rel, (uint64_t)flags, 0, type, ret, e);
+}
+
+/* Split a/b/c into "a/b" and "c"; refuses an empty or dotted last part. */
+static int split_path(const char *rel, char dir[PATH_MAX], const char **ret_name)
+{
+	const char *slash = strrchr(rel, '/');
+	const char *name = slash ? slash + 1 : rel;
+
+	if (!*name || str_eq(name, ".") || str_eq(name, ".."))
+		return -EINVAL;
+	if (!slash)
+		(void)str_fmt(dir, PATH_MAX, ".");
+	else if (str_fmt(dir, PATH_MAX, "%.*s", slash == rel ? 1 : (int)(slash - rel), rel) < 0)
+		return -ENAMETOOLONG;
+	*ret_name = name;
+	return 0;
+}
+
+static int open_parent_in_root(int dfd, const char *rel, int *ret, const char **ret_name,
+			       struct err *e)
+{
+	char dir[PATH_MAX];
+	int r = split_path(rel, dir, ret_name);
+
+	if (r < 0)
+		return err_set(e, -r, 0, "open %s in the root: bad path", rel);
+	return fs_open_in_root_follow(dfd, dir, O_RDONLY | O_DIRECTORY, S_IFDIR, ret, e);
+}
+
+int fs_replace_in_root(int dfd, const char *rel, const char *text, mode_t mode, uid_t uid,
+		       gid_t gid, struct err *e)
+{
+	_fd_ int dir = -1, fd = -1;
+	const char *name;
+	char tmp[NAME_MAX + 1];
+	int r = open_parent_in_root(dfd, rel, &dir, &name, e);
+
+	if (r < 0)
+		return r;
+	if (str_fmt(tmp, sizeof(tmp), ".%.200s.berth", name) < 0)
+		return err_set(e, ENAMETOOLONG, 0, "write %s in the root: name too long", rel);
+	(void)unlinkat(dir, tmp, 0);            /* left by a killed writer, or planted */
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "write %s in the root", rel);
+	r = fs_write_all(fd, text, strlen(text));
+	if (!r && (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0 ||
+		   renameat(dir, tmp, dir, name) < 0))
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir, tmp, 0);
+		errno = -r;
+		return err_sys(e, "write %s in the root", rel);
+	}
+	return 0;
+}
+
+int fs_mkdir_in_root(int dfd, const char *rel, mode_t mode, uid_t uid, gid_t gid,
+		     struct err *e)
+{
+	_fd_ int at = openat(dfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char part[NAME_MAX + 1], walked[PATH_MAX] = "";
+	const char *p = rel;
+
+	if (at < 0)
+		return err_sys(e, "open the root");
+	while (*(p += strspn(p, "/"))) {
+		size_t n = strcspn(p, "/"), w = strlen(walked);
+		int next;
+
+		if (str_fmt(part, sizeof(part), "%.*s", (int)n, p) < 0 ||
+		    str_fmt(walked + w, sizeof(walked) - w, "/%s", part) < 0)
+			return err_set(e, ENAMETOOLONG, 0, "make directory %s: name too long", rel);
+		if (mkdirat(at, part, mode) == 0) {
+			if (fchownat(at, part, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+				return err_sys(e, "chown directory %s in the root", walked);
+		} else if (errno != EEXIST) {
+			return err_sys(e, "make directory %s in the root", walked);
+		}
+		/* Resolve from the root again: an existing part may be a link inside it. */
+		next = open_in_root(dfd, walked, O_RDONLY | O_DIRECTORY, 0);
+		if (next < 0)
+			return err_sys(e, "open directory %s in the root", walked);
+		(void)close(at);
+		at = next;
+		p += n;
+	}
+	return 0;
+}
+
+int fs_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct err *e)
+{
+	size_t cap = 4096, len = 0;
+	_free_ char *buf = malloc(cap);
+
+	for (;;) {
+		ssize_t n;
+
+		if (!buf)
+			return err_set(e, ENOMEM, 0, "read %s: out of memory", name);
+		n = read(fd, buf + len, cap - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, "read %s", name);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return err_set(e, EFBIG, 0, "read %s: larger than %zu bytes", name, max);
+		if (cap - len < 2) {
+			char *more = realloc(buf, cap * 2);
+
+			if (!more)
+				return err_set(e, ENOMEM, 0, "read %s: out of memory", name);
+			buf = more;
+			cap *= 2;
+		}
+	}
+	buf[len] = '\0';
+	if (ret_len)
+		*ret_len = len;
+	*ret = TAKE_PTR(buf);
+	return 0;
+}
+
+int fs_read_at(int dfd, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e)
+{
+	_fd_ int fd = openat(dfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ELOOP, 0, "open %s: is a symbolic link", path);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, 0, "open %s: not a regular file", path);
+	return fs_read_fd(fd, path, max, ret, ret_len, e);
+}
+
+int fs_write_at(int dfd, const char *path, const char *text, struct err *e)
+{
+	_fd_ int fd = openat(dfd, path, O_WRONLY | O_CLOEXEC);
+	size_t len = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	do {
+		n = write(fd, text, len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, "write \"%s\" to %s", text, path);
+	if ((size_t)n != len)
+		return err_set(e, EIO, 0, "write \"%s\" to %s: short write", text, path);
+	return 0;
+}
+
+int fs_read_u64(int dfd, const char *path, uint64_t *ret)
+{
+	_fd_ int fd = openat(dfd, path, O_RDONLY | O_CLOEXEC);
+	char buf[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, buf, sizeof(buf) - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	if (str_eq(buf, "max")) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	return parse_u64(buf, 0, UINT64_MAX, ret);
+}
+
+static int save_tmp(int dir, const char *tmp, const char *text, mode_t mode)
+{
+	_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fs_write_all(fd, text, strlen(text));
+	if (r < 0)
+		return r;
+	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+int fs_save_at(int dfd, const char *path, const char *text, mode_t mode, struct err *e)
+{
+	char parent[PATH_MAX], tmp[NAME_MAX + 1];
+	_fd_ int dir = -1;
+	const char *name;
+	struct stat st;
+	int r = split_path(path, parent, &name);
+
+	if (r < 0 || str_fmt(tmp, sizeof(tmp), ".%.200s.%d", name, (int)getpid()) < 0)
+		return err_set(e, EINVAL, 0, "save %s: bad path", path);
+	dir = openat(dfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, "save %s", path);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, 0, "save %s: exists and is not a regular file", path);
+	r = save_tmp(dir, tmp, text, mode);
+	if (!r && renameat(dir, tmp, dir, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir, tmp, 0);
+		errno = -r;
+		return err_sys(e, "save %s", path);
+	}
+	if (fsync(dir) < 0)
+		return err_sys(e, "save %s", path);
+	return 0;
+}
+
+int fs_mkdir_p(int dfd, const char *path, mode_t mode, struct err *e)
+{
+	char part[PATH_MAX];
+	char *p;
+
+	if (str_fmt(part, sizeof(part), "%s", path) < 0)
+		return err_set(e, ENAMETOOLONG, 0, "make directory %s: name too long", path);
+	for (p = part + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		if (mkdirat(dfd, part, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, "make directory %s", part);
+	}
+	if (mkdirat(dfd, part, mode) < 0 && errno != EEXIST)
+		return err_sys(e, "make directory %s", part);
+	return 0;
+}
+
+int fs_open_dir(int dfd, const char *path, int *ret, struct err *e)
+{
+	int fd = openat(dfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "open directory %s", path);
+	*ret = fd;
+	return 0;
+}
+
+static int remove_at(int dfd, const char *name, dev_t dev);
+
+static int remove_children(int dfd, dev_t dev)
+{
+	int copy = openat(dfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *de;
+	int r;
+
+	if (!d) {
+		r = -errno;
+		if (copy >= 0)
+			(void)close(copy);
+		return r;
+	}
+	while ((errno = 0, de = readdir(d))) {
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+			continue;
+		r = remove_at(dfd, de->d_name, dev);
+		if (r < 0)
+			return r;
+	}
+	return -errno;
+}
+
+static int remove_at(int dfd, const char *name, dev_t dev)
+{
+	_fd_ int fd = -1;
+	struct stat st;
+	int r;
+
+	if (unlinkat(dfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(dfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != dev)
+		return -EBUSY;                  /* something is mounted here: not ours to empty */
+	r = remove_children(fd, dev);
+	if (r < 0)
+		return r;
+	return unlinkat(dfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int fs_remove_tree(int dfd, const char *path, struct err *e)
+{
+	char parent[PATH_MAX];
+	_fd_ int dir = -1;
+	const char *name;
+	struct stat st;
+	int r = split_path(path, parent, &name);
+
+	if (r < 0)
+		return err_set(e, -r, 0, "remove %s: bad path", path);
+	dir = openat(dfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "remove %s", path);
+	if (fstat(dir, &st) < 0)
+		return err_sys(e, "remove %s", path);
+	r = remove_at(dir, name, st.st_dev);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "remove %s", path);
+	}
+	return 0;
+}
+
+int fs_write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int fs_pread_all(int fd, void *buf, size_t len, off_t off)
+{
+	char *p = buf;
+
+	while (len) {
+		ssize_t n = pread(fd, p, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		p += n;
+		off += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int copy_range(int from, int to, off_t off, off_t end)
+{
+	while (off < end) {
+		off_t in = off, out = off;
+		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - off), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		off += n;
+	}
+	return 0;
+}
+
+int fs_copy_sparse(int from, int to, struct err *e)
+{
+	off_t data = 0, hole, size = lseek(from, 0, SEEK_END);
+	int r;
+
+	if (size < 0)
+		return err_sys(e, "copy: seek");
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	if (ftruncate(to, size) < 0)
+		return err_sys(e, "copy: set the size to %lld bytes", (long long)size);
+	while ((data = lseek(from, data, SEEK_DATA)) >= 0 && data < size) {
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0)
+			return err_sys(e, "copy: seek");
+		r = copy_range(from, to, data, hole);
+		if (r < 0) {
+			errno = -r;
+			return err_sys(e, "copy %lld bytes", (long long)(hole - data));
+		}
+		data = hole;
+	}
+	if (data < 0 && errno != ENXIO)         /* ENXIO: no data after here */
+		return err_sys(e, "copy: seek");
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes: identity that survives pid reuse, running helpers by argument vector. */
+#pragma once
+
+#include "util/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Start time of pid in clock ticks since boot (proc(5) stat field 22). 0 or -Exxx. */
+int proc_starttime(pid_t pid, uint64_t *ret);
+
+/* Real parent, from the same file. 0 or -Exxx. */
+int proc_parent(pid_t pid, pid_t *ret);
+
+/*
+ * pidfd of the process that had this pid at this start time. Returns 0 with the fd, or
+ * -ESRCH when that process is gone, even if the pid lives on as another.
+ */
+int proc_open(pid_t pid, uint64_t starttime, int *ret_pidfd);
+
+/* Wait until the process behind pidfd has ended; timeout_ms -1 waits for ever. -ETIMEDOUT. */
+int proc_wait_gone(int pidfd, int timeout_ms);
+
+/* The kernel's boot id (random(4)), 36 characters and NUL. */
+int proc_boot_id(char ret[37]);
+
+/* Monotonic clock in microseconds. */
+uint64_t proc_now_us(void);
+
+struct run {
+	const char *const *argv;        /* argv[0] is an absolute path */
+	const char *const *env;         /* NULL: only PATH and LC_ALL=C */
+	int in, out;                    /* -1: /dev/null; descriptors stay the caller's */
+	int cwd;                        /* directory fd or -1 */
+	int timeout_ms;                 /* 0: none */
+	/* Run in the child just before exec; must be async-signal-safe. NULL: nothing. */
+	int (*setup)(void *arg);
+	void *arg;
+};
+
+/*
+ * Run a helper of the host and wait. No shell; every other descriptor is closed. Returns its
+ * exit code (0..255; 128+signal), or -Exxx with e filled. On a non-zero exit code e holds the
+ * last line that the helper wrote to stderr.
+ */
+MUST_CHECK int proc_run(const struct run *run, struct err *e);
+
+/* Capability bit (linux/capability.h) in the effective set of this process. */
+bool proc_has_cap(int cap);
+
+/* Clear the capability from the effective (and permitted) set of this process. */
+int proc_drop_cap(int cap);
