@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One lock per VE: flock(2) on run/lock/ID.lck, so that the kernel drops it when the holder
+ * dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH".
+ */
+#pragma once
+
+#include "ve/inst.h"
+
+/*
+ * Take it, waiting up to timeout_ms. On -EBUSY (exit VZ_LOCKED) e names pid, verb and age of
+ * the holder. The lock lives as long as *ret_fd.
+ */
+MUST_CHECK int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms,
+			 int *ret_fd, struct err *e);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * THE parameter table. One row is one parameter of a VE: its key in ID.conf, its option, its
+ * JSON name, type, range, help, when it takes effect and which knob enforces it. The config
+ * reader and writer, `set`, `create`, --help, completion, `list -o`, JSON and the manual page
+ * come from the row. Adding a limit is adding a row, a test line and a manual line.
+ */
+#pragma once
+
+#include "cgroups/cg-knob.h"
+#include "util/err.h"
+#include "util/parse.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VE_MAX_IPS 64
+#define VE_NAME_LEN 64
+
+struct ip_list {
+	unsigned n;
+	struct ipaddr a[VE_MAX_IPS];
+};
+
+enum { UBC_STORED = 17 };
+
+/* Everything a VE's config says; `set` has a bit per row of the table: "given explicitly". */
+struct ve_conf {
+	uint64_t set[2];
+
+	char name[VE_NAME_LEN], description[1024], ostemplate[128], template[65];
+	char origin_sample[64], kind[8], layout[16], hostname[65];
+	char nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
+	char ubc[UBC_STORED][48];
+	struct ip_list ips;
+	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
+	uint64_t iolimit, iopslimit, ioprio, diskspace, diskinodes, disk_headroom;
+	uint64_t stop_timeout, bootorder, local_uid, local_gid;
+	bool onboot, disabled, skip_guest;
+	char onexit[16];
+};
+
+enum param_flags {
+	P_LIVE = 1 << 0,        /* takes effect on a running VE */
+	P_RESTART = 1 << 1,     /* takes effect at the next start */
+	P_CREATE = 1 << 2,      /* given at creation, fixed afterwards */
+	P_CT = 1 << 3,
+	P_VM = 1 << 4,
+	P_STORED = 1 << 5,      /* accepted and kept for vzctl's clients, without effect */
+	P_SAVE = 1 << 6,        /* meaningless without --save */
+	P_HIDDEN = 1 << 7,      /* written by berth itself; no option */
+};
+
+struct ptype;
+struct ve;
+
+struct param {
+	const char *key, *opt, *alias;          /* alias: second spelling of the option, or NULL */
+	const char *json, *arg, *help;
+	const struct ptype *type;
+	unsigned flags;
+	size_t off;                             /* of the value in struct ve_conf */
+	uint64_t min, max;                      /* of numbers */
+	uint64_t unit;                          /* bytes (or ones) that a bare number counts on the command line */
+	uint64_t file_unit;                     /* and in the file; 0: as unit */
+	int exit;                               /* exit number when it cannot be applied */
+	struct cg_knob cg;                      /* enforced by one file of a control group ... */
+	/* ... or by a function: make the running VE obey ve->conf's value of this row. */
+	int (*apply)(struct ve *ve, const struct param *p, struct err *e);
+	/* The kernel's value now; NULL where the knob tells or nothing can. */
+	int (*effective)(struct ve *ve, const struct param *p, uint64_t *ret);
+	/* Why this host cannot enforce it, or NULL. */
+	const char *(*lacks)(struct ve *ve, const struct param *p);
+};
+
+extern const struct param params[];
+extern const size_t n_params;
+
+const struct param *param_by_key(const char *key);
+const struct param *param_by_opt(const char *opt);      /* exact, alias included */
+size_t param_index(const struct param *p);
+
+bool conf_has(const struct ve_conf *c, const struct param *p);
+void conf_mark(struct ve_conf *c, const struct param *p, bool on);
+
+/*
+ * Parse text as the row's value into c and mark it set. from_file selects the file's units.
+ * On failure e names the option or key, the value and what would be accepted, exit VZ_BAD_VALUE.
+ */
+MUST_CHECK int param_parse(const struct param *p, const char *text, bool from_file,
+			   struct ve_conf *c, struct err *e);
+/* The value as the file (or a person) has it; "" when not set. 0 or -ENAMETOOLONG. */
+int param_format(const struct param *p, const struct ve_conf *c, bool for_file, char *dst,
+		 size_t size);
+
+/* Copy every row that is set in `from` over `to` (later set wins). */
+void conf_merge(struct ve_conf *to, const struct ve_conf *from);
+/* True when both have the row and the same value, or neither has it. */
+bool param_same(const struct param *p, const struct ve_conf *a, const struct ve_conf *b);
+/* Copy one row, set bit included. */
+void param_copy(const struct param *p, struct ve_conf *to, const struct ve_conf *from);
+
+/* Numeric value of a row of a numeric type; false for other types. */
+bool param_number(const struct param *p, const struct ve_conf *c, uint64_t *ret);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Types of parameters: each owns parse and format, for the command line and the file alike. */
+#pragma once
+
+#include "ve/params.h"
+
+struct ptype {
+	const char *name;               /* for help and completion */
+	size_t size;                    /* bytes of the value in struct ve_conf */
+	bool number;                    /* the value is a uint64_t */
+	bool quoted;                    /* a JSON string rather than a number or boolean */
+	/* 0 or -Exxx; on failure *ret_want may say what would be accepted */
+	int (*parse)(const struct param *p, const char *text, bool from_file, void *val,
+		     const char **ret_want);
+	int (*format)(const struct param *p, const void *val, bool for_file, char *dst, size_t size);
+};
+
+extern const struct ptype ptype_text;           /* one line of text */
+extern const struct ptype ptype_word;           /* letters, digits and . _ - */
+extern const struct ptype ptype_number;
+extern const struct ptype ptype_bool;
+extern const struct ptype ptype_size;           /* bytes with suffix */
+extern const struct ptype ptype_ubc_size;       /* "barrier:limit" in the file, one size for people */
+extern const struct ptype ptype_ubc_count;      /* "barrier:limit" of counts */
+extern const struct ptype ptype_disk;           /* "soft:hard" in KiB in the file */
+extern const struct ptype ptype_cpulimit;       /* percent of one CPU, or N% of the whole node */
+extern const struct ptype ptype_cpulist;
+extern const struct ptype ptype_ips;
+extern const struct ptype ptype_hostname;
+extern const struct ptype ptype_addrs;          /* resolver addresses, or "inherit" */
+extern const struct ptype ptype_ubc_text;       /* stored beancounter, checked for form only */
+extern const struct ptype ptype_kind;           /* ct or vm */
+extern const struct ptype ptype_onexit;         /* what to do when init dies: stop or restart */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * run/ID/state.json: what a start has done, written before it does it. The file may be stale
+ * (boot id differs, process gone); state_load says what is really so.
+ */
+#pragma once
+
+#include "ve/inst.h"
+
+#include <sys/types.h>
+
+enum ve_phase {
+	PH_STOPPED,             /* no state, or only a stale one */
+	PH_STARTING,            /* a start was begun and its worker may have died */
+	PH_RUNNING,             /* init lives */
+	PH_DEAD,                /* init has ended and nobody has tidied up yet */
+	PH_MOUNTED,             /* root mounted on the host, nothing runs */
+};
+
+struct ve_state {
+	enum ve_phase phase;
+	pid_t pid;              /* of init on the host, 0 unless running */
+	uint64_t starttime;
+	uint64_t started;       /* seconds since 1970 */
+	uint32_t uid_base;
+	int loop;               /* number of the disk's loop device, or -1 */
+	uint64_t disk_dev;      /* its device number, for io limits */
+	char template[65];
+	char cause[64];         /* why it last ended, for status and events */
+};
+
+#define VE_STATE_INIT { .phase = PH_STOPPED, .loop = -1 }
+
+/* Load and check against the kernel. *ret_pidfd may be NULL; -1 unless running. */
+MUST_CHECK int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
+			  struct err *e);
+MUST_CHECK int state_save(const struct inst *in, uint32_t id, const struct ve_state *s,
+			  struct err *e);
+/* Remove run/ID with all in it. */
+void state_drop(const struct inst *in, uint32_t id);
+/* fd of run/ID, made if `make`. */
+MUST_CHECK int state_dir(const struct inst *in, uint32_t id, bool make, int *ret, struct err *e);
+/* The "running", "stopped", "mounted" that list shows. */
+const char *state_word(const struct ve_state *s);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs on one VE, as the command line and later front ends call them. Every function
+ * takes the VE's lock where it must, is idempotent, and leaves everything as it was when it
+ * fails. e->exit is vzctl's number. Texts for people go through inst_say.
+ */
+#pragma once
+
+#include "netns/network.h"
+#include "storage/storage.h"
+#include "ve/inst.h"
+#include "ve/params.h"
+#include "ve/state.h"
+
+/* A VE while a verb works on it. */
+struct ve {
+	struct inst *in;
+	uint32_t id;
+	char idstr[12];
+	struct ve_conf conf;
+	struct ve_state state;
+	int lock, pidfd;
+};
+
+/* Resolve, lock (verb names the holder; NULL takes no lock), load config and state. */
+MUST_CHECK int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb,
+		       struct err *e);
+void ve_close(struct ve *ve);
+
+/* What `set` and `create` were asked for. */
+struct ve_change {
+	struct ve_conf to;              /* rows given, by their set bits */
+	struct ip_list ip_del;
+	bool ip_del_all;
+	const char *userpasswd;         /* "user:password" or NULL */
+	const char *applyconfig;        /* sample merged in below `to`, or NULL */
+};
+
+MUST_CHECK int ve_create(struct inst *in, uint32_t id, const struct ve_change *c,
+			 struct err *e);
+MUST_CHECK int ve_destroy(struct inst *in, uint32_t id, struct err *e);
+
+struct start_opts {
+	int wait_ms;                    /* 0: return when init runs; else wait for its ready state */
+	bool force;                     /* although DISABLED="yes" */
+};
+MUST_CHECK int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e);
+
+struct stop_opts { bool fast; int timeout_s; };  /* timeout_s 0: the configured one */
+MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err *e);
+
+MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
+MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
+
+/* Called by the keeper through the hidden verb: tidy up after an init that ended by itself,
+ * and start again when it asked for a reboot or the policy says so. */
+MUST_CHECK int ve_exited(struct inst *in, uint32_t id, int status, struct err *e);
+/* Start another keeper when the one of a running VE is gone. */
+MUST_CHECK int ve_adopt(struct inst *in, uint32_t id, struct err *e);
+
+struct exec_opts {
+	const char *const *argv;        /* NULL-terminated; NULL: a login shell */
+	bool pty;                       /* give the command a terminal of the VE */
+	int in, out, err;               /* the caller's descriptors */
+	const char *term;               /* TERM for the VE, or NULL */
+};
+/* Returns the command's exit code (128+signal), or -Exxx. */
+MUST_CHECK int ve_exec(struct inst *in, uint32_t id, const struct exec_opts *o, struct err *e);
+
+/* Attach the caller's terminal to the console until ESC . or the VE ends. */
+MUST_CHECK int ve_console(struct inst *in, uint32_t id, int tty_in, int tty_out, struct err *e);
+
+/* ---- set ---- */
+enum set_flags {
+	SET_SAVE = 1 << 0,
+	SET_DRY_RUN = 1 << 1,
+	SET_FORCE = 1 << 2,
+};
+enum set_outcome { SET_SAME, SET_DONE, SET_AT_RESTART, SET_WITHOUT_EFFECT, SET_IMPOSSIBLE };
+struct set_line {
+	const struct param *param;
+	char from[256], to[256];
+	enum set_outcome outcome;
+	char why[256];
+};
+struct set_report {
+	struct set_line line[64];
+	unsigned n;
+	bool running, saved;
+};
+/*
+ * Plan all, apply all, read back all, save (with SET_SAVE); on any failure everything is put
+ * back and nothing is saved. ret tells per row what happened (or would, with SET_DRY_RUN).
+ */
+MUST_CHECK int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned flags,
+		      struct set_report *ret, struct err *e);
+
+/* ---- status ---- */
+struct ve_status {
+	uint32_t id;
+	bool exists, mounted, running;
+	struct ve_conf conf;            /* when it exists */
+	struct ve_state state;
+	bool conf_ok;                   /* false: the config file is broken; conf_error says how */
+	char conf_error[256];
+	struct cg_stat stat;            /* when running */
+	bool keeper;                    /* a keeper answers; filled only with STATUS_KEEPER */
+	struct disk_usage disk;         /* when running, with STATUS_DISK */
+};
+enum status_flags { STATUS_STAT = 1 << 0, STATUS_DISK = 1 << 1, STATUS_KEEPER = 1 << 2 };
+/* Takes no lock. A VE that does not exist is not an error. */
+MUST_CHECK int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *ret,
+			 struct err *e);
+
+/* Names "verb/step" of every step table, for tests; NULL-terminated. */
+const char *const *ve_step_names(void);
