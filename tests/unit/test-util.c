@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unit tests of util/: text, parsers, the error object, step tables, files, processes. */
+#include "tests/unit/harness.h"
+
+#include "util/cleanup.h"
+#include "util/err.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/step.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define UNTOUCHED UINT64_C(0xfeedface)
+
+/* ---- str ---- */
+
+TEST(str_fmt_never_cuts)
+{
+	char buf[6];
+
+	CHECK(str_fmt(buf, sizeof(buf), "%s", "12345") == 5);
+	CHECK_STR(buf, "12345");
+	CHECK(str_fmt(buf, sizeof(buf), "%s", "123456") == -ENAMETOOLONG);
+	CHECK_STR(buf, "");
+}
+
+TEST(str_is_word)
+{
+	static const struct { const char *s, *extra; bool ok; } rows[] = {
+		{ "web-1", "-", true }, { "web-1", "", false }, { "", "-", false },
+		{ "a b", "-", false }, { "a/b", "-._", false }, { "\xc3\xa9", "-", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK(str_is_word(rows[i].s, rows[i].extra) == rows[i].ok);
+}
+
+TEST(str_control_characters)
+{
+	CHECK(!str_has_control("plain text"));
+	CHECK(str_has_control("two\nlines"));
+	CHECK(str_has_control("\x7f"));
+	CHECK(!str_has_control("\xc3\xa9"));
+}
+
+TEST(str_word_splits_lists)
+{
+	const char *s = " 10.0.0.1,10.0.0.2\t x ";
+	char w[16], tiny[3];
+
+	CHECK(str_word(&s, w, sizeof(w)) == 1);
+	CHECK_STR(w, "10.0.0.1");
+	CHECK(str_word(&s, w, sizeof(w)) == 1);
+	CHECK_STR(w, "10.0.0.2");
+	CHECK(str_word(&s, w, sizeof(w)) == 1);
+	CHECK_STR(w, "x");
+	CHECK(str_word(&s, w, sizeof(w)) == 0);
+	s = "abc";
+	CHECK(str_word(&s, tiny, sizeof(tiny)) == -ENAMETOOLONG);
+}
+
+TEST(str_distance)
+{
+	static const struct { const char *a, *b; unsigned d; } rows[] = {
+		{ "start", "start", 0 }, { "strat", "start", 2 }, { "stat", "start", 1 },
+		{ "", "abc", 3 }, { "set", "", 3 }, { "kitten", "sitting", 3 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK(str_distance(rows[i].a, rows[i].b) == rows[i].d);
+}
+
+TEST(str_ends_and_starts)
+{
+	CHECK(str_starts("berth-keeper", "berth"));
+	CHECK(!str_starts("be", "berth"));
+	CHECK(str_ends("101.conf", ".conf"));
+	CHECK(!str_ends("conf", ".conf"));
+}
+
+/* ---- parse ---- */
+
+TEST(parse_u64_is_strict)
+{
+	static const struct { const char *s; int r; uint64_t v; } rows[] = {
+		{ "0", 0, 0 }, { "7", 0, 7 }, { "100", 0, 100 }, { "101", -ERANGE, UNTOUCHED },
+		{ "18446744073709551615", -ERANGE, UNTOUCHED },
+		{ "18446744073709551616", -ERANGE, UNTOUCHED },
+		{ "99999999999999999999999", -ERANGE, UNTOUCHED },
+		{ "", -EINVAL, UNTOUCHED }, { "-1", -EINVAL, UNTOUCHED },
+		{ "+1", -EINVAL, UNTOUCHED }, { " 1", -EINVAL, UNTOUCHED },
+		{ "1 ", -EINVAL, UNTOUCHED }, { "0x10", -EINVAL, UNTOUCHED },
+		{ "010", -EINVAL, UNTOUCHED }, { "1e3", -EINVAL, UNTOUCHED },
+		{ "1.0", -EINVAL, UNTOUCHED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t v = UNTOUCHED;
+
+		CHECK(parse_u64(rows[i].s, 0, 100, &v) == rows[i].r);
+		CHECK(v == rows[i].v);
+	}
+}
+
+TEST(parse_u64_whole_range)
+{
+	uint64_t v = 0;
+
+	CHECK(parse_u64("18446744073709551615", 0, UINT64_MAX, &v) == 0);
+	CHECK(v == UINT64_MAX);
+	CHECK(parse_u64("5", 6, 10, &v) == -ERANGE);
+}
+
+TEST(parse_size_units)
+{
+	static const struct { const char *s; int r; uint64_t v; } rows[] = {
+		{ "512M", 0, UINT64_C(512) << 20 }, { "512m", 0, UINT64_C(512) << 20 },
+		{ "4G", 0, UINT64_C(4) << 30 }, { "4GiB", 0, UINT64_C(4) << 30 },
+		{ "4gb", 0, UINT64_C(4) << 30 }, { "1.5G", 0, UINT64_C(3) << 29 },
+		{ "10", 0, 10240 }, { "10b", 0, 10 }, { "2T", 0, UINT64_C(2) << 40 },
+		{ "unlimited", 0, U64_UNLIMITED }, { "UNLIMITED", 0, U64_UNLIMITED },
+		{ "9223372036854775807b", 0, U64_UNLIMITED },
+		{ "9223372036854775807", -ERANGE, UNTOUCHED },
+		{ "9223372036854775808b", -ERANGE, UNTOUCHED },
+		{ "99999999T", -ERANGE, UNTOUCHED },
+		{ "", -EINVAL, UNTOUCHED }, { "M", -EINVAL, UNTOUCHED },
+		{ "1.5", -EINVAL, UNTOUCHED }, { "1.M", -EINVAL, UNTOUCHED },
+		{ "1X", -EINVAL, UNTOUCHED }, { "1Mx", -EINVAL, UNTOUCHED },
+		{ "-1M", -EINVAL, UNTOUCHED }, { "1 M", -EINVAL, UNTOUCHED },
+		{ "0x1M", -EINVAL, UNTOUCHED }, { "1e3M", -EINVAL, UNTOUCHED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t v = UNTOUCHED;
+
+		CHECK(parse_size(rows[i].s, 1024, false, &v) == rows[i].r);
+		CHECK(v == rows[i].v);
+	}
+}
+
+TEST(parse_size_pages)
+{
+	uint64_t v = UNTOUCHED;
+
+	CHECK(parse_size("3p", 1, true, &v) == 0);
+	CHECK(v == 3 * (uint64_t)sysconf(_SC_PAGESIZE));
+	CHECK(parse_size("3p", 1, false, &v) == 0);
+	CHECK(v == UINT64_C(3) << 50);
+	CHECK(parse_size("3pb", 1, true, &v) == -EINVAL);
+}
+
+TEST(parse_bool)
+{
+	bool v = true;
+
+	CHECK(parse_bool("no", &v) == 0 && !v);
+	CHECK(parse_bool("ON", &v) == 0 && v);
+	CHECK(parse_bool("0", &v) == 0 && !v);
+	CHECK(parse_bool("maybe", &v) == -EINVAL && !v);
+	CHECK(parse_bool("", &v) == -EINVAL);
+}
+
+TEST(parse_cpulist)
+{
+	uint64_t b[16];
+
+	CHECK(parse_cpulist("0-3,7", 8, b) == 0 && b[0] == 0x8f);
+	CHECK(parse_cpulist("all", 2, b) == 0 && b[0] == 3);
+	CHECK(parse_cpulist("1023", 8, b) == 0 && b[15] == UINT64_C(1) << 63);
+	CHECK(parse_cpulist("1024", 8, b) == -ERANGE);
+	CHECK(b[15] == UINT64_C(1) << 63);
+	CHECK(parse_cpulist("0-1023", 8, b) == 0 && b[7] == UINT64_MAX);
+	CHECK(parse_cpulist("3-1", 8, b) == -EINVAL);
+	CHECK(parse_cpulist("1,", 8, b) == -EINVAL);
+	CHECK(parse_cpulist("", 8, b) == -EINVAL);
+	CHECK(parse_cpulist("1-", 8, b) == -EINVAL);
+}
+
+TEST(parse_ip_round_trip)
+{
+	static const struct { const char *s, *text, *host; } rows[] = {
+		{ "10.0.0.5", "10.0.0.5", "10.0.0.5" },
+		{ "10.0.0.5/32", "10.0.0.5", "10.0.0.5" },
+		{ "10.0.0.5/24", "10.0.0.5/24", "10.0.0.5" },
+		{ "2001:DB8::1", "2001:db8::1", "2001:db8::1" },
+		{ "2001:db8:0:0::1/64", "2001:db8::1/64", "2001:db8::1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[IPADDR_STRLEN] = "";
+		struct ipaddr a;
+
+		CHECK(parse_ip(rows[i].s, &a) == 0);
+		format_ip(&a, text);
+		CHECK_STR(text, rows[i].text);
+		format_ip_host(&a, text);
+		CHECK_STR(text, rows[i].host);
+	}
+}
+
+TEST(parse_ip_refuses)
+{
+	static const char *const rows[] = {
+		"", "10.0.0", "10.0.0.256", "10.0.0.5/33", "10.0.0.5/0", "10.0.0.5/", "10.0.0.5/x",
+		"010.0.0.5", "10.0.0.5 ", "2001:db8::1/129", "fe80::1%eth0", "::g", "host.example",
+		"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ipaddr a = { .family = 99 };
+
+		CHECK(parse_ip(rows[i], &a) < 0);
+		CHECK(a.family == 99);
+	}
+}
+
+TEST(ip_same_host_ignores_prefix)
+{
+	struct ipaddr a, b, c;
+
+	CHECK(parse_ip("10.0.0.5/24", &a) == 0 && parse_ip("10.0.0.5", &b) == 0);
+	CHECK(parse_ip("10.0.0.6", &c) == 0);
+	CHECK(ip_same_host(&a, &b));
+	CHECK(!ip_same_host(&a, &c));
+	CHECK(parse_ip("::", &c) == 0);
+	CHECK(!ip_same_host(&a, &c));
+}
+
+TEST(parse_mac)
+{
+	uint8_t m[6] = { 9 };
+
+	CHECK(parse_mac("00:18:51:aB:cd:EF", m) == 0);
+	CHECK(m[0] == 0 && m[1] == 0x18 && m[5] == 0xef);
+	CHECK(parse_mac("00:18:51:ab:cd", m) == -EINVAL);
+	CHECK(parse_mac("00:18:51:ab:cd:ef:01", m) == -EINVAL);
+	CHECK(parse_mac("00-18-51-ab-cd-ef", m) == -EINVAL);
+	CHECK(parse_mac("", m) == -EINVAL);
+	CHECK(m[5] == 0xef);
+}
+
+/* ---- err ---- */
+
+TEST(err_text_is_verb_object_cause)
+{
+	struct err e = ERR_INIT;
+
+	errno = ENOENT;
+	CHECK(err_sys(&e, "open %s", "/x") == -ENOENT);
+	CHECK_STR(e.msg, "open /x: No such file or directory");
+	CHECK(e.eno == ENOENT && e.exit == 0);
+	CHECK(err_wrap(&e, "start %d", 101) == -ENOENT);
+	CHECK_STR(e.msg, "start 101: open /x: No such file or directory");
+}
+
+TEST(err_exit_keeps_the_deeper_choice)
+{
+	struct err e = ERR_INIT;
+
+	CHECK(err_set(&e, EBUSY, VZ_IP_IN_USE, "claim") == -EBUSY);
+	CHECK(err_exit(&e, VZ_SYSTEM) == -EBUSY);
+	CHECK(e.exit == VZ_IP_IN_USE);
+	CHECK(err_set(&e, EBUSY, 0, "claim") == -EBUSY);
+	(void)err_exit(&e, VZ_SYSTEM);
+	CHECK(e.exit == VZ_SYSTEM);
+	err_clear(&e);
+	CHECK(e.eno == 0 && e.exit == 0 && !*e.msg);
+}
+
+TEST(err_fits_one_packet_and_never_overflows)
+{
+	char big[2000];
+	struct err e = ERR_INIT;
+
+	memset(big, 'a', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	CHECK(sizeof(e) == 512);
+	errno = EIO;
+	(void)err_sys(&e, "open %s", big);
+	CHECK(strlen(e.msg) == sizeof(e.msg) - 1);
+	(void)err_wrap(&e, "%s", big);
+	CHECK(strlen(e.msg) == sizeof(e.msg) - 1);
+	errno = 0;
+	CHECK(err_sys(&e, "x") == -EIO);
+}
+
+/* ---- step ---- */
+
+struct trail {
+	char text[64];
+	int fail_at;
+};
+
+static void mark(struct trail *t, char c)
+{
+	size_t n = strlen(t->text);
+
+	t->text[n] = c;
+	t->text[n + 1] = '\0';
+}
+
+static int up_one(struct trail *t, char c, int nr, struct err *e)
+{
+	mark(t, c);
+	return t->fail_at == nr ? err_set(e, EIO, 0, "step %c: broken", c) : 0;
+}
+
+static int up_a(void *p, struct err *e) { return up_one(p, 'a', 1, e); }
+static int up_b(void *p, struct err *e) { return up_one(p, 'b', 2, e); }
+static int up_c(void *p, struct err *e) { return up_one(p, 'c', 3, e); }
+static void down_a(void *p) { mark(p, 'A'); }
+static void down_c(void *p) { mark(p, 'C'); }
+
+static const struct step steps[] = {
+	{ "one", up_a, down_a }, { "two", up_b, NULL }, { "three", up_c, down_c },
+};
+
+static int climb(struct trail *t, const char *fault, struct err *e)
+{
+	static const struct log quiet = { -1, 0 };
+	int r;
+
+	if (fault)
+		(void)setenv("BERTH_FAULT", fault, 1);
+	r = steps_up(steps, ARRAY_SIZE(steps), t, &quiet, "climb 101", e);
+	(void)unsetenv("BERTH_FAULT");
+	return r;
+}
+
+TEST(steps_undo_what_was_begun)
+{
+	static const struct { int fail_at; const char *fault, *trail; } rows[] = {
+		{ 0, NULL, "abc" },
+		{ 1, NULL, "aA" },
+		{ 2, NULL, "abA" },
+		{ 3, NULL, "abcCA" },
+		{ 0, "climb/one", "A" },
+		{ 0, "climb/two", "aA" },
+		{ 0, "climb/three", "abCA" },
+		{ 0, "climb/three+", "abcCA" },
+		{ 0, "climb/thre", "abc" },
+		{ 0, "climb/threex", "abc" },
+		{ 0, "other/three", "abc" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct trail t = { .fail_at = rows[i].fail_at };
+		struct err e = ERR_INIT;
+		int r = climb(&t, rows[i].fault, &e);
+
+		CHECK_STR(t.text, rows[i].trail);
+		CHECK((r < 0) == (strcmp(rows[i].trail, "abc") != 0));
+		CHECK((e.eno != 0) == (r < 0));
+	}
+}
+
+TEST(steps_fault_can_kill)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct trail t = { .fail_at = 0 };
+		struct err e = ERR_INIT;
+
+		_exit(climb(&t, "climb/two!", &e) < 0 ? 1 : 2);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* ---- sys-fs ---- */
+
+/* A scratch directory that is removed at the end of the scope. */
+struct scratch {
+	char path[PATH_MAX];
+	int fd;
+};
+
+static void scratch_remove(struct scratch *s)
+{
+	struct err e = ERR_INIT;
+
+	CHECK(fs_remove_tree(AT_FDCWD, s->path, &e) == 0);
+	CHECK(access(s->path, F_OK) < 0);
+	(void)close(s->fd);
+}
+
+static struct scratch scratch_make(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct scratch s = { .fd = -1 };
+
+	(void)str_fmt(s.path, sizeof(s.path), "%s/berth-unit-XXXXXX", tmp ? tmp : "/tmp");
+	CHECK(mkdtemp(s.path) != NULL);
+	s.fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(s.fd >= 0);
+	return s;
+}
+
+#define SCRATCH(name) _cleanup_(scratch_remove) struct scratch name = scratch_make()
+
+static void put(int dir, const char *name, const char *text)
+{
+	_fd_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	CHECK(fd >= 0 && fs_write_all(fd, text, strlen(text)) == 0);
+}
+
+static bool holds(int dir, const char *name, const char *want)
+{
+	_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+
+	return fs_read_at(dir, name, 4096, &text, NULL, &e) == 0 && str_eq(text, want);
+}
+
+TEST(fs_read_refuses_what_is_no_plain_file)
+{
+	SCRATCH(s);
+	_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len = 0;
+
+	put(s.fd, "f", "hello");
+	CHECK(symlinkat("f", s.fd, "link") == 0);
+	CHECK(mkfifoat(s.fd, "fifo", 0600) == 0);
+	CHECK(fs_read_at(s.fd, "f", 5, &text, &len, &e) == 0 && len == 5);
+	cleanup_free(&text);
+	CHECK(fs_read_at(s.fd, "f", 4, &text, NULL, &e) == -EFBIG && !text);
+	CHECK(fs_read_at(s.fd, "link", 99, &text, NULL, &e) == -ELOOP && !text);
+	CHECK(strstr(e.msg, "link") != NULL);
+	CHECK(fs_read_at(s.fd, "fifo", 99, &text, NULL, &e) == -EINVAL);
+	CHECK(fs_read_at(s.fd, ".", 99, &text, NULL, &e) == -EINVAL);
+	CHECK(fs_read_at(s.fd, "none", 99, &text, NULL, &e) == -ENOENT);
+}
+
+TEST(fs_save_replaces_whole_or_not)
+{
+	SCRATCH(s);
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	put(s.fd, "victim", "old");
+	CHECK(symlinkat("victim", s.fd, "link") == 0);
+	CHECK(fs_save_at(s.fd, "new", "one", 0600, &e) == 0);
+	CHECK(holds(s.fd, "new", "one"));
+	CHECK(fs_save_at(s.fd, "new", "two", 0640, &e) == 0);
+	CHECK(holds(s.fd, "new", "two"));
+	CHECK(fstatat(s.fd, "new", &st, 0) == 0 && (st.st_mode & 07777) == 0640);
+	CHECK(fs_save_at(s.fd, "link", "bad", 0600, &e) < 0);
+	CHECK(holds(s.fd, "victim", "old"));
+	CHECK(fs_save_at(s.fd, "gone/new", "x", 0600, &e) == -ENOENT);
+	CHECK(fs_save_at(s.fd, "..", "x", 0600, &e) == -EINVAL);
+}
+
+TEST(fs_in_root_links_stay_inside)
+{
+	SCRATCH(s);
+	_fd_ int root = -1, fd = -1;
+	struct err e = ERR_INIT;
+	struct stat in, out;
+
+	put(s.fd, "outside", "secret");
+	CHECK(mkdirat(s.fd, "root", 0755) == 0 && mkdirat(s.fd, "root/etc", 0755) == 0);
+	root = openat(s.fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(symlinkat("../../outside", root, "etc/up") == 0);
+	CHECK(symlinkat("/", root, "etc/abs") == 0);
+	CHECK(fs_open_in_root_follow(root, "etc/up", O_RDONLY, S_IFREG, &fd, &e) == -ENOENT);
+	CHECK(fs_open_in_root_follow(root, "../../outside", O_RDONLY, 0, &fd, &e) == -ENOENT);
+	CHECK(fs_open_in_root(root, "etc/abs", O_RDONLY, 0, 0, &fd, &e) == -ELOOP);
+	CHECK(fd == -1);
+	CHECK(fs_open_in_root_follow(root, "etc/abs", O_RDONLY, S_IFDIR, &fd, &e) == 0);
+	CHECK(fstat(fd, &in) == 0 && fstat(root, &out) == 0 && in.st_ino == out.st_ino);
+}
+
+TEST(fs_in_root_checks_the_type_and_never_blocks)
+{
+	SCRATCH(s);
+	_fd_ int fd = -1;
+	struct err e = ERR_INIT;
+
+	CHECK(mkfifoat(s.fd, "fifo", 0600) == 0);
+	CHECK(fs_open_in_root(s.fd, "fifo", O_RDONLY, 0, S_IFREG, &fd, &e) == -EINVAL);
+	CHECK(fs_open_in_root(s.fd, ".", O_RDONLY, 0, S_IFREG, &fd, &e) == -EINVAL);
+	CHECK(fd == -1);
+}
+
+TEST(fs_replace_in_root_replaces_planted_things)
+{
+	SCRATCH(s);
+	_fd_ int root = -1;
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	put(s.fd, "outside", "secret");
+	CHECK(mkdirat(s.fd, "root", 0755) == 0);
+	root = openat(s.fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(symlinkat("../outside", root, "hostname") == 0);
+	CHECK(mkfifoat(root, "resolv.conf", 0600) == 0);
+	CHECK(fs_replace_in_root(root, "hostname", "web", 0644, (uid_t)-1, (gid_t)-1, &e) == 0);
+	CHECK(holds(root, "hostname", "web"));
+	CHECK(holds(s.fd, "outside", "secret"));
+	CHECK(fs_replace_in_root(root, "resolv.conf", "ns", 0600, (uid_t)-1, (gid_t)-1, &e) == 0);
+	CHECK(fstatat(root, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode));
+	CHECK(fs_replace_in_root(root, "no/such", "x", 0600, (uid_t)-1, (gid_t)-1, &e) < 0);
+	CHECK(fs_replace_in_root(root, "a/..", "x", 0600, (uid_t)-1, (gid_t)-1, &e) == -EINVAL);
+}
+
+TEST(fs_mkdir_in_root_stays_inside)
+{
+	SCRATCH(s);
+	_fd_ int root = -1;
+	struct err e = ERR_INIT;
+
+	CHECK(mkdirat(s.fd, "root", 0755) == 0);
+	root = openat(s.fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(symlinkat("../", root, "up") == 0);
+	CHECK(fs_mkdir_in_root(root, "up/a/b", 0755, (uid_t)-1, (gid_t)-1, &e) == 0);
+	CHECK(faccessat(root, "a/b", F_OK, 0) == 0);
+	CHECK(faccessat(s.fd, "a", F_OK, 0) < 0);
+	put(root, "file", "");
+	CHECK(fs_mkdir_in_root(root, "file/x", 0755, (uid_t)-1, (gid_t)-1, &e) < 0);
+}
+
+TEST(fs_mkdir_p_and_remove_tree)
+{
+	SCRATCH(s);
+	struct err e = ERR_INIT;
+
+	put(s.fd, "keep", "me");
+	CHECK(fs_mkdir_p(s.fd, "a/b/c", 0700, &e) == 0);
+	CHECK(fs_mkdir_p(s.fd, "a/b/c", 0700, &e) == 0);
+	CHECK(symlinkat("../keep", s.fd, "a/link") == 0);
+	CHECK(symlinkat("..", s.fd, "a/dirlink") == 0);
+	CHECK(fs_remove_tree(s.fd, "a", &e) == 0);
+	CHECK(faccessat(s.fd, "a", F_OK, 0) < 0);
+	CHECK(holds(s.fd, "keep", "me"));
+	CHECK(fs_remove_tree(s.fd, "a", &e) == 0);
+	CHECK(fs_remove_tree(s.fd, "..", &e) == -EINVAL);
+}
+
+TEST(fs_read_u64)
+{
+	SCRATCH(s);
+	uint64_t v = UNTOUCHED;
+
+	put(s.fd, "n", "1234\n");
+	put(s.fd, "m", "max\n");
+	put(s.fd, "x", "12 34\n");
+	CHECK(fs_read_u64(s.fd, "n", &v) == 0 && v == 1234);
+	CHECK(fs_read_u64(s.fd, "m", &v) == 0 && v == UINT64_MAX);
+	CHECK(fs_read_u64(s.fd, "x", &v) == -EINVAL && v == UINT64_MAX);
+	CHECK(fs_read_u64(s.fd, "gone", &v) == -ENOENT);
+}
+
+TEST(fs_copy_keeps_holes)
+{
+	SCRATCH(s);
+	_fd_ int from = openat(s.fd, "from", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	_fd_ int to = openat(s.fd, "to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct err e = ERR_INIT;
+	struct stat st;
+	char buf[4] = "";
+
+	CHECK(ftruncate(from, 64 << 20) == 0);
+	CHECK(pwrite(from, "head", 4, 0) == 4 && pwrite(from, "tail", 4, 48 << 20) == 4);
+	CHECK(fs_copy_sparse(from, to, &e) == 0);
+	CHECK(fstat(to, &st) == 0 && st.st_size == 64 << 20);
+	CHECK(st.st_blocks * 512 < 8 << 20);
+	CHECK(fs_pread_all(to, buf, 4, 48 << 20) == 0 && memcmp(buf, "tail", 4) == 0);
+	CHECK(fs_pread_all(to, buf, 4, (64 << 20) - 2) == -EIO);
+}
+
+/* ---- sys-proc ---- */
+
+TEST(proc_identity_survives_pid_reuse)
+{
+	uint64_t start = 0;
+	pid_t parent = 0;
+	int fd = -1;
+
+	CHECK(proc_starttime(getpid(), &start) == 0 && start > 0);
+	CHECK(proc_parent(getpid(), &parent) == 0 && parent == getppid());
+	CHECK(proc_open(getpid(), start + 1, &fd) == -ESRCH && fd == -1);
+	CHECK(proc_open(getpid(), start, &fd) == 0 && fd >= 0);
+	CHECK(proc_wait_gone(fd, 10) == -ETIMEDOUT);
+	cleanup_fd(&fd);
+	CHECK(proc_starttime(INT_MAX, &start) == -ESRCH);
+}
+
+TEST(proc_open_refuses_a_zombie)
+{
+	uint64_t start = 0;
+	siginfo_t si;
+	int fd = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	CHECK(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT) == 0);
+	CHECK(proc_starttime(pid, &start) == 0);
+	CHECK(proc_open(pid, start, &fd) == -ESRCH && fd == -1);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+}
+
+static int sh(const char *script, int timeout_ms, struct err *e)
+{
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+	struct run run = { .argv = argv, .in = -1, .out = -1, .cwd = -1,
+			   .timeout_ms = timeout_ms };
+
+	return proc_run(&run, e);
+}
+
+TEST(proc_run_reports_how_it_ended)
+{
+	struct err e = ERR_INIT;
+
+	CHECK(sh("exit 0", 0, &e) == 0 && e.eno == 0);
+	CHECK(sh("echo first >&2; echo last line >&2; exit 3", 0, &e) == 3);
+	CHECK(strstr(e.msg, "exit code 3: last line") != NULL);
+	CHECK(sh("kill -9 $$", 0, &e) == 128 + SIGKILL);
+	CHECK(sh("sleep 5", 100, &e) == -ETIMEDOUT);
+}
+
+TEST(proc_run_gives_nothing_away)
+{
+	_fd_ int leak = open("/dev/null", O_RDONLY);     /* on purpose without O_CLOEXEC */
+	struct err e = ERR_INIT;
+	char script[128];
+
+	(void)setenv("SECRET", "1", 1);
+	CHECK(sh("test -z \"$SECRET\"", 0, &e) == 0);
+	(void)str_fmt(script, sizeof(script), "test ! -e /proc/self/fd/%d", leak);
+	CHECK(leak > 2 && sh(script, 0, &e) == 0);
+	(void)unsetenv("SECRET");
+}
+
+TEST(proc_run_names_a_missing_program)
+{
+	const char *const argv[] = { "/nonexistent/tool", NULL };
+	struct run run = { .argv = argv, .in = -1, .out = -1, .cwd = -1 };
+	struct err e = ERR_INIT;
+
+	CHECK(proc_run(&run, &e) == 127);
+	CHECK(strstr(e.msg, "/nonexistent/tool") && strstr(e.msg, "No such file"));
+}
+
+TEST(proc_boot_id)
+{
+	char id[37] = "";
+
+	CHECK(proc_boot_id(id) == 0 && strlen(id) == 36 && id[8] == '-');
+}
