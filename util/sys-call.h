@@ -12,3 +12,5 @@ pid_t sys_clone3(struct clone_args *args);
 /* openat2(2), since 5.6. */
 int sys_openat2(int dfd, const char *path, struct open_how *how);
 
+/* pivot_root(2). */
+int sys_pivot_root(const char *new_root, const char *put_old);

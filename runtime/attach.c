@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "runtime/attach.h"
+#include "runtime/caps.h"
+#include "runtime/seccomp.h"
+#include "runtime/sync.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/sys-call.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* The user namespace comes first: the kernel takes a combined setns in an order that keeps the
+ * needed privilege until the end (setns(2), pidfd form since 5.8). */
+#define JOIN (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | \
+	      CLONE_NEWNS)
+
+static int join(const struct attach_spec *s, struct err *e)
+{
+	int r = cg_join(&s->tasks);
+
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "join the control groups");
+	}
+	if (setns(s->pidfd, JOIN) < 0)
+		return err_sys(e, "enter the VE");
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(e, "become root of the VE");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(e, "stay undumpable");
+	/* setns to a mount namespace puts root and working directory at its root. */
+	if (setsid() < 0 || chdir("/") < 0)
+		return err_sys(e, "go to the root of the VE");
+	return 0;
+}
+
+/* The three may be below 3 and in any order: move them up before they overwrite each other. */
+static int take_stdio(const struct attach_spec *s, struct err *e)
+{
+	int from[3] = { s->in, s->out, s->err };
+
+	for (int i = 0; i < 3; i++) {
+		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10);
+		if (from[i] < 0)
+			return err_sys(e, "pass standard file %d", i);
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(from[i], i) < 0)
+			return err_sys(e, "pass standard file %d", i);
+	if (s->tty && ioctl(0, TIOCSCTTY, 0) < 0)
+		return err_sys(e, "take the terminal");
+	return 0;
+}
+
+static int confine(const struct attach_spec *s, int sock, struct err *e)
+{
+	struct rlimit one = { 1, 1 };
+	sigset_t none;
+	int r;
+
+	(void)umask(022);
+	if (s->no_core)
+		(void)setrlimit(RLIMIT_CORE, &one);
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if ((sock > 3 && close_range(3, (unsigned)sock - 1, 0) < 0) ||
+	    close_range((unsigned)sock + 1, ~0U, 0) < 0)
+		return err_sys(e, "close the host's files");
+	r = caps_limit();
+	if (!r)
+		r = seccomp_load_filter();
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "confine the command");
+	}
+	return 0;
+}
+
+static void __attribute__((noreturn)) attach_child(const struct attach_spec *s, int sock)
+{
+	struct err e = ERR_INIT;
+	int r = join(s, &e);
+
+	if (!r)
+		r = take_stdio(s, &e);
+	if (!r)
+		r = confine(s, sock, &e);
+	if (!r) {
+		(void)execve(s->argv[0], (char *const *)s->argv, (char *const *)s->env);
+		(void)err_sys(&e, "execute %s", s->argv[0]);
+		(void)err_exit(&e, VZ_EXEC_FAILED);
+	}
+	sync_send_err(sock, &e);
+	_exit(127);
+}
+
+/* Only children are born into the joined pid namespace; the caller itself comes back. */
+static int clone_inside(const struct attach_spec *s, int sock[2], pid_t *ret, struct err *e)
+{
+	_fd_ int own = open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)s->payload,
+	};
+	pid_t pid;
+
+	if (own < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    setns(s->pidfd, CLONE_NEWPID) < 0)
+		return err_sys(e, "enter the pid namespace of the VE");
+	pid = sys_clone3(&args);
+	if (pid == 0) {
+		(void)close(sock[0]);
+		attach_child(s, sock[1]);
+	}
+	if (pid < 0)
+		(void)err_sys(e, "fork into the VE");
+	if (setns(own, CLONE_NEWPID) < 0 && pid >= 0) {
+		(void)err_sys(e, "return to the pid namespace of the host");
+		(void)kill(pid, SIGKILL);
+		(void)attach_wait(pid);
+		return -e->eno;
+	}
+	if (pid < 0)
+		return -e->eno;
+	*ret = pid;
+	return 0;
+}
+
+int attach_start(const struct attach_spec *s, pid_t *ret_pid, struct err *e)
+{
+	int sock[2], r;
+	pid_t pid = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
+		return err_sys(e, "make the socket to the command");
+	r = clone_inside(s, sock, &pid, e);
+	(void)close(sock[1]);
+	if (!r) {
+		r = sync_expect_exec(sock[0], e);
+		if (r < 0)
+			(void)attach_wait(pid);
+	}
+	(void)close(sock[0]);
+	if (r < 0)
+		return r;
+	*ret_pid = pid;
+	return 0;
+}
+
+int attach_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
