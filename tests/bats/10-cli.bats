@@ -1,0 +1,267 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command line: usage, refusals, exit numbers.
+# bats file_tags=root
+
+load helpers/load
+
+verbs=(create destroy start stop restart status mount umount enter exec exec2 exec3 console
+	runscript set list template)
+
+@test "berth: without arguments prints usage and exits 20" {
+	run --separate-stderr -20 berth
+	contains "$output$stderr" 'Usage: berth'
+}
+
+@test "berth: --version prints one line" {
+	run -0 berth --version
+	equal "${#lines[@]}" 1 lines
+	[[ $output =~ ^berth\ [0-9]+\.[0-9]+ ]]
+}
+
+@test "berth: --help lists every verb on stdout" {
+	run --separate-stderr -0 berth --help
+	equal "$stderr" ''
+	local verb
+	for verb in "${verbs[@]}"; do
+		grep -qE "^ +$verb( |\$)" <<<"$output" || fail "not listed: $verb"
+	done
+}
+
+@test "berth: every verb has --help on stdout, exit 0, naming itself" {
+	local verb
+	for verb in "${verbs[@]}"; do
+		run --separate-stderr -0 berth "$verb" --help
+		contains "$output" "berth $verb" || fail "help of $verb"
+		equal "$stderr" '' "stderr of $verb --help"
+	done
+}
+
+@test "set: --help lists every option of the parameter table" {
+	local opt
+	run -0 berth set --help
+	for opt in ram swap cpulimit cpuunits cpus cpumask numproc iolimit iopslimit ioprio \
+		diskspace diskinodes ipadd ipdel hostname nameserver searchdomain onboot name; do
+		contains "$output" "--$opt" || fail "option $opt"
+	done
+}
+
+@test "berth: an unknown verb is refused with 20 and a near one is suggested" {
+	refused 20 'strat' berth strat 101
+	contains "$stderr" start
+}
+
+@test "berth: an unknown option is refused with 20" {
+	refused 20 'frobnicate' berth status --frobnicate 101
+	refused 20 'frobnicate' berth --frobnicate status 101
+}
+
+@test "berth: a missing VE is refused with 20 or 27 before anything happens" {
+	local verb
+	for verb in start stop destroy mount umount exec set; do
+		run --separate-stderr berth "$verb"
+		[[ $status -eq 20 || $status -eq 27 ]] || fail "$verb without a VE exits $status"
+		one_line_error "$verb"
+	done
+}
+
+@test "berth: verbs on a VE that does not exist exit 14 and name it" {
+	local verb
+	for verb in start stop restart destroy mount umount enter console; do
+		refused 14 4711 berth "$verb" 4711
+	done
+	for verb in exec exec2 exec3; do
+		refused 14 4711 berth "$verb" 4711 true
+	done
+	refused 14 4711 berth set 4711 --ram 64M
+}
+
+@test "status: unknown number is a status, exit 0; unknown name is an error" {
+	run -0 berth status 4711
+	equal "$output" 'CTID 4711 deleted unmounted down'
+	run --separate-stderr berth status no-such-name
+	[[ $status -ne 0 ]]
+	one_line_error no-such-name
+}
+
+@test "berth: VE numbers out of range are refused with 21" {
+	local id
+	for id in 0 1 100 2147483645 4294967397 18446744073709551717; do
+		refused 21 "$id" berth create "$id" --ostemplate mini
+	done
+	run berth list -a -1
+	lacks "$output" 101
+}
+
+@test "berth: numbers in other spellings are not VE numbers" {
+	local id
+	for id in -101 +101 0x65 0101 101.0 '101 ' 1e2; do
+		run --separate-stderr berth create "$id" --ostemplate mini
+		[[ $status -ne 0 ]] || fail "'$id' was taken"
+		[[ ${#stderr_lines[@]} -ge 1 ]]
+	done
+	run -0 berth list -a -1 -H
+	equal "$output" ''
+}
+
+@test "create: an unknown template is refused with 91 and nothing is made" {
+	refused 91 no-such-template berth create 101 --ostemplate no-such-template
+	equal "$(status_of 101)" 'CTID 101 deleted unmounted down'
+}
+
+@test "create: an unknown sample config is refused and nothing is made" {
+	run --separate-stderr berth create 101 --ostemplate mini --config no-such-plan
+	[[ $status -ne 0 ]]
+	one_line_error no-such-plan
+	equal "$(status_of 101)" 'CTID 101 deleted unmounted down'
+}
+
+@test "set: values out of range or with a wrong unit are refused with 21 and change nothing" {
+	new_ve 101
+	local before
+	before=$(<"$(conf_of 101)")
+	local row
+	for row in '--ram 12Q' '--ram -1' '--ram 1e9' '--ram 99999999T' '--ram many' \
+		'--cpulimit -5' '--cpulimit abc' '--cpuunits 7' '--cpuunits 500001' '--cpus 0x2' \
+		'--ioprio 8' '--numproc -3' '--diskspace 4Q' '--diskspace 0' '--onboot perhaps' \
+		'--cpumask 3-1' '--iolimit 1MQ' '--stop-timeout x'; do
+		# shellcheck disable=SC2086 # option and value
+		refused 21 "${row#* }" berth set 101 $row --save || fail "$row"
+	done
+	equal "$(<"$(conf_of 101)")" "$before" config
+}
+
+@test "set: one bad option among good ones changes nothing" {
+	new_ve 101 --ram 256M
+	local before
+	before=$(<"$(conf_of 101)")
+	refused 21 bogus berth set 101 --ram 128M --cpuunits bogus --hostname ok --save
+	equal "$(<"$(conf_of 101)")" "$before" config
+}
+
+@test "set: an unknown option is refused with 20 and a near one is suggested" {
+	new_ve 101
+	refused 20 '--rma' berth set 101 --rma 64M
+	contains "$stderr" ram
+}
+
+@test "set: an option without its value is refused with 20" {
+	new_ve 101
+	run --separate-stderr -20 berth set 101 --ram
+	one_line_error ram
+}
+
+@test "set: --opt=value and unambiguous prefixes work, as with getopt_long" {
+	new_ve 101
+	berth set 101 --ram=200M --cpuu 2000 --save
+	contains "$(<"$(conf_of 101)")" 'CPUUNITS="2000"'
+}
+
+@test "berth: without root every changing verb is refused with one line" {
+	requires root
+	new_ve 101
+	local verb
+	for verb in start stop destroy mount umount set create; do
+		run --separate-stderr host setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$BERTH" --root "$ROOT" "$verb" 101
+		[[ $status -ne 0 ]] || fail "$verb without root succeeds"
+		one_line_error root
+	done
+}
+
+@test "berth: help needs no root" {
+	requires root
+	run -0 host setpriv --reuid 65534 --regid 65534 --clear-groups "$BERTH" --help
+}
+
+@test "berth: a root that is not an absolute directory is refused" {
+	run --separate-stderr host "$BERTH" --root "$ROOT/etc/passwd/x" status 101
+	: >"$BATS_TEST_TMPDIR/file"
+	run --separate-stderr host "$BERTH" --root "$BATS_TEST_TMPDIR/file" create 101 --ostemplate mini
+	[[ $status -ne 0 ]]
+	one_line_error "$BATS_TEST_TMPDIR/file"
+}
+
+@test "berth: BERTH_ROOT is --root" {
+	new_ve 101
+	run -0 host env BERTH_ROOT="$ROOT" "$BERTH" status 101
+	equal "$output" 'CTID 101 exist unmounted down'
+}
+
+@test "list: without VEs exits 0 and says so on stderr only" {
+	run --separate-stderr -0 berth list -a
+	equal "$stderr" 'Container(s) not found'
+	run --separate-stderr -0 berth list -a -j
+	equal "$output" '[]'
+	equal "$stderr" ''
+}
+
+@test "list: default columns and header are vzlist's" {
+	new_ve 101 --hostname web.example --ipadd 10.9.0.101
+	run -0 berth list -a
+	[[ ${lines[0]} =~ ^\ +CTID\ +NPROC\ +STATUS\ +IP_ADDR\ +HOSTNAME$ ]]
+	[[ ${lines[1]} =~ ^\ +101\ +-\ +stopped\ +10.9.0.101\ +web.example$ ]]
+}
+
+@test "list: ctid,status is two words with one blank, as libvirt reads it" {
+	run_ve 101
+	run -0 berth list -a -H -o ctid,status
+	[[ $output =~ ^\ *101\ running$ ]]
+	run -0 berth list -a -ovpsid,status -H
+	[[ $output =~ ^\ *101\ running$ ]]
+}
+
+@test "list: shows running VEs only, -a all, -S stopped, -1 numbers" {
+	new_ve 101
+	run_ve 102
+	run -0 berth list -H -o ctid
+	equal "${output// /}" 102
+	run -0 berth list -S -H -o ctid
+	equal "${output// /}" 101
+	run -0 berth list -a -1
+	equal "$(tr -d ' ' <<<"$output" | paste -sd,)" 101,102
+}
+
+@test "list: a number that does not exist exits 1" {
+	new_ve 101
+	run --separate-stderr -1 berth list 4711
+	equal "$stderr" 'Container(s) not found'
+}
+
+@test "list: an unknown column is refused" {
+	new_ve 101
+	run --separate-stderr berth list -a -o ctid,nocolumn
+	[[ $status -ne 0 ]]
+	one_line_error nocolumn
+}
+
+@test "list: -j is one array with every plain field" {
+	new_ve 101 --hostname web.example --ipadd 10.9.0.101 --description 'a "quoted" text'
+	berth list -a -j >"$BATS_TEST_TMPDIR/j"
+	equal "$(json -c '.[0] | [.ctid, .status, .hostname, .ip, .description]' <"$BATS_TEST_TMPDIR/j")" \
+		'[101,"stopped","web.example",["10.9.0.101"],"a \"quoted\" text"]'
+	json '.[0] | has("cpulimit") and has("diskspace") and has("onboot") and has("name")' \
+		<"$BATS_TEST_TMPDIR/j"
+}
+
+@test "status: -j and template list -j are valid JSON" {
+	new_ve 101
+	berth status 101 -j | json 'type == "object" or type == "array"'
+	berth template list -j | json '.[0].name == "mini"'
+}
+
+@test "status: stdout closed or full is reported, not ignored" {
+	new_ve 101
+	run --separate-stderr host sh -c '"$1" --root "$2" status 101 >/dev/full' - "$BERTH" "$ROOT"
+	[[ $status -ne 0 ]]
+	one_line_error 'No space left'
+}
+
+@test "berth: --quiet prints nothing on success" {
+	run --separate-stderr -0 berth --quiet create 101 --ostemplate mini
+	equal "$output$stderr" ''
+	run --separate-stderr -0 berth --quiet start 101
+	equal "$output$stderr" ''
+	run --separate-stderr -0 berth --quiet stop 101 --fast
+	equal "$output$stderr" ''
+}

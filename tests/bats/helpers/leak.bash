@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Nothing may be left. What the kernel and the disk hold before a test and after it is compared
+# by kind; what the kernel gives up a moment after the last user gets a few seconds for it.
+
+leak_kinds=(mounts loops cgroups links rules processes files)
+
+leak_snapshot() {
+	local kind
+	for kind in "${leak_kinds[@]}"; do
+		"leak_$kind" >"$BATS_TEST_TMPDIR/$kind.before"
+	done
+}
+
+# leak_check [KIND...]
+leak_check() {
+	local kind bad=0
+	[[ $# -gt 0 ]] || set -- "${leak_kinds[@]}"
+	for kind in "$@"; do
+		within 5 leak_same "$kind" 2>/dev/null || {
+			echo "left behind ($kind):" >&2
+			diff "$BATS_TEST_TMPDIR/$kind.before" <("leak_$kind") >&2 || bad=1
+		}
+	done
+	[[ $bad -eq 0 ]]
+}
+
+leak_same() {
+	cmp -s "$BATS_TEST_TMPDIR/$1.before" <("leak_$1")
+}
+
+leak_mounts() {
+	host cat /proc/self/mountinfo
+}
+
+# Loop devices on files of this root.
+leak_loops() {
+	grep -sF "$ROOT/" /sys/block/loop*/loop/backing_file || :
+}
+
+# Nodes of this instance in every hierarchy; their name carries the instance's tag.
+leak_cgroups() {
+	local at
+	while read -r at; do
+		find "$at" -mindepth 1 -maxdepth 4 -path "*berth-$(root_tag)*" 2>/dev/null || :
+	done < <(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo)
+}
+
+leak_links() {
+	host ip -o link show | awk '{ print $2 }'
+	host ip -o route show
+	host ip -o -6 route show | sed 's/ expires.*//'
+	host ip neigh show proxy
+	host ip -6 neigh show proxy
+}
+
+# Elements of sets: an empty table of this instance may stay, what it says about a VE may not.
+leak_rules() {
+	host nft -j list ruleset 2>/dev/null |
+		jq -c '.nftables[] | .set? // .map? | select(.elem != null) | [.table, .name, .elem]' || :
+}
+
+# Whatever names this root in its arguments: keepers, helpers, forgotten commands.
+leak_processes() {
+	local p
+	for p in /proc/[0-9]*/cmdline; do
+		tr '\0' ' ' 2>/dev/null <"$p" | grep -F -- "$ROOT" |
+			grep -E '(^|/)berth(-keeper)? |mmdebstrap|mkfs|e2fsck|mke2fs' || :
+	done
+}
+
+# Files that speak of a VE. Templates, disks to copy from, the audit log, locks and what destroy
+# keeps on purpose (ID.conf.destroyed) are the instance's, not the VE's.
+leak_files() {
+	find "$ROOT" -mindepth 1 ! -type d ! -path "$ROOT/var/lib/berth/template/*" \
+		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/log/*" \
+		! -path "*/lock/*" ! -name '*.destroyed' ! -path "$ROOT/run/berth/template/*" |
+		sort
+	find "$ROOT/var/lib/berth/private" "$ROOT/var/lib/berth/root" -mindepth 1 2>/dev/null | sort
+}

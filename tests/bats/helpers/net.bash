@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Packets between the "host" and VEs.
+
+# reaches ADDRESS: answers a ping from the host.
+reaches() {
+	host ping -n -q -c 1 -W 2 "$1" >/dev/null
+}
+
+# ping_from ID ADDRESS [OPTION...]: one ping from inside.
+ping_from() {
+	local id=$1 to=$2
+	shift 2
+	inside "$id" /bin/ping -c 1 -W 2 "$@" "$to" >/dev/null
+}
+
+# Addresses of the VE's link, one per line, without prefix.
+addresses_in() {
+	shell "$1" 'ip -o addr show dev eth0' | awk '{ sub(/\/.*/, "", $4); print $4 }'
+}
+
+# host_link ID: name of the host end.
+host_link() {
+	host ip -o route show proto all | awk -v a="$1" '$1 == a { print $3; exit }'
+}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# requires WORD...: skip a test where the machine lacks something. An unknown word is a failure,
+# and so is lacking what MUST_RUN names: a runner that has it must not lose the test silently.
+
+requires() {
+	local word
+	for word in "$@"; do
+		declare -F "has_$word" >/dev/null || fail "requires: unknown word $word" || return
+		"has_$word" && continue
+		[[ " ${MUST_RUN:-} " != *" $word "* ]] || fail "MUST_RUN: $word is missing" || return
+		skip "needs $word"
+	done
+}
+
+has_root() { [[ $EUID -eq 0 ]]; }
+has_ipv6() { [[ -e /proc/net/if_inet6 ]]; }
+has_cgroup_v2() { on_v2 memory; }
+has_cgroup_v1() { ! on_v2 memory; }
+has_two_cpus() { [[ $(nproc) -ge 2 ]]; }
+has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
+has_lxcfs() { pgrep -x lxcfs >/dev/null; }
+has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
+has_strace() { command -v strace >/dev/null; }
+has_bfq() { on_v2 io || [[ -e $(cg_mount x:blkio)/blkio.bfq.weight ]]; }
