@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A value of list: made from a parameter, shown as text or JSON, compared. */
+#include "cli/columns.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/xalloc.h"
+#include "util/str.h"
+#include "ve/ptypes.h"
+
+/* 512M rather than 536870912, where it is exact. */
+static char *size_text(uint64_t v)
+{
+	static const char suffix[] = "KMGT";
+	char text[32];
+	unsigned i = 0;
+
+	if (v == U64_UNLIMITED)
+		return xstrdup("unlimited");
+	for (; i < 4 && v && v % 1024 == 0; i++)
+		v /= 1024;
+	(void)str_fmt(text, sizeof(text), "%" PRIu64 "%.1s", v, i ? &suffix[i - 1] : "");
+	return xstrdup(text);
+}
+
+static bool is_size(const struct param *p)
+{
+	return p->type == &ptype_size || p->type == &ptype_ubc_size || p->type == &ptype_disk;
+}
+
+void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *ret)
+{
+	char text[4096];
+
+	*ret = (struct cell){ CELL_NONE, 0, NULL };
+	if (!p || !conf_has(conf, p) || param_format(p, conf, false, text, sizeof(text)) < 0 ||
+	    !*text)
+		return;
+	if (param_number(p, conf, &ret->num)) {
+		ret->type = CELL_NUM;
+		if (is_size(p))
+			ret->text = size_text(ret->num);
+	} else if (p->type == &ptype_bool) {
+		ret->type = CELL_BOOL;
+		ret->num = str_eq(text, "yes");
+	} else {
+		bool list = p->type == &ptype_ips || p->type == &ptype_addrs ||
+			    (p->opt && str_eq(p->opt, "searchdomain"));
+
+		ret->type = list ? CELL_LIST : CELL_TEXT;
+		ret->text = xstrdup(text);
+	}
+}
+
+void cell_done(struct cell *cell)
+{
+	free(cell->text);
+	*cell = (struct cell){ CELL_NONE, 0, NULL };
+}
+
+static void list_json(struct json_out *j, const char *text)
+{
+	char word[256];
+
+	json_array(j);
+	while (str_word(&text, word, sizeof(word)) > 0)
+		json_str(j, word);
+	json_end(j);
+}
+
+void cell_json(struct json_out *j, const struct cell *cell)
+{
+	switch (cell->type) {
+	case CELL_NONE:
+		json_null(j);
+		break;
+	case CELL_NUM:
+	case CELL_SECONDS:
+		json_u64(j, cell->num);
+		break;
+	case CELL_BOOL:
+		json_bool(j, cell->num);
+		break;
+	case CELL_TEXT:
+		json_str(j, cell->text);
+		break;
+	case CELL_LIST:
+		list_json(j, cell->text);
+		break;
+	}
+}
+
+static void seconds_text(uint64_t s, char *dst, size_t size)
+{
+	(void)snprintf(dst, size, "%03llud%02lluh:%02llum:%02llus",
+		       (unsigned long long)(s / 86400), (unsigned long long)(s / 3600 % 24),
+		       (unsigned long long)(s / 60 % 60), (unsigned long long)(s % 60));
+}
+
+void cell_text(const struct cell *cell, bool first, char *dst, size_t size)
+{
+	int n = (int)size - 1;
+	char *p;
+
+	switch (cell->type) {
+	case CELL_NONE:
+		(void)snprintf(dst, size, "-");
+		break;
+	case CELL_BOOL:
+		(void)snprintf(dst, size, "%s", cell->num ? "yes" : "no");
+		break;
+	case CELL_SECONDS:
+		seconds_text(cell->num, dst, size);
+		break;
+	case CELL_NUM:
+		if (cell->text)
+			(void)snprintf(dst, size, "%s", cell->text);
+		else
+			(void)snprintf(dst, size, "%" PRIu64, cell->num);
+		break;
+	case CELL_TEXT:
+	case CELL_LIST:
+		if (cell->type == CELL_LIST && first)
+			n = (int)strcspn(cell->text, " ");
+		(void)snprintf(dst, size, "%.*s", n, cell->text);
+		break;
+	}
+	for (p = dst; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
+int cell_compare(const struct cell *a, const struct cell *b)
+{
+	if (a->type == CELL_NONE || b->type == CELL_NONE)
+		return (a->type != CELL_NONE) - (b->type != CELL_NONE);
+	if (a->type == CELL_TEXT || a->type == CELL_LIST)
+		return strcmp(a->text, b->text ? b->text : "");
+	return (a->num > b->num) - (a->num < b->num);
+}

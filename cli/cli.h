@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every verb gets: the instance, and what the global options said. A verb returns the exit
+ * number (0, or the code of a command run inside a VE), or -Exxx with e filled; main.c prints e
+ * once and exits. Only this folder prints, exits, or knows options.
+ */
+#pragma once
+
+#include "ve/inst.h"
+
+#include <stdbool.h>
+
+struct cli {
+	const char *root;               /* --root or BERTH_ROOT, "" for the host itself */
+	bool quiet, json;
+	unsigned verbose;
+	struct inst in;
+	bool opened;
+};
+
+struct args;
+typedef int verb_fn(struct cli *c, const struct args *a, struct err *e);
+
+/* The verbs, by file; commands.c has the table. */
+verb_fn cmd_create, cmd_destroy;                                        /* cmd-create.c */
+verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited; /* cmd-life.c */
+verb_fn cmd_set;                                                        /* cmd-set.c */
+verb_fn cmd_status;                                                     /* cmd-status.c */
+verb_fn cmd_list;                                                       /* cmd-list.c */
+verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
+verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
+verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
+verb_fn cmd_host_check;                                                 /* cmd-host.c */
+verb_fn cmd_logs;                                                       /* cmd-logs.c */
+verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.c, dump.c */
+
+/* Print a VE's whole status as a JSON object; shared by status and create. */
+struct json_out;
+int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/ids.h"
+#include "cli/options.h"
+#include "cli/out.h"
+#include "util/exits.h"
+#include "ve/ve.h"
+
+int cmd_create(struct cli *c, const struct args *a, struct err *e)
+{
+	struct json_out *j;
+	int r = ve_create(&c->in, a->ids[0], &a->change, e);
+
+	if (r < 0 || !c->json)
+		return r;
+	j = json_new(true);
+	r = status_json(c, a->ids[0], j, e);
+	if (r < 0) {
+		json_free(j);
+		return r;
+	}
+	return out_json(j, e);
+}
+
+/* A yes on the terminal. Anything else, or an end of input, is a no. */
+static bool confirmed(const struct args *a)
+{
+	char first = 0, c = 0;
+	ssize_t n;
+
+	if (a->n_ids == 1)
+		(void)fprintf(stderr, "Destroy CT %u with all its data? [y/N] ", a->ids[0]);
+	else
+		(void)fprintf(stderr, "Destroy %zu VEs with all their data? [y/N] ", a->n_ids);
+	(void)fflush(stderr);
+	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+		if (!first)
+			first = c;
+	return first == 'y' || first == 'Y';
+}
+
+static int destroy_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	(void)a;
+	return ve_destroy(&c->in, id, e);
+}
+
+int cmd_destroy(struct cli *c, const struct args *a, struct err *e)
+{
+	if (a->all && !a->yes)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "destroy: --all wants --yes");
+	if (!a->yes && a->n_ids && isatty(STDIN_FILENO) && !confirmed(a))
+		return err_set(e, ECANCELED, VZ_SYSTEM, "destroy: not confirmed, nothing done");
+	return ids_each(c, a, destroy_one, e);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* set: what it was told, and what became of each parameter. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli/options.h"
+#include "cli/out.h"
+#include "cli/xalloc.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/ptypes.h"
+#include "ve/ve.h"
+
+static bool change_is_empty(const struct ve_change *ch)
+{
+	return !ch->to.set[0] && !ch->to.set[1] && !ch->ip_del.n && !ch->ip_del_all &&
+	       !ch->userpasswd && !ch->applyconfig;
+}
+
+static int check_args(const struct args *a, struct err *e)
+{
+	bool restart = a->setmode && str_eq(a->setmode, "restart");
+
+	if (a->setmode && !restart && !str_eq(a->setmode, "ignore"))
+		return err_set(e, EINVAL, VZ_BAD_VALUE,
+			       "--setmode: \"%.40s\" is neither restart nor ignore", a->setmode);
+	if (restart && !a->save)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--setmode restart: needs --save");
+	if (a->force && !a->save)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--force: needs --save");
+	if (a->reset_ub && !change_is_empty(&a->change))
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--reset-ub: stands alone");
+	if (!a->reset_ub && change_is_empty(&a->change))
+		return err_set(e, EINVAL, VZ_FEW_PARAMS, "set: nothing to set");
+	return 0;
+}
+
+/* What --reset-ub asks for: every limit of the config, as if it were given now. */
+static int limits_of_config(struct cli *c, uint32_t id, struct ve_change *ret, struct err *e)
+{
+	struct ve_status *s = xcalloc(1, sizeof(*s));
+	size_t i;
+	int r = ve_status(&c->in, id, 0, s, e);
+
+	if (r >= 0 && !s->running)
+		r = err_set(e, ESRCH, VZ_NOT_RUNNING, "CT %u is not running", id);
+	for (i = 0; r >= 0 && i < n_params; i++)
+		if (params[i].flags & P_LIVE && params[i].type->number &&
+		    conf_has(&s->conf, &params[i]) && !(params[i].flags & P_SAVE))
+			param_copy(&params[i], &ret->to, &s->conf);
+	free(s);
+	return r;
+}
+
+static const char *outcome_word(enum set_outcome o)
+{
+	switch (o) {
+	case SET_SAME:
+		return "unchanged";
+	case SET_DONE:
+		return "live";
+	case SET_AT_RESTART:
+		return "at restart";
+	case SET_WITHOUT_EFFECT:
+		return "without effect";
+	case SET_IMPOSSIBLE:
+		return "impossible";
+	}
+	return "";
+}
+
+static int report_json(uint32_t id, const struct set_report *rep, struct err *e)
+{
+	struct json_out *j = json_new(true);
+	unsigned i;
+
+	json_object(j);
+	json_ku64(j, "ctid", id);
+	json_kbool(j, "running", rep->running);
+	json_kbool(j, "saved", rep->saved);
+	json_key(j, "changes");
+	json_array(j);
+	for (i = 0; i < rep->n; i++) {
+		const struct set_line *l = &rep->line[i];
+
+		json_object(j);
+		json_kstr(j, "name", l->param->json);
+		json_kstr(j, "key", l->param->key);
+		json_kstr(j, "from", *l->from ? l->from : NULL);
+		json_kstr(j, "to", *l->to ? l->to : NULL);
+		json_kstr(j, "outcome", outcome_word(l->outcome));
+		json_kstr(j, "why", *l->why ? l->why : NULL);
+		json_end(j);
+	}
+	json_end(j);
+	json_end(j);
+	return out_json(j, e);
+}
+
+static void dry_run_text(const struct set_report *rep)
+{
+	unsigned i;
+
+	for (i = 0; i < rep->n; i++) {
+		const struct set_line *l = &rep->line[i];
+
+		out_printf("%s: ", l->param->json);
+		out_safe(*l->from ? l->from : "-");
+		out_printf(" -> ");
+		out_safe(*l->to ? l->to : "-");
+		out_printf(": %s", outcome_word(l->outcome));
+		if (*l->why) {
+			out_printf(" (");
+			out_safe(l->why);
+			out_printf(")");
+		}
+		out_printf("\n");
+	}
+	if (!rep->n)
+		out_printf("No changes in CT configuration\n");
+}
+
+/* Rows that wait for a restart; the names of the first few for the warning. */
+static unsigned waiting(const struct cli *c, const struct args *a, const struct set_report *rep)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < rep->n; i++) {
+		const struct set_line *l = &rep->line[i];
+
+		if (l->outcome == SET_WITHOUT_EFFECT && c->verbose)
+			out_warn(c, "%s: kept, has no effect", l->param->json);
+		if (l->outcome != SET_AT_RESTART || !rep->running)
+			continue;
+		n++;
+		if (!a->setmode)
+			out_warn(c, "%s: takes effect when CT %u is restarted", l->param->json,
+				 a->ids[0]);
+	}
+	return n;
+}
+
+static int restart(struct cli *c, uint32_t id, struct err *e)
+{
+	struct start_opts start = { 0 };
+	struct stop_opts stop = { 0 };
+	int r = ve_stop(&c->in, id, &stop, e);
+
+	return r < 0 ? r : ve_start(&c->in, id, &start, e);
+}
+
+static int finish(struct cli *c, const struct args *a, const struct set_report *rep,
+		  struct err *e)
+{
+	unsigned n = waiting(c, a, rep);
+
+	if (c->json)
+		return report_json(a->ids[0], rep, e);
+	if (a->dry_run) {
+		dry_run_text(rep);
+		return 0;
+	}
+	if (n && a->setmode && str_eq(a->setmode, "restart"))
+		return restart(c, a->ids[0], e);
+	return 0;
+}
+
+int cmd_set(struct cli *c, const struct args *a, struct err *e)
+{
+	unsigned flags = (a->save ? SET_SAVE : 0U) | (a->dry_run ? SET_DRY_RUN : 0U) |
+			 (a->force ? SET_FORCE : 0U);
+	struct ve_change change = a->change;
+	struct set_report *rep = xcalloc(1, sizeof(*rep));
+	int r = check_args(a, e);
+
+	if (r >= 0 && a->reset_ub)
+		r = limits_of_config(c, a->ids[0], &change, e);
+	if (r >= 0)
+		r = ve_set(&c->in, a->ids[0], &change, flags, rep, e);
+	if (r >= 0)
+		r = finish(c, a, rep, e);
+	else if (a->dry_run && rep->n && !c->json)
+		dry_run_text(rep);
+	free(rep);
+	return r;
+}

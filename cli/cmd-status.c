@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+#include "cli/columns.h"
+#include "cli/options.h"
+#include "cli/out.h"
+#include "cli/xalloc.h"
+#include "ve/ve.h"
+
+/* The one line that panels split at blanks: five fixed words. */
+static void status_line(const struct ve_status *s)
+{
+	out_printf("CTID %u %s %s %s\n", s->id, s->exists ? "exist" : "deleted",
+		   s->mounted || s->running ? "mounted" : "unmounted",
+		   s->running ? "running" : "down");
+}
+
+static void number(struct json_out *j, const char *key, uint64_t v)
+{
+	json_key(j, key);
+	if (v == UINT64_MAX)
+		json_null(j);
+	else
+		json_u64(j, v);
+}
+
+static void config_json(struct json_out *j, const struct ve_conf *conf)
+{
+	size_t i;
+
+	json_key(j, "config");
+	json_object(j);
+	for (i = 0; i < n_params; i++) {
+		struct cell cell;
+
+		if (!params[i].json || !conf_has(conf, &params[i]))
+			continue;
+		cell_param(&params[i], conf, &cell);
+		json_key(j, params[i].json);
+		cell_json(j, &cell);
+		cell_done(&cell);
+	}
+	json_end(j);
+}
+
+/* What the kernel says it enforces now, for the rows that can be asked. */
+static int effective_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e)
+{
+	struct ve *ve = xcalloc(1, sizeof(*ve));
+	size_t i;
+	int r = ve_open(ve, &c->in, id, NULL, e);
+
+	json_key(j, "effective");
+	json_object(j);
+	for (i = 0; r >= 0 && i < n_params; i++) {
+		const struct param *p = &params[i];
+		uint64_t v;
+		int got = -1;
+
+		if (p->effective)
+			got = p->effective(ve, p, &v);
+		else if (p->cg.v2.file || p->cg.v1.file)
+			got = cg_get(&c->in.cg, ve->idstr, &p->cg, &v);
+		if (got >= 0)
+			number(j, p->json, v);
+	}
+	json_end(j);
+	if (r >= 0)
+		ve_close(ve);
+	free(ve);
+	return r;
+}
+
+static void usage_json(struct json_out *j, const struct ve_status *s)
+{
+	json_key(j, "usage");
+	json_object(j);
+	json_key(j, "cpu");
+	json_object(j);
+	number(j, "usage_usec", s->stat.cpu_usec);
+	number(j, "throttled_usec", s->stat.throttled_usec);
+	number(j, "nr_throttled", s->stat.nr_throttled);
+	json_end(j);
+	json_key(j, "memory");
+	json_object(j);
+	number(j, "current", s->stat.mem_current);
+	number(j, "max", s->stat.mem_max);
+	number(j, "swap_current", s->stat.swap_current);
+	number(j, "oom", s->stat.oom_kills);
+	json_end(j);
+	json_key(j, "io");
+	json_object(j);
+	number(j, "rbytes", s->stat.rbytes);
+	number(j, "wbytes", s->stat.wbytes);
+	number(j, "rios", s->stat.rios);
+	number(j, "wios", s->stat.wios);
+	json_end(j);
+	json_key(j, "pids");
+	json_object(j);
+	number(j, "current", s->stat.pids_current);
+	number(j, "max", s->stat.pids_max);
+	json_end(j);
+	json_key(j, "disk");
+	json_object(j);
+	number(j, "size", s->disk.size);
+	number(j, "used", s->disk.used);
+	number(j, "avail", s->disk.avail);
+	number(j, "inodes", s->disk.inodes);
+	number(j, "inodes_used", s->disk.inodes_used);
+	json_end(j);
+	json_end(j);
+}
+
+static int object(struct cli *c, const struct ve_status *s, struct json_out *j, struct err *e)
+{
+	int r = 0;
+
+	json_object(j);
+	json_ku64(j, "ctid", s->id);
+	json_kstr(j, "status", s->exists ? state_word(&s->state) : "deleted");
+	json_kbool(j, "exists", s->exists);
+	json_kbool(j, "mounted", s->mounted);
+	json_kbool(j, "running", s->running);
+	if (s->exists) {
+		json_kstr(j, "config_error", s->conf_ok ? NULL : s->conf_error);
+		config_json(j, &s->conf);
+	}
+	if (s->running) {
+		json_ku64(j, "pid", (uint64_t)s->state.pid);
+		json_ku64(j, "started", s->state.started);
+		json_ku64(j, "uid_base", s->state.uid_base);
+		json_kbool(j, "keeper", s->keeper);
+		r = effective_json(c, s->id, j, e);
+		usage_json(j, s);
+	}
+	json_end(j);
+	return r;
+}
+
+int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e)
+{
+	struct ve_status *s = xcalloc(1, sizeof(*s));
+	int r = ve_status(&c->in, id, STATUS_STAT | STATUS_DISK | STATUS_KEEPER, s, e);
+
+	if (r >= 0)
+		r = object(c, s, j, e);
+	free(s);
+	return r;
+}
+
+static int all_json(struct cli *c, const struct args *a, struct err *e)
+{
+	struct json_out *j = json_new(true);
+	bool many = a->all || a->n_ids != 1;
+	size_t i;
+	int r = 0;
+
+	if (many)
+		json_array(j);
+	for (i = 0; i < a->n_ids && r >= 0; i++)
+		r = status_json(c, a->ids[i], j, e);
+	if (r < 0) {
+		json_free(j);
+		return r;
+	}
+	if (many)
+		json_end(j);
+	return out_json(j, e);
+}
+
+int cmd_status(struct cli *c, const struct args *a, struct err *e)
+{
+	struct ve_status *s;
+	size_t i;
+	int r = 0;
+
+	if (c->json)
+		return all_json(c, a, e);
+	s = xcalloc(1, sizeof(*s));
+	for (i = 0; i < a->n_ids && r >= 0; i++) {
+		r = ve_status(&c->in, a->ids[i], 0, s, e);
+		if (r >= 0)
+			status_line(s);
+	}
+	free(s);
+	return r;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* template build, list, show, verify, tag, remove. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cli/options.h"
+#include "cli/out.h"
+#include "templates/build.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+
+static void template_json(struct json_out *j, const struct template *t, bool current)
+{
+	json_object(j);
+	json_kstr(j, "name", t->name);
+	json_kstr(j, "digest", t->digest);
+	json_kbool(j, "current", current);
+	json_kstr(j, "arch", t->arch);
+	json_kstr(j, "distribution", t->distribution);
+	json_kstr(j, "init", t->init);
+	json_ku64(j, "size", t->size);
+	json_ku64(j, "created", t->created);
+	json_end(j);
+}
+
+static void date(uint64_t seconds, char dst[32])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		(void)str_fmt(dst, 32, "-");
+}
+
+static void template_text(const struct template *t)
+{
+	char created[32];
+
+	date(t->created, created);
+	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
+		   t->digest, t->arch);
+	out_safe(t->distribution);
+	out_printf("\ninit:         %s\nsize:         %llu\ncreated:      %s\n", t->init,
+		   (unsigned long long)t->size, created);
+}
+
+/* Does the channel of its name point to this version? */
+static bool is_current(const struct store *s, const struct template *t)
+{
+	struct err ignored = ERR_INIT;
+	struct template now;
+
+	/* A version whose channel has moved on, or is gone, is simply not current. */
+	return store_find(s, t->name, &now, &ignored) >= 0 && str_eq(now.digest, t->digest);
+}
+
+static int show_one(const struct cli *c, const struct store *s, const struct template *t,
+		    struct err *e)
+{
+	struct json_out *j;
+
+	if (!c->json) {
+		template_text(t);
+		return 0;
+	}
+	j = json_new(true);
+	template_json(j, t, is_current(s, t));
+	return out_json(j, e);
+}
+
+static int list_text(const struct store *s, const struct template *t, size_t n)
+{
+	char created[32];
+	size_t i;
+
+	out_printf("%-20s %-12s %-8s %-16s %-9s %11s %s\n", "NAME", "DIGEST", "ARCH",
+		   "DISTRIBUTION", "INIT", "SIZE", "CREATED");
+	for (i = 0; i < n; i++) {
+		char name[72];
+
+		date(t[i].created, created);
+		(void)str_fmt(name, sizeof(name), "%s%s", t[i].name, is_current(s, &t[i]) ? " *" : "");
+		out_printf("%-20s %.12s %-8s %-16s %-9s %11llu %s\n", name, t[i].digest,
+			   t[i].arch, t[i].distribution, t[i].init,
+			   (unsigned long long)t[i].size, created);
+	}
+	return 0;
+}
+
+static int list_json(const struct store *s, const struct template *t, size_t n, struct err *e)
+{
+	struct json_out *j = json_new(true);
+	size_t i;
+
+	json_array(j);
+	for (i = 0; i < n; i++)
+		template_json(j, &t[i], is_current(s, &t[i]));
+	json_end(j);
+	return out_json(j, e);
+}
+
+static int build(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct build b = { .recipe = a->words[0], .name = a->name, .mirror = a->mirror, .tmp = s->dir };
+	struct progress p;
+	struct template t;
+	int r;
+
+	if (!build_known(b.recipe))
+		return err_set(e, ENOENT, VZ_BAD_VALUE, "there is no recipe \"%.60s\"", b.recipe);
+	progress_init(&p, c);
+	b.progress = progress_line;
+	b.arg = &p;
+	r = build_template(s, &b, &t, e);
+	progress_done(&p);
+	if (r < 0)
+		return r;
+	if (c->json)
+		return show_one(c, s, &t, e);
+	if (!c->quiet)
+		out_printf("Template %s is version %.12s\n", t.name, t.digest);
+	return 0;
+}
+
+static int list(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	_free_ struct template *t = NULL;
+	size_t n;
+	int r = store_list(s, &t, &n, e);
+
+	(void)a;
+	if (r < 0)
+		return r;
+	return c->json ? list_json(s, t, n, e) : list_text(s, t, n);
+}
+
+static int show(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct template t;
+	int r = store_find(s, a->words[0], &t, e);
+
+	return r < 0 ? r : show_one(c, s, &t, e);
+}
+
+static int verify(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct template t;
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; i < a->n_words && r >= 0; i++) {
+		r = store_find(s, a->words[i], &t, e);
+		if (r >= 0)
+			r = store_verify(s, t.digest, e);
+		if (r >= 0 && !c->quiet && !c->json)
+			out_printf("%s %.12s is intact\n", t.name, t.digest);
+	}
+	return r;
+}
+
+static int tag(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct template t;
+	int r = store_find(s, a->words[0], &t, e);
+
+	(void)c;
+	return r < 0 ? r : store_tag(s, t.digest, a->words[1], e);
+}
+
+static int drop(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	unsigned i;
+	int r = 0;
+
+	(void)c;
+	for (i = 0; i < a->n_words && r >= 0; i++)
+		r = store_remove(s, a->words[i], e);
+	return r;
+}
+
+typedef int work_fn(struct cli *c, const struct args *a, const struct store *s, struct err *e);
+
+static int with_store(struct cli *c, const struct args *a, work_fn *work, struct err *e)
+{
+	struct store s = STORE_INIT;
+	int r = store_open(c->in.lib, c->in.run, &s, e);
+
+	if (r < 0)
+		return r;
+	r = work(c, a, &s, e);
+	store_close(&s);
+	return r;
+}
+
+int cmd_template_build(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, build, e);
+}
+
+int cmd_template_list(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, list, e);
+}
+
+int cmd_template_show(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, show, e);
+}
+
+int cmd_template_verify(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, verify, e);
+}
+
+int cmd_template_tag(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, tag, e);
+}
+
+int cmd_template_remove(struct cli *c, const struct args *a, struct err *e)
+{
+	return with_store(c, a, drop, e);
+}

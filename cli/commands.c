@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "util/exits.h"
+#include "util/str.h"
+
+#define AT(field) offsetof(struct args, field)
+#define FLAG(letter, name, alias, field, help) \
+	{ OPT_FLAG, letter, name, alias, AT(field), NULL, help, 0, 0, 0, NULL }
+#define TEXT(letter, name, alias, field, arg, help) \
+	{ OPT_TEXT, letter, name, alias, AT(field), arg, help, 0, 0, 0, NULL }
+#define IGNORED(name) { OPT_IGNORE, 0, name, NULL, 0, NULL, NULL, 0, 0, 0, NULL }
+#define END { OPT_FLAG, 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0, NULL }
+
+#define DAY 86400
+
+/* clang-format off */
+static const struct opt global_opts[] = {
+	TEXT(0, "root", NULL, root, "DIR", "keep everything below DIR; also BERTH_ROOT"),
+	FLAG('q', "quiet", NULL, quiet, "print only what was asked for, and errors"),
+	{ OPT_COUNT, 'v', "verbose", NULL, AT(verbose), NULL,
+	  "trace every step on standard error", 0, 0, 0, NULL },
+	FLAG(0, "skiplock", NULL, skiplock, "accepted for vzctl's clients; locks are always taken"),
+	FLAG(0, "version", NULL, version, "print the version"),
+	FLAG(0, "dump-steps", NULL, dump_steps, NULL),
+	FLAG(0, "dump-tables", NULL, dump_tables, NULL),
+	END,
+};
+
+const struct opt common_opts[] = {
+	FLAG('h', "help", NULL, help, "print this text"),
+	FLAG('j', "json", NULL, json, "print JSON"),
+	END,
+};
+
+#define ALL_OPT FLAG(0, "all", NULL, all, "every VE there is")
+
+static const struct opt all_opts[] = {
+	ALL_OPT,
+	END,
+};
+
+static const struct opt create_opts[] = {
+	{ OPT_TAKE, 0, "config", "applyconfig", 0, "PLAN", "start from the plan ve-PLAN.conf-sample",
+	  0, 0, 0, take_config },
+	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
+	  0, 0, 0, take_userpasswd },
+	END,
+};
+
+static const struct opt destroy_opts[] = {
+	FLAG('y', "yes", NULL, yes, "do not ask"),
+	FLAG(0, "all", NULL, all, "every VE there is; wants --yes"),
+	END,
+};
+
+#define WAIT_OPT \
+	{ OPT_MAYBE, 0, "wait", NULL, AT(wait), "SECONDS", \
+	  "wait until the VE has booted, 120 seconds unless said otherwise", 1, DAY, 120, NULL }
+#define TIMEOUT_OPT \
+	{ OPT_NUMBER, 0, "timeout", NULL, AT(timeout), "SECONDS", \
+	  "how long init may take before it is killed", 1, DAY, 0, NULL }
+#define FORCE_OPT FLAG(0, "force", NULL, force, "start although it is disabled")
+#define FAST_OPT FLAG(0, "fast", NULL, fast, "kill at once, do not ask init")
+
+static const struct opt start_opts[] = {
+	WAIT_OPT, FORCE_OPT, ALL_OPT,
+	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
+	END,
+};
+
+static const struct opt stop_opts[] = {
+	FAST_OPT, TIMEOUT_OPT, ALL_OPT, IGNORED("skip-umount"),
+	END,
+};
+
+static const struct opt restart_opts[] = {
+	WAIT_OPT, FORCE_OPT, FAST_OPT, TIMEOUT_OPT, ALL_OPT,
+	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
+	IGNORED("skip-umount"),
+	END,
+};
+
+static const struct opt set_opts[] = {
+	FLAG(0, "save", NULL, save, "write the change to the VE's config too"),
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	FLAG(0, "force", NULL, force, "save also what this host cannot enforce; with --save"),
+	TEXT(0, "setmode", NULL, setmode, "restart|ignore",
+	     "what to do when a change needs a restart; restart wants --save"),
+	FLAG(0, "reset-ub", NULL, reset_ub, "apply the limits of the config again"),
+	{ OPT_TAKE, 0, "ipdel", NULL, 0, "ADDRESS|all",
+	  "take addresses away; done before any --ipadd", 0, 0, 0, take_ipdel },
+	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
+	  0, 0, 0, take_userpasswd },
+	{ OPT_TAKE, 0, "applyconfig", NULL, 0, "PLAN", "take over the limits of the plan ve-PLAN.conf-sample",
+	  0, 0, 0, take_config },
+	END,
+};
+
+static const struct opt enter_opts[] = {
+	{ OPT_REST, 0, "exec", NULL, 0, "CMD...", "run CMD instead of a login shell", 0, 0, 0, NULL },
+	END,
+};
+
+static const struct opt list_opts[] = {
+	FLAG('a', "all", NULL, all, "stopped ones too"),
+	FLAG('S', "stopped", NULL, stopped, "only stopped ones"),
+	FLAG('n', "names", "name", names, "names instead of host names"),
+	FLAG('H', "no-header", NULL, no_header, "no header line"),
+	FLAG('1', "ids", NULL, ids_only, "only IDs, one a line"),
+	FLAG('t', "no-trim", NULL, no_trim, "keep blanks at the end of lines"),
+	TEXT('o', "output", NULL, columns, "COLUMN,...", "these columns"),
+	TEXT('s', "sort", NULL, sort, "[-]COLUMN", "sort by a column, downwards with -"),
+	TEXT('h', "hostname", NULL, by_hostname, "PATTERN", "only these host names"),
+	TEXT('N', "name-filter", NULL, by_name, "PATTERN", "only these names"),
+	TEXT('d', "description", NULL, by_description, "PATTERN", "only these descriptions"),
+	FLAG('L', "list", NULL, fields, "list the columns there are"),
+	END,
+};
+
+static const struct opt build_opts[] = {
+	TEXT(0, "name", NULL, name, "NAME", "channel to put it in; the recipe's name otherwise"),
+	TEXT(0, "mirror", NULL, mirror, "URL", "package mirror; the one of the host otherwise"),
+	END,
+};
+
+static const struct opt logs_opts[] = {
+	FLAG(0, "raw", NULL, raw, "every byte as the VE wrote it, also on a terminal"),
+	END,
+};
+
+#define VERB (CMD_ROOT | CMD_CGROUPS)
+#define EACH (VERB | CMD_MANY | CMD_JSON)
+#define ONE (VERB | CMD_VE)
+
+const struct command commands[] = {
+	{ "create", NULL, "ID [options]", "make a VE from a template",
+	  ONE | CMD_NEW | CMD_PARAMS | CMD_JSON, 0, 0, create_opts, cmd_create,
+	  "ID is a number from 101 on. The options are those of set; what is not given comes from\n"
+	  "the plan (--config) and then from berth.conf.",
+	  "berth create 101 --ostemplate debian-12 --ram 512M --diskspace 4G --ipadd 10.0.0.5\n"
+	  "berth create 102 --ostemplate mini --config light --name web\n" },
+	{ "destroy", "delete", "ID... [options]", "remove stopped VEs with all their data",
+	  EACH, 0, 0, destroy_opts, cmd_destroy,
+	  "A terminal is asked first. There is no way back.",
+	  "berth destroy 101\nberth destroy --yes 101-120\n" },
+	{ "start", NULL, "ID... [options]", "start VEs", EACH, 0, 0, start_opts, cmd_start,
+	  NULL, "berth start 101 --wait\nberth start 101-120 web\nberth start --all\n" },
+	{ "stop", NULL, "ID... [options]", "shut VEs down", EACH, 0, 0, stop_opts, cmd_stop,
+	  "Init is asked in its own way and given time (STOP_TIMEOUT); then everything is killed.\n"
+	  "A VE that is not running is no error.",
+	  "berth stop 101\nberth stop --fast 101-120\n" },
+	{ "restart", NULL, "ID... [options]", "stop VEs and start them again", EACH, 0, 0,
+	  restart_opts, cmd_restart, NULL, "berth restart 101\n" },
+	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
+	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down.\n"
+	  "With -j everything there is to know.",
+	  "berth status 101\nberth -j status web\n" },
+	{ "mount", NULL, "ID...", "mount the disks of stopped VEs on the host", EACH, 0, 0,
+	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
+	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
+	  cmd_umount, NULL, "berth umount 101\n" },
+	{ "set", NULL, "ID [options]", "change a VE, at once if it runs",
+	  ONE | CMD_PARAMS | CMD_JSON, 0, 0, set_opts, cmd_set,
+	  "All changes are made, read back from the kernel, and put back together if one fails.\n"
+	  "They last beyond the next start only with --save.",
+	  "berth set 101 --ram 512M --cpulimit 50 --save\n"
+	  "berth set 101 --ipdel all --ipadd 10.0.0.6 --save\n"
+	  "berth set 101 --diskspace 8G --dry-run\n" },
+	{ "enter", NULL, "ID [--exec CMD...]", "a shell inside", ONE, 0, ~0U, enter_opts,
+	  cmd_enter, NULL, "berth enter 101\nberth enter web --exec top\n" },
+	{ "exec", NULL, "ID CMD...|-", "run a shell command inside; exit 8 if it fails",
+	  ONE | CMD_RAW, 1, ~0U, NULL, cmd_exec,
+	  "The words are joined with blanks for the VE's shell. \"-\" reads a script from standard\n"
+	  "input.", "berth exec 101 'df -h; free'\nberth exec 101 - <script\n" },
+	{ "exec2", NULL, "ID CMD...|-", "like exec, but exit with the command's own number",
+	  ONE | CMD_RAW, 1, ~0U, NULL, cmd_exec2, NULL, "berth exec2 101 grep -q root /etc/passwd\n" },
+	{ "exec3", NULL, "ID ARGV...", "run a program inside, without a shell", ONE | CMD_RAW,
+	  1, ~0U, NULL, cmd_exec3, NULL, "berth exec3 101 /bin/ls -l '/root/a b'\n" },
+	{ "console", NULL, "ID", "attach to the console; ESC . leaves", ONE, 0, 1, NULL,
+	  cmd_console, NULL, "berth console 101\n" },
+	{ "runscript", NULL, "ID FILE", "run a shell script of the host inside", ONE, 1, 1,
+	  NULL, cmd_runscript, "A VE that is not running is started for it and stopped again.",
+	  "berth runscript 101 ./setup.sh\n" },
+	{ "logs", NULL, "ID", "what the console has shown lately", CMD_ROOT | CMD_VE, 0, 0,
+	  logs_opts, cmd_logs, NULL, "berth logs 101\n" },
+	{ "list", "ls", "[ID...] [COLUMN=VALUE...] [options]", "list VEs",
+	  VERB | CMD_JSON, 0, ~0U, list_opts, cmd_list,
+	  "Running VEs, unless IDs, -a, -S or a filter on the status say otherwise. A filter is a\n"
+	  "column, one of = != < <= > >= and a value; = takes patterns.",
+	  "berth list -a -o ctid,status,ram,ip -s -ram\n"
+	  "berth list 'ram>1G' 'hostname=web*'\nberth list -a -j\n" },
+	{ "template build", NULL, "RECIPE [options]", "make a template: mini, debian-12, ...",
+	  CMD_ROOT | CMD_JSON, 1, 1, build_opts, cmd_template_build, NULL,
+	  "berth template build mini\nberth template build debian-12 --mirror http://deb.debian.org/debian\n" },
+	{ "template list", NULL, "", "list template versions", CMD_ROOT | CMD_JSON, 0, 0, NULL,
+	  cmd_template_list, NULL, "berth template list\n" },
+	{ "template show", NULL, "NAME|DIGEST", "all about a template version", CMD_ROOT | CMD_JSON,
+	  1, 1, NULL, cmd_template_show, NULL, "berth template show debian-12\n" },
+	{ "template verify", NULL, "NAME|DIGEST...", "read images again and compare their digests",
+	  CMD_ROOT | CMD_JSON, 1, ~0U, NULL, cmd_template_verify, NULL,
+	  "berth template verify debian-12\n" },
+	{ "template tag", NULL, "NAME|DIGEST CHANNEL", "let a channel point to a version",
+	  CMD_ROOT, 2, 2, NULL, cmd_template_tag, NULL, "berth template tag 3f9c2a71b04d stable\n" },
+	{ "template remove", NULL, "CHANNEL|DIGEST...", "remove a channel, or a version",
+	  CMD_ROOT, 1, ~0U, NULL, cmd_template_remove, NULL, "berth template remove mini\n" },
+	{ "host check", NULL, "", "what this host can enforce, and what is missing",
+	  VERB | CMD_JSON, 0, 0, NULL, cmd_host_check, NULL, "berth host check\n" },
+	{ "help", NULL, "[VERB]", "print this text, or that of a verb", 0, 0, 2, NULL, cmd_help,
+	  NULL, "berth help set\n" },
+	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN, 1, 1, NULL, cmd_exited, NULL, NULL },
+	{ "--dump-steps", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_steps, NULL, NULL },
+	{ "--dump-tables", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_tables, NULL, NULL },
+};
+/* clang-format on */
+
+const size_t n_commands = ARRAY_SIZE(commands);
+
+const struct command global_command = {
+	.name = "berth", .flags = CMD_RAW | CMD_JSON, .max_words = ~0U, .opts = global_opts,
+};
+
+/* True when the row's name is "a b", or "a" when b is NULL. */
+static bool named(const char *name, const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	if (strncmp(name, a, n) != 0)
+		return false;
+	return b ? name[n] == ' ' && str_eq(name + n + 1, b) : !name[n];
+}
+
+/* Verbs of two words share their first: say which second words there are. */
+static int unknown_second(const char *first, const char *second, struct err *e)
+{
+	char list[256] = "";
+	size_t i, n = strlen(first);
+	int used = 0;
+
+	for (i = 0; i < n_commands; i++) {
+		if (!str_starts(commands[i].name, first) || commands[i].name[n] != ' ')
+			continue;
+		used += str_fmt(list + used, sizeof(list) - (size_t)used, "%s%s", used ? ", " : "",
+				commands[i].name + n + 1);
+	}
+	if (!used)
+		return 0;
+	if (second)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "unknown command \"%s %.40s\": there are %s",
+			       first, second, list);
+	return err_set(e, EINVAL, VZ_FEW_PARAMS, "%s: which of %s?", first, list);
+}
+
+static int unknown_verb(const char *word, struct err *e)
+{
+	const char *best = NULL;
+	unsigned d, best_d = 3;
+	size_t i;
+
+	for (i = 0; i < n_commands; i++) {
+		if (commands[i].flags & CMD_HIDDEN)
+			continue;
+		d = str_distance(word, commands[i].name);
+		if (d < best_d) {
+			best_d = d;
+			best = commands[i].name;
+		}
+	}
+	if (best)
+		return err_set(e, EINVAL, VZ_BAD_OPTION,
+			       "unknown command \"%.40s\": did you mean \"%s\"?", word, best);
+	return err_set(e, EINVAL, VZ_BAD_OPTION,
+		       "unknown command \"%.40s\" (\"berth help\" lists them)", word);
+}
+
+int command_find(const char *const *words, unsigned n, const struct command **ret,
+		 unsigned *ret_used, struct err *e)
+{
+	const char *second = n > 1 ? words[1] : NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < n_commands; i++) {
+		const struct command *c = &commands[i];
+		bool two = second && named(c->name, words[0], second);
+
+		if (two || named(c->name, words[0], NULL) ||
+		    (c->alias && str_eq(c->alias, words[0]))) {
+			*ret = c;
+			*ret_used = two ? 2 : 1;
+			return 0;
+		}
+	}
+	r = unknown_second(words[0], second, e);
+	return r < 0 ? r : unknown_verb(words[0], e);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Help, made from the command table and the parameter table. */
+#pragma once
+
+#include "cli/commands.h"
+
+#include <stdio.h>
+
+void help_global(FILE *f);
+/* To stdout; returns 0. */
+int help_verb(const struct command *cmd);

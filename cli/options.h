@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Parsing of a verb's arguments, driven by its row in the command table and, for create and
+ * set, by the parameter table. Semantics are getopt_long's: options and words in any order,
+ * unambiguous prefixes, --opt=value and --opt value, grouped and glued short options, `--`
+ * ends options. In option names `-` and `_` are the same character.
+ */
+#pragma once
+
+#include "ve/ve.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct command;
+
+/* Everything any verb can be told; rows of the command table point into it. */
+struct args {
+	const char **words;             /* what is no option; IDs of CMD_VE and CMD_MANY removed */
+	unsigned n_words;
+	uint32_t *ids;
+	size_t n_ids;
+	/* global */
+	const char *root;
+	bool help, version, quiet, json, skiplock, dump_steps, dump_tables;
+	uint64_t verbose;
+	/* verbs */
+	bool all, force, fast, save, dry_run, yes, reset_ub, raw;
+	uint64_t wait, timeout;         /* seconds */
+	const char *setmode, *name, *mirror;
+	/* list */
+	bool stopped, names, no_header, ids_only, no_trim, fields;
+	const char *columns, *sort, *by_hostname, *by_name, *by_description;
+	/* create and set */
+	struct ve_change change;
+};
+
+enum opt_kind {
+	OPT_FLAG,       /* bool */
+	OPT_COUNT,      /* uint64_t, one more each time */
+	OPT_TEXT,       /* const char *, the last one given */
+	OPT_NUMBER,     /* uint64_t within min..max */
+	OPT_MAYBE,      /* uint64_t; --opt alone means `def`, --opt=N within min..max */
+	OPT_TAKE,       /* take() gets every value */
+	OPT_REST,       /* the rest of the line are words */
+	OPT_IGNORE,     /* accepted for vzctl's clients, no value, no effect, not shown */
+};
+
+struct opt {
+	enum opt_kind kind;
+	char letter;
+	const char *name, *alias;
+	size_t off;                     /* in struct args */
+	const char *arg, *help;
+	uint64_t min, max, def;         /* of numbers; def is what --opt alone means */
+	int (*take)(struct args *a, const char *value, struct err *e);
+};
+
+/* Walk every long spelling of a verb, parameters included. *pos starts at 0. */
+struct spelling {
+	const char *name;
+	const struct opt *opt;          /* one of the two */
+	const struct param *param;
+};
+bool opt_next(const struct command *cmd, unsigned *pos, struct spelling *ret);
+
+/* Parse argv[argc] (without the verb). a is zeroed by the caller and freed by args_done. */
+MUST_CHECK int opt_parse(const struct command *cmd, int argc, char **argv, struct args *a,
+			 struct err *e);
+void args_done(struct args *a);
+
+/* Values of --ipdel and --userpasswd. */
+int take_ipdel(struct args *a, const char *value, struct err *e);
+int take_userpasswd(struct args *a, const char *value, struct err *e);
+int take_config(struct args *a, const char *value, struct err *e);
