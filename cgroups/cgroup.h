@@ -64,7 +64,10 @@ void cg_tasks_close(struct cg_tasks *t);
 /* Put the calling process (a keeper) into INSTANCE/keepers on v2, outside every VE. */
 MUST_CHECK int cg_join_keepers(const struct cg_host *h, struct err *e);
 
-/* Kill every process of the VE, frozen ones too (cgroup.kill, since 5.14; else by list). */
+/*
+ * Kill every process of the VE, frozen ones too, and thaw (cgroup.kill, since 5.14). Nothing
+ * can be cloned into the payload afterwards: cg_create it again before the next start.
+ */
 MUST_CHECK int cg_kill(const struct cg_host *h, const char *id, struct err *e);
 /* Wait until no process is left. -ETIMEDOUT as an error. */
 MUST_CHECK int cg_wait_empty(const struct cg_host *h, const char *id, int timeout_ms,

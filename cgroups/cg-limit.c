@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Limits that are one file: pick the file of the running hierarchy, write, read back, and go
+ * back to the old value when the kernel took something else. cpusets are lists, not numbers,
+ * and are here as well.
+ */
+#include "cgroups/cgroup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroups/cg-internal.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+
+static const struct cg_file *file_of(const struct cg_host *h, const struct cg_knob *k)
+{
+	return h->on_v2[k->ctl] ? &k->v2 : &k->v1;
+}
+
+static const char *lacks_controller(enum cg_ctl ctl)
+{
+	static const char *const text[CG_CTL_MAX] = {
+		[CG_CPU] = "this host has no cpu controller",
+		[CG_CPUACCT] = "this host has no cpuacct controller",
+		[CG_CPUSET] = "this host has no cpuset controller",
+		[CG_MEMORY] = "this host has no memory controller",
+		[CG_IO] = "this host has no io controller",
+		[CG_PIDS] = "this host has no pids controller",
+	};
+
+	return text[ctl];
+}
+
+const char *cg_lacks(const struct cg_host *h, const struct cg_knob *k)
+{
+	int root = h->on_v2[k->ctl] ? h->v2 : h->v1[k->ctl];
+	const struct cg_file *f = file_of(h, k);
+	char path[192];
+
+	if (root < 0 || (root == h->v2 && !h->on_v2[k->ctl]))
+		return lacks_controller(k->ctl);
+	if (!f->file)
+		return root == h->v2 ? "cgroup v2 has no such limit" : "cgroup v1 has no such limit";
+	/*
+	 * Some files depend on how the kernel was built or on a loaded scheduler. The root has
+	 * not all of them, so only an existing instance can tell; cg_set says the same later.
+	 */
+	if (faccessat(root, h->base, F_OK, 0) == 0 &&
+	    str_fmt(path, sizeof(path), "%s/%s", h->base, f->file) > 0 &&
+	    faccessat(root, path, F_OK, 0) < 0 && errno == ENOENT)
+		return "this kernel has no such limit";
+	return NULL;
+}
+
+int cg_take(const struct cg_node *n, const struct cg_file *f, uint64_t *ret)
+{
+	char text[256];
+	int r = cg_node_read(n, f->file, text, sizeof(text));
+
+	return r < 0 ? r : f->codec->dec(text, ret);
+}
+
+int cg_put(const struct cg_node *n, const struct cg_file *f, uint64_t value)
+{
+	uint64_t want, have;
+	char text[64];
+	int r = f->codec->enc(value, text, sizeof(text));
+
+	if (r == 0)
+		r = cg_node_write(n, f->file, text);
+	if (r == 0)
+		r = cg_take(n, f, &have);
+	if (r == 0)
+		r = f->codec->dec(text, &want);
+	if (r < 0)
+		return r;
+	return want == have ? 0 : -EIO;
+}
+
+int cg_put_or_restore(const struct cg_node *n, const struct cg_file *f, uint64_t value)
+{
+	uint64_t old;
+	int r = cg_take(n, f, &old);
+
+	if (r < 0)
+		return r;
+	r = cg_put(n, f, value);
+	if (r < 0)
+		(void)cg_put(n, f, old);
+	return r;
+}
+
+int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
+	   struct err *e)
+{
+	const struct cg_file *f = file_of(h, k);
+	const char *why = cg_lacks(h, k);
+	struct cg_node n;
+	int r;
+
+	if (why)
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set %s of VE %s: %s",
+			       f->file ? f->file : "limit", id, why);
+	if (value >= U64_UNLIMITED)
+		value = CG_NONE;
+	else if (k->ctl == CG_MEMORY)   /* counted in whole pages, rounded down (page_counter) */
+		value -= value % (uint64_t)sysconf(_SC_PAGESIZE);
+	if (k->set)
+		return k->set(h, id, k, value, e);
+	r = cg_node(h, k->ctl, id, &n);
+	if (r == 0)
+		r = cg_put_or_restore(&n, f, value);
+	return r < 0 ? cg_fail(e, k->ctl, r, "set %s of VE %s", f->file, id) : 0;
+}
+
+int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret)
+{
+	struct cg_node n;
+	int r;
+
+	if (cg_lacks(h, k))
+		return -EOPNOTSUPP;
+	if (k->get)
+		return k->get(h, id, k, ret);
+	r = cg_node(h, k->ctl, id, &n);
+	return r < 0 ? r : cg_take(&n, file_of(h, k), ret);
+}
+
+/* ---- cpusets --------------------------------------------------------------------------- */
+
+struct cpuset_file {
+	const char *file, *effective;   /* v1 holds what is effective; v2 holds the wish */
+};
+
+static const struct cpuset_file cpus_file = { "cpuset.cpus", "cpuset.cpus.effective" };
+static const struct cpuset_file mems_file = { "cpuset.mems", "cpuset.mems.effective" };
+
+static int shown_list(const struct cg_host *h, const struct cg_node *n,
+		      const struct cpuset_file *f, char *dst, size_t size)
+{
+	return cg_node_read(n, h->on_v2[CG_CPUSET] ? f->effective : f->file, dst, size);
+}
+
+/* What "every CPU" is spelled: nothing on v2 (inherit), the parent's list on v1. */
+static int whole_list(const struct cg_host *h, const struct cpuset_file *f, char *dst, size_t size)
+{
+	struct cg_node base = { h->v1[CG_CPUSET], "" };
+
+	if (h->on_v2[CG_CPUSET])
+		return str_fmt(dst, size, "\n");
+	if (str_fmt(base.path, sizeof(base.path), "%s", h->base) < 0)
+		return -ENAMETOOLONG;
+	return cg_node_read(&base, f->file, dst, size);
+}
+
+/* v2 accepts CPUs that are not there and falls back to all: only the effective list tells. */
+static int put_list(const struct cg_host *h, const struct cg_node *n, const struct cpuset_file *f,
+		    const char *list)
+{
+	uint64_t want[16], have[16];
+	char text[4096];
+	int r;
+
+	if (!list || !*list) {
+		r = whole_list(h, f, text, sizeof(text));
+		return r < 0 ? r : cg_node_write(n, f->file, text);
+	}
+	r = parse_cpulist(list, 0, want);
+	if (r == 0)
+		r = cg_node_write(n, f->file, list);
+	if (r == 0)
+		r = shown_list(h, n, f, text, sizeof(text));
+	if (r < 0)
+		return r;
+	return parse_cpulist(text, 0, have) == 0 && memcmp(want, have, sizeof(want)) == 0 ? 0 :
+											    -ENXIO;
+}
+
+static int put_list_or_restore(const struct cg_host *h, const struct cg_node *n,
+			       const struct cpuset_file *f, const char *list)
+{
+	char old[4096];
+	int r = cg_node_read(n, f->file, old, sizeof(old));
+
+	if (r < 0)
+		return r;
+	r = put_list(h, n, f, list);
+	if (r < 0)
+		(void)cg_node_write(n, f->file, old[0] ? old : "\n");
+	return r;
+}
+
+int cg_set_cpus(const struct cg_host *h, const char *id, const char *cpus, const char *mems,
+		struct err *e)
+{
+	char old[4096];
+	struct cg_node n;
+	int r = cg_node(h, CG_CPUSET, id, &n);
+
+	if (r == -EOPNOTSUPP)
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set CPUs of VE %s: %s", id,
+			       lacks_controller(CG_CPUSET));
+	if (r == 0)
+		r = cg_node_read(&n, cpus_file.file, old, sizeof(old));
+	if (r >= 0)
+		r = put_list_or_restore(h, &n, &cpus_file, cpus);
+	if (r < 0)
+		return cg_fail(e, CG_CPUSET, r, "set CPUs of VE %s to %s", id,
+			       cpus && *cpus ? cpus : "all");
+	r = put_list_or_restore(h, &n, &mems_file, mems);
+	if (r == 0)
+		return 0;
+	(void)cg_node_write(&n, cpus_file.file, old[0] ? old : "\n");
+	return cg_fail(e, CG_CPUSET, r, "set memory nodes of VE %s to %s", id,
+		       mems && *mems ? mems : "all");
+}
+
+int cg_get_cpus(const struct cg_host *h, const char *id, char *ret, size_t size)
+{
+	struct cg_node n;
+	int r = cg_node(h, CG_CPUSET, id, &n);
+
+	if (r == 0)
+		r = shown_list(h, &n, &cpus_file, ret, size);
+	return r < 0 ? r : 0;
+}
