@@ -26,7 +26,8 @@ static int open_in_root(int dfd, const char *rel, uint64_t flags, mode_t mode)
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
 		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		/* A mount that the guest made may be a filesystem that answers as it likes. */
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 	int fd, tries = 0;
 

@@ -16,7 +16,8 @@
 
 /*
  * Open rel below the directory dfd as a guest would see it (dfd is "/" for every symlink),
- * without magic links, never blocking on a FIFO, never following a link in the last part.
+ * without magic links, never blocking on a FIFO, never following a link in the last part, never
+ * crossing into another mount.
  * flags as open(2); O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK are added. openat2(2), since 5.6.
  * The file must be of type S_IFMT & type (0: any). Returns the fd in *ret.
  */

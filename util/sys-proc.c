@@ -154,8 +154,15 @@ static void __attribute__((noreturn)) run_child(const struct run *run, int errpi
 	_exit(127);
 }
 
+static void end_line(const struct run *run, const char *line, char *last, size_t size)
+{
+	(void)snprintf(last, size, "%s", line);
+	if (run->line)
+		run->line(run->line_arg, line);
+}
+
 /* Drain the helper's stderr and keep its last non-empty line for the error text. */
-static int drain(int fd, uint64_t end_us, char *last, size_t size)
+static int drain(const struct run *run, int fd, uint64_t end_us, char *last, size_t size)
 {
 	char buf[1024], line[400] = "";
 	size_t n = 0;
@@ -177,7 +184,7 @@ static int drain(int fd, uint64_t end_us, char *last, size_t size)
 		for (ssize_t i = 0; i < len; i++) {
 			if (buf[i] == '\n') {
 				if (n)
-					(void)snprintf(last, size, "%s", line);
+					end_line(run, line, last, size);
 				n = 0;
 			} else if ((unsigned char)buf[i] >= 0x20 && n + 1 < sizeof(line)) {
 				line[n++] = buf[i];
@@ -186,7 +193,7 @@ static int drain(int fd, uint64_t end_us, char *last, size_t size)
 		}
 	}
 	if (n)
-		(void)snprintf(last, size, "%s", line);
+		end_line(run, line, last, size);
 	return 0;
 }
 
@@ -218,7 +225,7 @@ int proc_run(const struct run *run, struct err *e)
 	if (pid == 0)
 		run_child(run, wr);
 	(void)close(TAKE_FD(wr));
-	r = drain(rd, end, last, sizeof(last));
+	r = drain(run, rd, end, last, sizeof(last));
 	if (r < 0)
 		(void)kill(pid, SIGKILL);
 	code = reap(pid);

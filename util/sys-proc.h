@@ -38,6 +38,9 @@ struct run {
 	/* Run in the child just before exec; must be async-signal-safe. NULL: nothing. */
 	int (*setup)(void *arg);
 	void *arg;
+	/* Told every line of its stderr while it runs (at most 399 bytes each). NULL: nothing. */
+	void (*line)(void *arg, const char *line);
+	void *line_arg;
 };
 
 /*

@@ -29,6 +29,7 @@ struct inst_conf {
 struct inst {
 	char root[PATH_MAX];            /* "" or an absolute path without trailing slash */
 	char tag[9];                    /* "" for the default root, else 8 hex digits of its hash */
+	char link_tag[5];               /* "" or four characters of it, for names of links */
 	char name[32];                  /* "berth" or "berth-TAG": cgroup node, nft table */
 	int etc, lib, run;              /* directory fds, O_RDONLY */
 	struct inst_conf conf;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ve/inst.h"
+#include "ve/params.h"
 
 #include <sys/types.h>
 
@@ -26,7 +27,8 @@ struct ve_state {
 	int loop;               /* number of the disk's loop device, or -1 */
 	uint64_t disk_dev;      /* its device number, for io limits */
 	char template[65];
-	char cause[64];         /* why it last ended, for status and events */
+	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
+	struct ip_list ips;     /* addresses it has now, saved in its config or not */
 };
 
 #define VE_STATE_INIT { .phase = PH_STOPPED, .loop = -1 }

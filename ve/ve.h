@@ -20,6 +20,7 @@ struct ve {
 	struct ve_conf conf;
 	struct ve_state state;
 	int lock, pidfd;
+	const struct ve_conf *was;      /* during `set`: what it obeyed before; else NULL */
 };
 
 /* Resolve, lock (verb names the holder; NULL takes no lock), load config and state. */
@@ -112,5 +113,5 @@ enum status_flags { STATUS_STAT = 1 << 0, STATUS_DISK = 1 << 1, STATUS_KEEPER = 
 MUST_CHECK int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *ret,
 			 struct err *e);
 
-/* Names "verb/step" of every step table, for tests; NULL-terminated. */
-const char *const *ve_step_names(void);
+/* Calls fn for every step of every table, for the tests that make each of them fail. */
+void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg);

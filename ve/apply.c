@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/apply.h"
+#include "runtime/nsenter.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/guest.h"
+#include "ve/plan.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+/* ---- rows with a knob ---- */
+
+static bool has_knob(const struct param *p)
+{
+	return p->cg.v1.file || p->cg.v2.file;
+}
+
+/* What "not set", "unlimited" and 0 of a capped row mean to the kernel. */
+static uint64_t knob_value(const struct ve *ve, const struct param *p)
+{
+	uint64_t v = 0;
+
+	if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &v) || v == U64_UNLIMITED)
+		return CG_NONE;
+	return v;
+}
+
+int param_apply(struct ve *ve, const struct param *p, struct err *e)
+{
+	int r = 0;
+
+	if (p->apply)
+		r = p->apply(ve, p, e);
+	else if (has_knob(p))
+		r = cg_set(&ve->in->cg, ve->idstr, &p->cg, knob_value(ve, p), e);
+	if (r < 0) {
+		(void)err_wrap(e, "--%s", p->opt);
+		return err_exit(e, p->exit);
+	}
+	return 0;
+}
+
+/* Rows of the control groups; the rest (disk, addresses, files) has steps of its own at start. */
+int apply_limits(struct ve *ve, struct err *e)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		const struct param *p = &params[i];
+		bool limit = has_knob(p) || p->apply == apply_cpu_quota ||
+			     p->apply == apply_cpumask || p->apply == apply_iolimit ||
+			     p->apply == apply_iopslimit;
+		int r;
+
+		if (!limit || !conf_has(&ve->conf, p))
+			continue;
+		r = param_apply(ve, p, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+const char *param_lacks(struct ve *ve, const struct param *p)
+{
+	if (p->lacks)
+		return p->lacks(ve, p);
+	return has_knob(p) ? cg_lacks(&ve->in->cg, &p->cg) : NULL;
+}
+
+int param_effective(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	int r = -EOPNOTSUPP;
+
+	if (p->effective)
+		r = p->effective(ve, p, ret);
+	else if (has_knob(p))
+		r = cg_get(&ve->in->cg, ve->idstr, &p->cg, ret);
+	if (!r && *ret == CG_NONE)
+		*ret = U64_UNLIMITED;
+	return r;
+}
+
+/* ---- CPU: the cap is the lower of cpulimit and cpus * 100 ---- */
+
+static const struct cg_knob quota = {
+	CG_CPU, { "cpu.max", &cg_codec_cpu_max }, { "cpu.cfs_quota_us", &cg_codec_cfs_quota },
+	NULL, NULL,
+};
+
+int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
+{
+	uint64_t cap = ve->conf.cpus * 100;
+
+	(void)p;
+	if (ve->conf.cpulimit && (!cap || ve->conf.cpulimit < cap))
+		cap = ve->conf.cpulimit;
+	return cg_set(&ve->in->cg, ve->idstr, &quota, cap ? cap : CG_NONE, e);
+}
+
+int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	uint64_t v;
+	int r = cg_get(&ve->in->cg, ve->idstr, &quota, &v);
+
+	if (r < 0)
+		return r;
+	if (v == CG_NONE)
+		v = 0;
+	*ret = str_eq(p->opt, "cpus") ? v / 100 : v;
+	return 0;
+}
+
+const char *lacks_cpu_quota(struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return cg_lacks(&ve->in->cg, &quota);
+}
+
+int apply_cpumask(struct ve *ve, const struct param *p, struct err *e)
+{
+	const char *mask = conf_has(&ve->conf, p) ? ve->conf.cpumask : "";
+
+	return cg_set_cpus(&ve->in->cg, ve->idstr, str_eq(mask, "all") ? "" : mask, "", e);
+}
+
+const char *lacks_cpuset(struct ve *ve, const struct param *p)
+{
+	static const struct cg_knob cpuset = {
+		CG_CPUSET, { "cpuset.cpus", NULL }, { "cpuset.cpus", NULL }, NULL, NULL,
+	};
+
+	(void)p;
+	return cg_lacks(&ve->in->cg, &cpuset);
+}
+
+/* ---- disk ---- */
+
+static int open_disk(struct ve *ve, int *ret_private, int *ret_root, struct err *e)
+{
+	_fd_ int private = -1;
+	int r = plan_private(ve, &private, e);
+
+	if (!r)
+		r = guest_open_root(ve, ret_root, e);
+	if (!r)
+		*ret_private = TAKE_FD(private);
+	return r;
+}
+
+int apply_disk(struct ve *ve, const struct param *p, struct err *e)
+{
+	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	_fd_ int private = -1, root = -1;
+	struct disk_spec spec;
+	int r = open_disk(ve, &private, &root, e);
+
+	(void)p;
+	plan_disk(ve, &spec);
+	return r < 0 ? r : b->resize(private, root, ve->state.loop, &spec, e);
+}
+
+int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	_fd_ int private = -1, root = -1;
+	struct err ignored = ERR_INIT;
+	struct disk_usage u;
+	int r = open_disk(ve, &private, &root, &ignored);
+
+	(void)p;
+	if (!r)
+		r = b->usage(root, ve->state.loop, &u, &ignored);
+	if (!r)
+		*ret = u.size;
+	return r;
+}
+
+static int apply_io(struct ve *ve, enum cg_io what, uint64_t value, struct err *e)
+{
+	return cg_set_io(&ve->in->cg, ve->idstr, (dev_t)ve->state.disk_dev, what,
+			 value ? value : CG_NONE, e);
+}
+
+static int effective_io(struct ve *ve, enum cg_io what, uint64_t *ret)
+{
+	uint64_t v;
+	int r = cg_get_io(&ve->in->cg, ve->idstr, (dev_t)ve->state.disk_dev, what, &v);
+
+	if (!r)
+		*ret = v == CG_NONE ? 0 : v;
+	return r;
+}
+
+int apply_iolimit(struct ve *ve, const struct param *p, struct err *e)
+{
+	return apply_io(ve, CG_IO_BPS, conf_has(&ve->conf, p) ? ve->conf.iolimit : 0, e);
+}
+
+int effective_iolimit(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective_io(ve, CG_IO_BPS, ret);
+}
+
+int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e)
+{
+	return apply_io(ve, CG_IO_IOPS, conf_has(&ve->conf, p) ? ve->conf.iopslimit : 0, e);
+}
+
+int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective_io(ve, CG_IO_IOPS, ret);
+}
+
+/* ---- addresses and files inside ---- */
+
+static bool in_list(const struct ip_list *l, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_same_host(&l->a[i], a) && l->a[i].prefix == a->prefix)
+			return true;
+	return false;
+}
+
+/* Removals first, so that a changed prefix is a removal and an addition. */
+static int change_ips(struct ve *ve, const struct ip_list *from, const struct ip_list *to,
+		      int netns, struct err *e)
+{
+	struct net_spec net;
+	int r = 0;
+
+	plan_net(ve, to, &net);
+	for (unsigned i = 0; !r && i < from->n; i++)
+		if (!in_list(to, &from->a[i]))
+			r = net_addr_del(&net, netns, &from->a[i], e);
+	for (unsigned i = 0; !r && i < to->n; i++)
+		if (!in_list(from, &to->a[i]))
+			r = net_addr_add(&net, netns, &to->a[i], e);
+	return r;
+}
+
+int apply_ips(struct ve *ve, const struct param *p, struct err *e)
+{
+	_fd_ int netns = -1;
+	int r = ns_open(ve->state.pid, "net", &netns, e);
+
+	if (!r)
+		r = change_ips(ve, ve->was ? &ve->was->ips : &ve->state.ips, &ve->conf.ips, netns, e);
+	if (r < 0)
+		return r;
+	ve->state.ips = ve->conf.ips;
+	r = state_save(ve->in, ve->id, &ve->state, e);
+	return r < 0 ? r : apply_guest(ve, p, e);
+}
+
+int apply_guest(struct ve *ve, const struct param *p, struct err *e)
+{
+	_fd_ int root = -1;
+	int r = guest_open_root(ve, &root, e);
+
+	if (!r)
+		r = guest_setup(ve, root, e);
+	if (!r && str_eq(p->opt, "hostname"))
+		r = guest_sethostname(ve, e);
+	return r;
+}

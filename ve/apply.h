@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making a running VE obey its config: the apply functions of the parameter table, and the
+ * transaction that `set` is.
+ */
+#pragma once
+
+#include "ve/ve.h"
+
+/* Apply one row of ve->conf to the running VE: by its knob or its function. */
+MUST_CHECK int param_apply(struct ve *ve, const struct param *p, struct err *e);
+
+/* At start, before init runs: every row that is enforced by a control group. */
+MUST_CHECK int apply_limits(struct ve *ve, struct err *e);
+
+/* Why the row cannot be enforced on this host, or NULL. */
+const char *param_lacks(struct ve *ve, const struct param *p);
+
+/* The kernel's value of a numeric row. 0, or -Exxx when there is none to ask. */
+int param_effective(struct ve *ve, const struct param *p, uint64_t *ret);
+
+int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e);
+int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret);
+const char *lacks_cpu_quota(struct ve *ve, const struct param *p);
+int apply_cpumask(struct ve *ve, const struct param *p, struct err *e);
+const char *lacks_cpuset(struct ve *ve, const struct param *p);
+int apply_disk(struct ve *ve, const struct param *p, struct err *e);
+int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_iolimit(struct ve *ve, const struct param *p, struct err *e);
+int effective_iolimit(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e);
+int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_ips(struct ve *ve, const struct param *p, struct err *e);
+int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Creating a VE, as a step table. The config is written early and is the record of intent: a
+ * create that is killed leaves a config that `create` takes up again and `destroy` removes with
+ * everything it names. The private area counts as made when its `owner` file is there.
+ */
+#include "ve/create.h"
+#include "netns/ipam.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/conf.h"
+#include "ve/lock.h"
+#include "ve/plan.h"
+#include "ve/registry.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+struct create {
+	struct ve ve;
+	const struct ve_change *change;
+	bool had_conf;                  /* reused: an undo leaves it */
+	uint64_t base;
+};
+
+static bool is_made(const struct inst *in, uint32_t id)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "private/%u/owner", id);
+	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int up_ids(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	int r = reg_ids_claim(c->ve.in, c->ve.id, &c->base, e);
+
+	if (r < 0)
+		return r;
+	c->ve.conf.local_uid = c->ve.conf.local_gid = c->base;
+	conf_mark(&c->ve.conf, param_by_key("LOCAL_UID"), true);
+	conf_mark(&c->ve.conf, param_by_key("LOCAL_GID"), true);
+	return 0;
+}
+
+static void down_ids(void *ctx)
+{
+	struct create *c = ctx;
+
+	if (!c->had_conf)
+		reg_ids_drop(c->ve.in, c->ve.id, c->ve.conf.local_uid);
+}
+
+static int up_config(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+
+	return c->had_conf ? 0 : conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
+}
+
+static void down_config(void *ctx)
+{
+	struct create *c = ctx;
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "conf/%u.conf", c->ve.id);
+	if (!c->had_conf)
+		(void)unlinkat(c->ve.in->etc, path, 0);
+}
+
+static int up_name(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+
+	return *c->ve.conf.name ? reg_name_set(c->ve.in, c->ve.id, "", c->ve.conf.name, e) : 0;
+}
+
+static void down_name(void *ctx)
+{
+	struct create *c = ctx;
+
+	if (!c->had_conf && *c->ve.conf.name)
+		reg_name_drop(c->ve.in, c->ve.id, c->ve.conf.name);
+}
+
+static int up_ips(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	const struct ip_list *ips = &c->ve.conf.ips;
+	_fd_ int dir = -1;
+	int r = fs_open_dir(c->ve.in->lib, "ip", &dir, e);
+
+	for (unsigned i = 0; !r && i < ips->n; i++) {
+		char text[IPADDR_STRLEN];
+
+		format_ip_host(&ips->a[i], text);
+		if (net_is_host_addr(&ips->a[i]))
+			return err_set(e, EADDRINUSE, VZ_IP_IN_USE,
+				       "--ipadd %s: is an address of this host", text);
+		r = ipam_claim(dir, &ips->a[i], c->ve.id, e);
+	}
+	return r;
+}
+
+static void down_ips(void *ctx)
+{
+	struct create *c = ctx;
+	struct err ignored = ERR_INIT;
+	_fd_ int dir = -1;
+
+	if (c->had_conf || fs_open_dir(c->ve.in->lib, "ip", &dir, &ignored) < 0)
+		return;
+	for (unsigned i = 0; i < c->ve.conf.ips.n; i++)
+		ipam_release(dir, &c->ve.conf.ips.a[i], c->ve.id);
+}
+
+static void private_path(const struct create *c, char dst[64])
+{
+	(void)str_fmt(dst, 64, "private/%u", c->ve.id);
+}
+
+static void down_private(void *ctx)
+{
+	struct create *c = ctx;
+	struct err e = ERR_INIT;
+	char path[64];
+
+	private_path(c, path);
+	if (fs_remove_tree(c->ve.in->lib, path, &e) < 0)
+		log_warn(&c->ve.in->log, "%s", e.msg);
+}
+
+static int up_private(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	char path[64];
+
+	down_private(c);                        /* what a killed create left */
+	private_path(c, path);
+	if (mkdirat(c->ve.in->lib, path, 0700) < 0) {
+		(void)err_sys(e, "make the private area of VE %u", c->ve.id);
+		return err_exit(e, errno == ENOSPC ? VZ_NO_DISK_SPACE : VZ_MAKE_PRIVATE);
+	}
+	return 0;
+}
+
+static int up_disk(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	_fd_ int private = -1, seeds = -1;
+	struct plan plan;
+	int r;
+
+	plan_for_undo(&c->ve, &plan);
+	r = plan_private(&c->ve, &private, e);
+	if (!r)
+		r = fs_open_dir(c->ve.in->lib, "seed", &seeds, e);
+	plan.disk.seeds = seeds;
+	if (!r)
+		r = plan.backend->create(private, &plan.disk, e);
+	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
+}
+
+/* Written last: with it the VE is whole. */
+static int up_owner(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	char path[64], text[128];
+
+	(void)str_fmt(path, sizeof(path), "private/%u/owner", c->ve.id);
+	(void)str_fmt(text, sizeof(text), "VEID=%u\nLAYOUT=%s\n", c->ve.id,
+		      *c->ve.conf.layout ? c->ve.conf.layout : "image");
+	inst_say(c->ve.in, "Performing postcreate actions");
+	if (c->had_conf) {
+		int r = conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
+
+		if (r < 0)
+			return r;
+	}
+	return fs_save_at(c->ve.in->lib, path, text, 0600, e);
+}
+
+/* clang-format off */
+const struct step create_steps[] = {
+	{ "ids",     up_ids,     down_ids },
+	{ "config",  up_config,  down_config },
+	{ "name",    up_name,    down_name },
+	{ "ips",     up_ips,     down_ips },
+	{ "private", up_private, down_private },
+	{ "disk",    up_disk,    NULL },
+	{ "owner",   up_owner,   NULL },
+};
+/* clang-format on */
+const size_t n_create_steps = ARRAY_SIZE(create_steps);
+
+static int choose_template(struct create *c, struct err *e)
+{
+	struct ve_conf *conf = &c->ve.conf;
+	const struct inst *in = c->ve.in;
+	struct store st = STORE_INIT;
+	struct template t;
+	int r;
+
+	if (!*conf->ostemplate) {
+		if (!*in->conf.def_ostemplate)
+			return err_set(e, EINVAL, VZ_NO_TEMPLATE_GIVEN,
+				       "create %u: no template given; add --ostemplate NAME", c->ve.id);
+		(void)str_fmt(conf->ostemplate, sizeof(conf->ostemplate), "%s",
+			      in->conf.def_ostemplate);
+	}
+	r = store_open(in->lib, in->run, &st, e);
+	if (!r)
+		r = store_find(&st, conf->ostemplate, &t, e);
+	store_close(&st);
+	if (r < 0)
+		return err_exit(e, VZ_NO_TEMPLATE);
+	(void)str_fmt(conf->template, sizeof(conf->template), "%s", t.digest);
+	conf_mark(conf, param_by_key("OSTEMPLATE"), true);
+	conf_mark(conf, param_by_key("TEMPLATE_VERSION"), true);
+	return 0;
+}
+
+/* Plan, then the config that was there, then what was asked for now: later wins. */
+static int gather(struct create *c, struct err *e)
+{
+	const char *plan = c->change->applyconfig ? c->change->applyconfig
+						  : c->ve.in->conf.configfile;
+	struct ve_conf conf = { 0 }, have = { 0 };
+	int r = conf_load_sample(c->ve.in, plan, &conf, e);
+
+	if (r < 0)
+		return r;
+	(void)str_fmt(conf.origin_sample, sizeof(conf.origin_sample), "%s", plan);
+	conf_mark(&conf, param_by_key("ORIGIN_SAMPLE"), true);
+	r = conf_load(c->ve.in, c->ve.id, &have, e);
+	c->had_conf = r == 0;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	err_clear(e);
+	conf_merge(&conf, &have);
+	conf_merge(&conf, &c->change->to);
+	c->ve.conf = conf;
+	if (!storage_find(*conf.layout ? conf.layout : "image"))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image", conf.layout);
+	if (str_eq(conf.kind, "vm"))
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "--kind vm: not supported by this version");
+	return choose_template(c, e);
+}
+
+static int create_locked(struct create *c, struct err *e)
+{
+	struct inst *in = c->ve.in;
+	char what[32];
+	int r;
+
+	if (is_made(in, c->ve.id))
+		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
+	r = gather(c, e);
+	if (r < 0)
+		return r;
+	inst_say(in, "Creating container private area (%s)", c->ve.conf.ostemplate);
+	(void)str_fmt(what, sizeof(what), "create %u", c->ve.id);
+	r = steps_up(create_steps, n_create_steps, c, &in->log, what, e);
+	if (r < 0)
+		return r;
+	inst_say(in, "CT configuration saved to %s/etc/berth/conf/%u.conf", in->root, c->ve.id);
+	inst_say(in, "Container private area was created");
+	return 0;
+}
+
+int ve_create(struct inst *in, uint32_t id, const struct ve_change *change, struct err *e)
+{
+	struct create c = { .ve = { .in = in, .id = id, .lock = -1, .pidfd = -1 },
+			    .change = change };
+	int r = lock_take(in, id, "create", 10000, &c.ve.lock, e);
+
+	if (r < 0)
+		return r;
+	(void)str_fmt(c.ve.idstr, sizeof(c.ve.idstr), "%u", id);
+	r = create_locked(&c, e);
+	ve_close(&c.ve);
+	return r;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Removing a VE. Whatever a killed create or destroy left is removed as well, so the order is:
+ * data and claims first, the config, which names them, last. Action scripts belong to the
+ * administrator and are kept as *.destroyed.
+ */
+#include "netns/ipam.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/conf.h"
+#include "ve/lock.h"
+#include "ve/registry.h"
+#include "ve/start.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+static void release_ips(const struct ve *ve)
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int dir = -1;
+
+	if (fs_open_dir(ve->in->lib, "ip", &dir, &ignored) < 0)
+		return;
+	for (unsigned i = 0; i < ve->conf.ips.n; i++)
+		ipam_release(dir, &ve->conf.ips.a[i], ve->id);
+	for (unsigned i = 0; i < ve->state.ips.n; i++)
+		ipam_release(dir, &ve->state.ips.a[i], ve->id);
+}
+
+static void retire_scripts(const struct ve *ve)
+{
+	static const char *const suffixes[] = { "premount", "mount", "start", "stop", "umount",
+						"postumount" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		char from[64], to[80];
+
+		(void)str_fmt(from, sizeof(from), "conf/%u.%s", ve->id, suffixes[i]);
+		(void)str_fmt(to, sizeof(to), "%s.destroyed", from);
+		(void)renameat(ve->in->etc, from, ve->in->etc, to);
+	}
+}
+
+static int remove_private(const struct ve *ve, struct err *e)
+{
+	char path[64];
+	int r;
+
+	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
+	inst_say(ve->in, "Destroying container private area: %s/var/lib/berth/%s", ve->in->root,
+		 path);
+	r = fs_remove_tree(ve->in->lib, path, e);
+	if (r < 0)
+		return err_exit(e, VZ_DELETE_PRIVATE);
+	inst_say(ve->in, "Container private area was destroyed");
+	return 0;
+}
+
+static void forget(const struct ve *ve)
+{
+	char path[64];
+
+	release_ips(ve);
+	if (*ve->conf.name)
+		reg_name_drop(ve->in, ve->id, ve->conf.name);
+	retire_scripts(ve);
+	reg_ids_drop(ve->in, ve->id, ve->conf.local_uid);
+	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
+	(void)unlinkat(ve->in->etc, path, 0);
+	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */
+	(void)str_fmt(path, sizeof(path), "lock/%u.lck", ve->id);
+	(void)unlinkat(ve->in->run, path, 0);
+}
+
+int ve_destroy(struct inst *in, uint32_t id, struct err *e)
+{
+	struct ve ve;
+	int r;
+
+	if (!reg_exists(in, id))
+		return err_set(e, ENOENT, VZ_NO_CONF, "VE %u does not exist", id);
+	r = ve_open(&ve, in, id, "destroy", e);
+	if (r < 0)
+		return r;
+	if (ve.state.phase == PH_RUNNING)
+		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u is running; stop it first", id);
+	else if (ve.state.phase == PH_MOUNTED)
+		r = err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", id);
+	else if (ve.state.phase != PH_STOPPED)
+		start_undo(&ve, "destroy");
+	if (!r)
+		r = remove_private(&ve, e);
+	if (!r)
+		forget(&ve);
+	ve_close(&ve);
+	return r;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/keep.h"
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "ve/start.h"
+#include "ve/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define QUICK_S 5               /* an init that lived shorter than this is restarted slowly */
+#define QUICK_PAUSE_S 2
+
+/*
+ * reboot(2) in a pid namespace ends its init by SIGHUP for a restart and by SIGINT for halt and
+ * power-off (pid_namespaces(7)).
+ */
+static bool wants_start(const struct ve *ve, int status)
+{
+	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP)
+		return true;
+	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+		return false;
+	if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return false;
+	return str_eq(ve->conf.onexit, "restart");
+}
+
+int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
+{
+	static const struct start_opts plain = { 0, true };
+	struct timespec pause = { QUICK_PAUSE_S, 0 };
+	struct ve ve;
+	bool again, quick;
+	int r = ve_open(&ve, in, id, "exited", e);
+
+	if (r < 0)
+		return r;
+	if (ve.state.phase != PH_DEAD) {        /* somebody else was here first */
+		ve_close(&ve);
+		return 0;
+	}
+	again = wants_start(&ve, status);
+	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
+	start_undo(&ve, "exited");
+	ve_close(&ve);
+	if (!again)
+		return 0;
+	if (quick)                              /* a reboot loop must not eat the host */
+		(void)nanosleep(&pause, NULL);
+	return ve_start(in, id, &plain, e);
+}
+
+/* ---- adoption ---- */
+
+struct adoption {
+	struct ve *ve;
+	int listen, console, log, events, oom;
+	short oom_events;
+};
+
+static bool keeper_answers(int dir)
+{
+	struct err ignored = ERR_INIT;
+	struct keeper_msg answer;
+	_fd_ int sock = -1;
+
+	return keeper_connect(dir, &sock, &ignored) == 0 &&
+	       keeper_call(sock, KEEPER_HELLO, 2000, &answer, NULL, &ignored) == 0;
+}
+
+/*
+ * The old console went with its master: /dev/console inside gives EIO. A new terminal of the
+ * VE's devpts cannot be bound over it from here without unlocking what is locked, so an adopted
+ * VE keeps its log and loses the input of its console until its next start.
+ */
+static int adopt_files(struct adoption *a, int dir, struct err *e)
+{
+	int r = keeper_listen(dir, &a->listen, e);
+
+	if (r < 0)
+		return r;
+	a->log = openat(dir, "console.log", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	a->events = openat(dir, "events.jsonl",
+			   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (a->log < 0 || a->events < 0)
+		return err_sys(e, "open the log of VE %u", a->ve->id);
+	if (cg_open_oom(&a->ve->in->cg, a->ve->idstr, &a->oom, &a->oom_events, e) < 0)
+		err_clear(e);                   /* no events then */
+	return 0;
+}
+
+static int adopter(void *arg, int report, struct err *e)
+{
+	struct adoption *a = arg;
+	const struct ve *ve = a->ve;
+	struct keeper_start k = {
+		.program = ve->in->keeper, .berth = ve->in->self, .root = ve->in->root,
+		.veid = ve->id, .init = ve->state.pid, .listen = a->listen, .pidfd = ve->pidfd,
+		.console = a->console, .log = a->log, .oom = a->oom,
+		.oom_events = a->oom_events, .events = a->events,
+	};
+
+	worker_report(report, NULL);
+	return keeper_exec(&k, e);
+}
+
+static int adopt_locked(struct ve *ve, int dir, struct err *e)
+{
+	struct adoption a = { .ve = ve, .listen = -1, .console = -1, .log = -1, .events = -1,
+			      .oom = -1 };
+	int r = adopt_files(&a, dir, e);
+
+	if (!r)
+		r = worker_run(ve->in, adopter, &a, e);
+	cleanup_fd(&a.listen);
+	cleanup_fd(&a.log);
+	cleanup_fd(&a.events);
+	cleanup_fd(&a.oom);
+	return r;
+}
+
+int ve_adopt(struct inst *in, uint32_t id, struct err *e)
+{
+	_fd_ int dir = -1;
+	struct ve ve;
+	int r = state_dir(in, id, false, &dir, e);
+
+	if (r < 0 || keeper_answers(dir)) {     /* the usual case takes no lock */
+		err_clear(e);
+		return 0;
+	}
+	r = ve_open(&ve, in, id, "adopt", e);
+	if (r < 0)
+		return r;
+	if (ve.state.phase == PH_RUNNING && !keeper_answers(dir))
+		r = adopt_locked(&ve, dir, e);
+	ve_close(&ve);
+	return r;
+}
+
+void adopt_quietly(struct inst *in, uint32_t id)
+{
+	struct err e = ERR_INIT;
+
+	if (ve_adopt(in, id, &e) < 0)
+		log_debug(&in->log, "adopt %u: %s", id, e.msg);
+}

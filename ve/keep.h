@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens around the keeper: the end of an init that nobody asked for, and adoption. */
+#pragma once
+
+#include "ve/ve.h"
+
+/* Start another keeper for a running VE that lost its own; the verb at hand goes on anyway. */
+void adopt_quietly(struct inst *in, uint32_t id);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Mounting a stopped VE: the same layers as at start, with ids as they lie on disk, at
+ * lib/root/ID in the host's mount table because that is what was asked for. Nothing on it is a
+ * device, set-user-id or runnable.
+ */
+#include "ve/mount.h"
+#include "storage/overlay.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/plan.h"
+#include "ve/start.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+
+static void root_path(const struct ve *ve, char dst[PATH_MAX])
+{
+	(void)str_fmt(dst, PATH_MAX, "%s/var/lib/berth/root/%u", ve->in->root, ve->id);
+}
+
+static int attach_root(struct ve *ve, int mnt, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+	};
+	char path[PATH_MAX];
+
+	root_path(ve, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", path);
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
+	    move_mount(mnt, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, "mount at %s", path);
+	return 0;
+}
+
+static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, struct err *e)
+{
+	struct overlay_spec o = { .lower = -1, .userns = -1, .stage = -1 };
+	struct store st = STORE_INIT;
+	_fd_ int private = -1, lower = -1, mnt = -1, stage = -1;
+	char path[PATH_MAX];
+	int r = plan_private(ve, &private, e);
+
+	root_path(ve, path);
+	if (!r)
+		r = store_open(ve->in->lib, ve->in->run, &st, e);
+	if (!r)
+		r = store_mount(&st, plan->digest, false, &lower, e);
+	store_close(&st);
+	if (!r)
+		r = plan->backend->prepare(private, &plan->disk, e);
+	if (!r)
+		r = plan->backend->mount(private, &plan->disk, disk, e);
+	if (!r && mkdir(path, 0700) < 0 && errno != EEXIST)
+		r = err_sys(e, "make %s", path);
+	if (!r)
+		r = fs_open_dir(AT_FDCWD, path, &stage, e);
+	if (r < 0)
+		return r;
+	o.lower = lower;
+	o.upper = disk->mnt;
+	o.stage = stage;
+	r = overlay_mount(&o, &mnt, e);
+	return r < 0 ? r : attach_root(ve, mnt, e);
+}
+
+static int do_mount(struct ve *ve, struct err *e)
+{
+	struct disk disk = DISK_INIT;
+	struct plan plan;
+	int r = plan_make(ve, &plan, e);
+
+	if (r < 0)
+		return r;
+	if (ve->state.phase != PH_STOPPED)
+		start_undo(ve, "tidy up");
+	r = mount_layers(ve, &plan, &disk, e);
+	ve->state = (struct ve_state){ .phase = PH_MOUNTED, .loop = disk.loop.num,
+				       .disk_dev = disk.loop.dev };
+	disk_done(&disk);
+	if (!r)
+		r = state_save(ve->in, ve->id, &ve->state, e);
+	if (r < 0) {
+		struct err ignored = ERR_INIT;
+
+		if (mount_undo(ve, &ignored) < 0)
+			err_clear(&ignored);    /* the first error is the one to tell */
+		return err_exit(e, VZ_MOUNT);
+	}
+	return 0;
+}
+
+int ve_mount(struct inst *in, uint32_t id, struct err *e)
+{
+	struct ve ve;
+	int r = ve_open(&ve, in, id, "mount", e);
+
+	if (r < 0)
+		return r;
+	if (ve.state.phase == PH_RUNNING || ve.state.phase == PH_MOUNTED) {
+		inst_say(in, "Container is already mounted");
+	} else {
+		r = do_mount(&ve, e);
+		if (!r)
+			inst_say(in, "Container is mounted");
+	}
+	ve_close(&ve);
+	return r;
+}
+
+int mount_undo(struct ve *ve, struct err *e)
+{
+	char path[PATH_MAX];
+
+	root_path(ve, path);
+	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT) {
+		(void)err_sys(e, "unmount %s", path);
+		return err_exit(e, VZ_UMOUNT);
+	}
+	(void)rmdir(path);
+	start_undo(ve, "umount");
+	return 0;
+}
+
+int ve_umount(struct inst *in, uint32_t id, struct err *e)
+{
+	struct ve ve;
+	int r = ve_open(&ve, in, id, "umount", e);
+
+	if (r < 0)
+		return r;
+	if (ve.state.phase == PH_RUNNING)
+		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u is running; stop it first", id);
+	else if (ve.state.phase != PH_MOUNTED)
+		r = err_set(e, EINVAL, VZ_NOT_MOUNTED, "VE %u is not mounted", id);
+	else
+		r = mount_undo(&ve, e);
+	ve_close(&ve);
+	return r;
+}

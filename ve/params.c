@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/params.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/apply.h"
+#include "ve/ptypes.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define AT(field) .off = offsetof(struct ve_conf, field)
+#define TEXT(field) AT(field), .max = sizeof(((struct ve_conf *)0)->field)
+#define BOTH (P_CT | P_VM)
+#define KIB UINT64_C(1024)
+#define GIB (UINT64_C(1) << 30)
+#define PAGE 4096               /* the unit of vz files, whatever the machine's page is */
+
+/* Beancounters of old kernels: kept for the clients that set and read them, without effect. */
+#define STORED(i, KEY, name, text)                                                            \
+	{ .key = KEY, .opt = name, .json = name, .arg = "B[:L]", .help = text,                \
+	  .type = &ptype_ubc_text, .flags = P_STORED | P_CT, AT(ubc[i]) }
+
+/* clang-format off */
+const struct param params[] = {
+	/* who it is */
+	{ .key = "NAME", .opt = "name", .json = "name", .arg = "NAME", .help = "a unique name",
+	  .type = &ptype_word, .flags = P_LIVE | P_SAVE | BOTH, .exit = VZ_NAME, TEXT(name) },
+	{ .key = "DESCRIPTION", .opt = "description", .json = "description", .arg = "TEXT",
+	  .help = "free text", .type = &ptype_text, .flags = P_LIVE | P_SAVE | BOTH,
+	  TEXT(description) },
+	{ .key = "OSTEMPLATE", .opt = "ostemplate", .json = "ostemplate", .arg = "TEMPLATE",
+	  .help = "template to create from", .type = &ptype_word, .flags = P_CREATE | BOTH,
+	  TEXT(ostemplate) },
+	{ .key = "TEMPLATE_VERSION", .json = "template", .help = "digest of the template version",
+	  .type = &ptype_word, .flags = P_HIDDEN | BOTH, TEXT(template) },
+	{ .key = "ORIGIN_SAMPLE", .json = "origin_sample", .help = "plan it was created from",
+	  .type = &ptype_word, .flags = P_HIDDEN | BOTH, TEXT(origin_sample) },
+	{ .key = "KIND", .opt = "kind", .json = "kind", .arg = "ct|vm",
+	  .help = "container or virtual machine", .type = &ptype_kind,
+	  .flags = P_CREATE | BOTH, TEXT(kind) },
+	{ .key = "VE_LAYOUT", .opt = "layout", .alias = "ve_layout", .json = "layout",
+	  .arg = "LAYOUT", .help = "how the disk is kept: image (ploop means image)",
+	  .type = &ptype_word, .flags = P_CREATE | BOTH, TEXT(layout) },
+	{ .key = "LOCAL_UID", .json = "local_uid", .help = "first host uid of its range",
+	  .type = &ptype_number, .flags = P_HIDDEN | P_CT, AT(local_uid), .max = UINT32_MAX },
+	{ .key = "LOCAL_GID", .json = "local_gid", .help = "first host gid of its range",
+	  .type = &ptype_number, .flags = P_HIDDEN | P_CT, AT(local_gid), .max = UINT32_MAX },
+
+	/* when it runs */
+	{ .key = "ONBOOT", .opt = "onboot", .json = "onboot", .arg = "yes|no",
+	  .help = "start with the host", .type = &ptype_bool, .flags = P_LIVE | P_SAVE | BOTH,
+	  AT(onboot) },
+	{ .key = "BOOTORDER", .opt = "bootorder", .json = "bootorder", .arg = "N",
+	  .help = "higher starts earlier", .type = &ptype_number,
+	  .flags = P_LIVE | P_SAVE | BOTH, AT(bootorder), .max = 2147483647 },
+	{ .key = "DISABLED", .opt = "disabled", .json = "disabled", .arg = "yes|no",
+	  .help = "refuse to start without --force", .type = &ptype_bool,
+	  .flags = P_LIVE | P_SAVE | BOTH, AT(disabled) },
+	{ .key = "STOP_TIMEOUT", .opt = "stop-timeout", .json = "stop_timeout", .arg = "SECONDS",
+	  .help = "how long an orderly stop may take; 0 is the default",
+	  .type = &ptype_number, .flags = P_LIVE | P_SAVE | BOTH, AT(stop_timeout), .max = 86400 },
+	{ .key = "ONEXIT", .opt = "onexit", .json = "onexit", .arg = "stop|restart",
+	  .help = "what happens when init dies unasked", .type = &ptype_onexit,
+	  .flags = P_LIVE | P_SAVE | BOTH, TEXT(onexit) },
+
+	/* memory and processes */
+	{ .key = "PHYSPAGES", .opt = "ram", .json = "ram", .arg = "SIZE",
+	  .help = "memory; a bare number is bytes", .type = &ptype_ubc_size,
+	  .flags = P_LIVE | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
+	  .file_unit = PAGE, .exit = VZ_SET_UBC,
+	  .cg = { CG_MEMORY, { "memory.max", &cg_codec_max },
+		  { "memory.limit_in_bytes", &cg_codec_v1_bytes }, cg_memory_set, NULL } },
+	{ .key = "SWAPPAGES", .opt = "swap", .json = "swap", .arg = "SIZE",
+	  .help = "swap on top of memory; a bare number is bytes", .type = &ptype_ubc_size,
+	  .flags = P_LIVE | BOTH, AT(swap), .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
+	  .exit = VZ_SET_UBC,
+	  .cg = { CG_MEMORY, { "memory.swap.max", &cg_codec_max },
+		  { "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes }, cg_swap_set,
+		  cg_swap_get } },
+	{ .key = "NUMPROC", .opt = "numproc", .json = "numproc", .arg = "N",
+	  .help = "processes and threads", .type = &ptype_ubc_count, .flags = P_LIVE | BOTH,
+	  AT(numproc), .min = 8, .max = 4194304, .unit = 1, .exit = VZ_SET_UBC,
+	  .cg = { CG_PIDS, { "pids.max", &cg_codec_max }, { "pids.max", &cg_codec_v1_count },
+		  NULL, NULL } },
+
+	/* CPU */
+	{ .key = "CPULIMIT", .opt = "cpulimit", .json = "cpulimit", .arg = "PERCENT[%]",
+	  .help = "hard cap; 100 is one CPU, 0 is none, N% is of the whole node",
+	  .type = &ptype_cpulimit, .flags = P_LIVE | BOTH, AT(cpulimit), .max = 102400,
+	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
+	  .lacks = lacks_cpu_quota },
+	{ .key = "CPUUNITS", .opt = "cpuunits", .alias = "cpuweight", .json = "cpuunits",
+	  .arg = "N", .help = "share of CPU when it is short; 1000 is the default",
+	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(cpuunits), .min = 8, .max = 500000,
+	  .exit = VZ_SET_CPU,
+	  .cg = { CG_CPU, { "cpu.weight", &cg_codec_weight }, { "cpu.shares", &cg_codec_shares },
+		  NULL, NULL } },
+	{ .key = "CPUS", .opt = "cpus", .json = "cpus", .arg = "N",
+	  .help = "CPUs it may use at once; caps like cpulimit N*100",
+	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(cpus), .max = 1024,
+	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
+	  .lacks = lacks_cpu_quota },
+	{ .key = "CPUMASK", .opt = "cpumask", .json = "cpumask", .arg = "LIST",
+	  .help = "CPUs it may run on, such as 0-3,7, or all", .type = &ptype_cpulist,
+	  .flags = P_LIVE | BOTH, AT(cpumask), .exit = VZ_SET_CPU, .apply = apply_cpumask,
+	  .lacks = lacks_cpuset },
+
+	/* disk */
+	{ .key = "DISKSPACE", .opt = "diskspace", .json = "diskspace", .arg = "SIZE[:SIZE]",
+	  .help = "disk; a bare number is KiB; the second value counts", .type = &ptype_disk,
+	  .flags = P_LIVE | P_SAVE | BOTH, AT(diskspace), .min = 16384 * KIB,
+	  .max = 16384 * GIB, .unit = KIB, .file_unit = KIB, .exit = VZ_IMAGE_RESIZE,
+	  .apply = apply_disk, .effective = effective_disk },
+	{ .key = "DISKINODES", .opt = "diskinodes", .json = "diskinodes", .arg = "N[:N]",
+	  .help = "files it may have; fixed at creation for an image", .type = &ptype_ubc_count,
+	  .flags = P_CREATE | BOTH, AT(diskinodes), .min = 1024, .max = UINT32_MAX, .unit = 1,
+	  .exit = VZ_IMAGE_RESIZE },
+	{ .key = "DISK_HEADROOM", .opt = "disk-headroom", .json = "disk_headroom", .arg = "SIZE",
+	  .help = "how much larger than the plan the disk can grow while it runs",
+	  .type = &ptype_size, .flags = P_CREATE | BOTH, AT(disk_headroom), .max = 16384 * GIB,
+	  .unit = KIB, .file_unit = KIB },
+	{ .key = "IOLIMIT", .opt = "iolimit", .json = "iolimit", .arg = "SIZE",
+	  .help = "bytes per second of its disk, each way; a bare number is MiB; 0 is none",
+	  .type = &ptype_size, .flags = P_LIVE | BOTH, AT(iolimit), .max = 64 * GIB,
+	  .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO, .apply = apply_iolimit,
+	  .effective = effective_iolimit },
+	{ .key = "IOPSLIMIT", .opt = "iopslimit", .json = "iopslimit", .arg = "N",
+	  .help = "operations per second of its disk, each way; 0 is none",
+	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(iopslimit), .max = 100000000,
+	  .exit = VZ_IO, .apply = apply_iopslimit, .effective = effective_iopslimit },
+	{ .key = "IOPRIO", .opt = "ioprio", .json = "ioprio", .arg = "N",
+	  .help = "weight of its I/O, 0 to 7; 4 is the default", .type = &ptype_number,
+	  .flags = P_LIVE | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,
+	  .cg = { CG_IO, { "io.weight", &cg_codec_io_weight },
+		  { "blkio.bfq.weight", &cg_codec_bfq_weight }, NULL, NULL } },
+
+	/* network and what is written inside */
+	{ .key = "IP_ADDRESS", .opt = "ipadd", .alias = "ip", .json = "ip", .arg = "ADDR[/BITS]",
+	  .help = "add addresses (may be given several times); --ipdel ADDR|all removes",
+	  .type = &ptype_ips, .flags = P_LIVE | BOTH, AT(ips), .exit = VZ_ADD_IP,
+	  .apply = apply_ips },
+	{ .key = "HOSTNAME", .opt = "hostname", .json = "hostname", .arg = "NAME",
+	  .help = "host name inside", .type = &ptype_hostname, .flags = P_LIVE | BOTH,
+	  AT(hostname), .exit = VZ_BAD_HOSTNAME, .apply = apply_guest },
+	{ .key = "NAMESERVER", .opt = "nameserver", .json = "nameserver", .arg = "ADDR",
+	  .help = "resolvers inside, or inherit", .type = &ptype_addrs,
+	  .flags = P_LIVE | BOTH, TEXT(nameserver), .exit = VZ_BAD_DNS, .apply = apply_guest },
+	{ .key = "SEARCHDOMAIN", .opt = "searchdomain", .json = "searchdomain", .arg = "DOMAIN",
+	  .help = "search list of the resolver", .type = &ptype_text, .flags = P_LIVE | BOTH,
+	  TEXT(searchdomain), .exit = VZ_BAD_SEARCH, .apply = apply_guest },
+	{ .key = "SKIP_GUEST_CONFIG", .opt = "skip-guest-config", .json = "skip_guest_config",
+	  .arg = "yes|no", .help = "write no file inside: the tenant does", .type = &ptype_bool,
+	  .flags = P_RESTART | BOTH, AT(skip_guest) },
+
+	STORED(0, "KMEMSIZE", "kmemsize", "kernel memory (no effect)"),
+	STORED(1, "LOCKEDPAGES", "lockedpages", "locked memory (no effect)"),
+	STORED(2, "PRIVVMPAGES", "privvmpages", "private memory (no effect)"),
+	STORED(3, "SHMPAGES", "shmpages", "shared memory (no effect)"),
+	STORED(4, "VMGUARPAGES", "vmguarpages", "memory guarantee (no effect)"),
+	STORED(5, "OOMGUARPAGES", "oomguarpages", "out-of-memory guarantee (no effect)"),
+	STORED(6, "NUMTCPSOCK", "numtcpsock", "TCP sockets (no effect)"),
+	STORED(7, "NUMFLOCK", "numflock", "file locks (no effect)"),
+	STORED(8, "NUMPTY", "numpty", "terminals (no effect)"),
+	STORED(9, "NUMSIGINFO", "numsiginfo", "pending signals (no effect)"),
+	STORED(10, "TCPSNDBUF", "tcpsndbuf", "TCP send buffers (no effect)"),
+	STORED(11, "TCPRCVBUF", "tcprcvbuf", "TCP receive buffers (no effect)"),
+	STORED(12, "OTHERSOCKBUF", "othersockbuf", "other socket buffers (no effect)"),
+	STORED(13, "DGRAMRCVBUF", "dgramrcvbuf", "datagram buffers (no effect)"),
+	STORED(14, "NUMOTHERSOCK", "numothersock", "other sockets (no effect)"),
+	STORED(15, "DCACHESIZE", "dcachesize", "directory cache (no effect)"),
+	STORED(16, "NUMFILE", "numfile", "open files (no effect)"),
+};
+/* clang-format on */
+
+const size_t n_params = ARRAY_SIZE(params);
+_Static_assert(ARRAY_SIZE(params) <= 128, "struct ve_conf has 128 set bits");
+
+const struct param *param_by_key(const char *key)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if (params[i].key && str_eq(params[i].key, key))
+			return &params[i];
+	return NULL;
+}
+
+const struct param *param_by_opt(const char *opt)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if ((params[i].opt && str_eq(params[i].opt, opt)) ||
+		    (params[i].alias && str_eq(params[i].alias, opt)))
+			return &params[i];
+	return NULL;
+}
+
+size_t param_index(const struct param *p)
+{
+	return (size_t)(p - params);
+}
+
+static void *at(const struct param *p, struct ve_conf *c)
+{
+	return (char *)c + p->off;
+}
+
+static const void *at_const(const struct param *p, const struct ve_conf *c)
+{
+	return (const char *)c + p->off;
+}
+
+/* Bytes of the row's value: a type of variable size (text) has it in `max`. */
+static size_t value_size(const struct param *p)
+{
+	return p->type->size ? p->type->size : (size_t)p->max;
+}
+
+bool conf_has(const struct ve_conf *c, const struct param *p)
+{
+	size_t i = param_index(p);
+
+	return c->set[i / 64] >> (i % 64) & 1;
+}
+
+void conf_mark(struct ve_conf *c, const struct param *p, bool on)
+{
+	size_t i = param_index(p);
+	uint64_t bit = UINT64_C(1) << (i % 64);
+
+	if (on)
+		c->set[i / 64] |= bit;
+	else
+		c->set[i / 64] &= ~bit;
+}
+
+int param_parse(const struct param *p, const char *text, bool from_file, struct ve_conf *c,
+		struct err *e)
+{
+	const char *want = "a valid value";
+	int r = p->type->parse(p, text, from_file, at(p, c), &want);
+
+	if (r == 0) {
+		conf_mark(c, p, true);
+		return 0;
+	}
+	return err_set(e, -r, p->exit == VZ_BAD_HOSTNAME || p->exit == VZ_BAD_DNS ||
+		       p->exit == VZ_BAD_SEARCH ? p->exit :
+		       p->type == &ptype_ips ? VZ_BAD_IP : VZ_BAD_VALUE,
+		       "%s%s: bad value \"%.100s\"%s: want %s", from_file ? "" : "--",
+		       from_file ? p->key : p->opt, text,
+		       r == -ERANGE ? " (out of range)" : "", want);
+}
+
+int param_format(const struct param *p, const struct ve_conf *c, bool for_file, char *dst,
+		 size_t size)
+{
+	if (!conf_has(c, p)) {
+		dst[0] = '\0';
+		return 0;
+	}
+	return p->type->format(p, at_const(p, c), for_file, dst, size);
+}
+
+void param_copy(const struct param *p, struct ve_conf *to, const struct ve_conf *from)
+{
+	memcpy(at(p, to), at_const(p, from), value_size(p));
+	conf_mark(to, p, conf_has(from, p));
+}
+
+void conf_merge(struct ve_conf *to, const struct ve_conf *from)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if (conf_has(from, &params[i]))
+			param_copy(&params[i], to, from);
+}
+
+bool param_same(const struct param *p, const struct ve_conf *a, const struct ve_conf *b)
+{
+	char ta[4096], tb[4096];
+
+	if (conf_has(a, p) != conf_has(b, p))
+		return false;
+	if (!conf_has(a, p))
+		return true;
+	return param_format(p, a, true, ta, sizeof(ta)) == 0 &&
+	       param_format(p, b, true, tb, sizeof(tb)) == 0 && str_eq(ta, tb);
+}
+
+bool param_number(const struct param *p, const struct ve_conf *c, uint64_t *ret)
+{
+	if (!p->type->number)
+		return false;
+	*ret = *(const uint64_t *)at_const(p, c);
+	return true;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/plan.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <string.h>
+
+#define DEFAULT_DISK (UINT64_C(4) << 30)
+#define GIB (UINT64_C(1) << 30)
+
+/*
+ * Where the host may resize ext4 while it is mounted, a disk is as large as its plan. Where it
+ * may not (that needs CAP_SYS_RESOURCE), it is made three times larger, and at least 16 GiB, so
+ * that plans can still grow live: the file is sparse and costs only what is used.
+ */
+static uint64_t default_headroom(uint64_t size)
+{
+	if (proc_has_cap(CAP_SYS_RESOURCE))
+		return 0;
+	return size * 4 < 16 * GIB ? 16 * GIB - size : size * 3;
+}
+
+void plan_disk(const struct ve *ve, struct disk_spec *ret)
+{
+	const struct ve_conf *c = &ve->conf;
+
+	ret->size = c->diskspace ? c->diskspace : DEFAULT_DISK;
+	if (conf_has(c, param_by_key("DISK_HEADROOM")))
+		ret->headroom = c->disk_headroom;
+	else if (ve->in->conf.headroom_set)
+		ret->headroom = ve->in->conf.disk_headroom;
+	else
+		ret->headroom = default_headroom(ret->size);
+	ret->inodes = c->diskinodes;
+	ret->seeds = -1;
+}
+
+void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *ret)
+{
+	*ret = (struct net_spec){ .veid = ve->id, .addrs = ips->a, .n_addrs = ips->n };
+	(void)str_fmt(ret->table, sizeof(ret->table), "%s", ve->in->name);
+	(void)str_fmt(ret->guest_name, sizeof(ret->guest_name), "eth0");
+	net_host_name(ret->host_name, ve->in->link_tag, ve->id, 0);
+	net_macs(ve->in->tag, ve->id, 0, ret->host_mac, ret->guest_mac);
+}
+
+/* Host names, resolvers and addresses that a VE's own files should have. */
+void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret)
+{
+	const struct ve_conf *c = &ve->conf;
+	const struct inst_conf *g = &ve->in->conf;
+
+	*ret = (struct guest_conf){ .root = root, .uid = owner, .gid = owner,
+				    .addrs = c->ips.a, .n_addrs = c->ips.n };
+	ret->hostname = *c->hostname ? c->hostname : NULL;
+	ret->nameservers = *c->nameserver ? c->nameserver : *g->nameserver ? g->nameserver : NULL;
+	ret->searchdomain = *c->searchdomain ? c->searchdomain :
+			    *g->searchdomain ? g->searchdomain : NULL;
+}
+
+bool plan_no_core(void)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+
+	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/core_pattern", 4096, &text, NULL, &ignored) < 0)
+		return true;
+	return text[0] == '|';
+}
+
+int plan_private(const struct ve *ve, int *ret, struct err *e)
+{
+	char path[64];
+	int r;
+
+	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
+	r = fs_open_dir(ve->in->lib, path, ret, e);
+	if (r == -ENOENT)
+		return err_set(e, ENOENT, VZ_NO_PRIVATE, "VE %u has no private area", ve->id);
+	return r;
+}
+
+void plan_for_undo(const struct ve *ve, struct plan *ret)
+{
+	*ret = (struct plan){ .backend = storage_find(*ve->conf.layout ? ve->conf.layout : "image") };
+	plan_disk(ve, &ret->disk);
+	plan_net(ve, ve->state.ips.n ? &ve->state.ips : &ve->conf.ips, &ret->net);
+	(void)str_fmt(ret->stage, sizeof(ret->stage), "%s/run/berth/%u/root", ve->in->root, ve->id);
+	(void)str_fmt(ret->conf_path, sizeof(ret->conf_path), "%s/etc/berth/conf/%u.conf",
+		      ve->in->root, ve->id);
+}
+
+int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
+{
+	static const char *const env[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"TERM=linux", "HOME=/", "container=berth", NULL,
+	};
+	const struct ve_conf *c = &ve->conf;
+
+	plan_for_undo(ve, ret);
+	plan_net(ve, &c->ips, &ret->net);
+	if (!ret->backend)
+		return err_set(e, EINVAL, VZ_BAD_CONF, "VE %u: VE_LAYOUT \"%s\" is not known", ve->id,
+			       c->layout);
+	if (str_eq(c->kind, "vm"))
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "VE %u: KIND vm is not supported by this version", ve->id);
+	if (strlen(c->template) != 64 || !c->local_uid)
+		return err_set(e, EINVAL, VZ_BAD_CONF,
+			       "VE %u: the config lacks TEMPLATE_VERSION or LOCAL_UID", ve->id);
+	memcpy(ret->digest, c->template, sizeof(ret->digest));
+	ret->hostname = *c->hostname ? c->hostname : NULL;
+	ret->init[0] = "/sbin/init";
+	memcpy(ret->env, env, sizeof(env));
+	ret->no_core = plan_no_core();
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything that a start decides, decided before anything is touched: a plan is computed from
+ * the config and only read afterwards, by the host's side and by the child alike.
+ */
+#pragma once
+
+#include "netns/guestconf.h"
+#include "netns/network.h"
+#include "storage/storage.h"
+#include "ve/ve.h"
+
+struct plan {
+	const struct storage_backend *backend;
+	struct disk_spec disk;
+	struct net_spec net;
+	const char *hostname;           /* of ve->conf, or NULL */
+	char digest[65];                /* template version */
+	char stage[PATH_MAX];           /* where the root is attached in the private mount namespace */
+	char conf_path[PATH_MAX];       /* for hooks */
+	const char *init[2];
+	const char *env[8];
+	bool no_core;
+};
+
+/* Complete the plan of a VE; refuses what cannot be started, with the documented number. */
+MUST_CHECK int plan_make(const struct ve *ve, struct plan *ret, struct err *e);
+
+/* The part that undoing needs, from number and state alone; cannot fail. */
+void plan_for_undo(const struct ve *ve, struct plan *ret);
+
+/* Parts that `set` needs too. */
+void plan_disk(const struct ve *ve, struct disk_spec *ret);
+void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *ret);
+void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret);
+bool plan_no_core(void);
+/* Open lib/private/ID. */
+MUST_CHECK int plan_private(const struct ve *ve, int *ret, struct err *e);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/registry.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int id_of_conf(const char *name, uint32_t *ret)
+{
+	char digits[16];
+	const char *dot = strchr(name, '.');
+
+	if (!dot || !str_eq(dot, ".conf") ||
+	    str_fmt(digits, sizeof(digits), "%.*s", (int)(dot - name), name) < 0)
+		return -EINVAL;
+	return parse_u32(digits, VEID_MIN, VEID_MAX, ret);
+}
+
+bool reg_name_ok(const char *name)
+{
+	return str_is_word(name, "._-") && !isdigit((unsigned char)*name) && *name != '-' &&
+	       *name != '.' && strlen(name) < 64;
+}
+
+/* Number behind names/NAME. 0, or -ENOENT. */
+static int name_owner(const struct inst *in, const char *name, uint32_t *ret)
+{
+	char path[80], target[64];
+	ssize_t n;
+
+	if (str_fmt(path, sizeof(path), "names/%s", name) < 0)
+		return -ENOENT;
+	n = readlinkat(in->etc, path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return -ENOENT;
+	target[n] = '\0';
+	if (!str_starts(target, "../conf/") || id_of_conf(target + 8, ret) < 0)
+		return -ENOENT;
+	return 0;
+}
+
+int reg_resolve(const struct inst *in, const char *text, uint32_t *ret, struct err *e)
+{
+	uint32_t id;
+
+	if (isdigit((unsigned char)*text)) {
+		if (parse_u32(text, VEID_MIN, VEID_MAX, &id) < 0)
+			return err_set(e, EINVAL, VZ_BAD_VALUE,
+				       "VE number \"%.40s\" is not from %d to %d", text, VEID_MIN,
+				       VEID_MAX);
+		*ret = id;
+		return 0;
+	}
+	if (!reg_name_ok(text) || name_owner(in, text, &id) < 0)
+		return err_set(e, ENOENT, VZ_BAD_VALUE, "VE \"%.60s\" does not exist", text);
+	*ret = id;
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int reg_list(const struct inst *in, uint32_t **ret, size_t *ret_n, struct err *e)
+{
+	int fd = openat(in->etc, "conf", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_free_ uint32_t *ids = NULL;
+	size_t n = 0, cap = 0;
+	struct dirent *de;
+
+	if (!d)
+		return err_sys(e, "list the configs");
+	while ((de = readdir(d))) {
+		uint32_t id;
+
+		if (id_of_conf(de->d_name, &id) < 0)
+			continue;
+		if (n == cap) {
+			uint32_t *more = realloc(ids, (cap = cap ? cap * 2 : 64) * sizeof(*ids));
+
+			if (!more)
+				return err_set(e, ENOMEM, 0, "list the configs: out of memory");
+			ids = more;
+		}
+		ids[n++] = id;
+	}
+	if (n)
+		qsort(ids, n, sizeof(*ids), by_number);
+	*ret = TAKE_PTR(ids);
+	*ret_n = n;
+	return 0;
+}
+
+bool reg_exists(const struct inst *in, uint32_t id)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "conf/%u.conf", id);
+	return faccessat(in->etc, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int reg_name_set(const struct inst *in, uint32_t id, const char *old, const char *name,
+		 struct err *e)
+{
+	char path[80], target[64];
+	uint32_t owner;
+
+	if (*name && !reg_name_ok(name))
+		return err_set(e, EINVAL, VZ_NAME, "name \"%.60s\": want letters, digits and . _ -, "
+			       "not starting with a digit, at most 63", name);
+	if (*name && !str_eq(old, name)) {
+		(void)str_fmt(path, sizeof(path), "names/%s", name);
+		(void)str_fmt(target, sizeof(target), "../conf/%u.conf", id);
+		if (name_owner(in, name, &owner) == 0 && owner != id && reg_exists(in, owner))
+			return err_set(e, EEXIST, VZ_NAME, "name %s is taken by VE %u", name, owner);
+		/* A link to a VE that is gone, or our own of a killed command. */
+		(void)unlinkat(in->etc, path, 0);
+		if (symlinkat(target, in->etc, path) < 0)
+			return err_sys(e, "take the name %s", name);
+	}
+	if (*old && !str_eq(old, name))
+		reg_name_drop(in, id, old);
+	return 0;
+}
+
+void reg_name_drop(const struct inst *in, uint32_t id, const char *name)
+{
+	char path[80];
+	uint32_t owner;
+
+	if (name_owner(in, name, &owner) < 0 || owner != id ||
+	    str_fmt(path, sizeof(path), "names/%s", name) < 0)
+		return;
+	(void)unlinkat(in->etc, path, 0);
+}
+
+/* ---- id ranges ---- */
+
+/* true when [base, base+65536) meets a range that the host gave to its users. */
+static bool in_subid(const char *file, uint64_t base)
+{
+	_file_ FILE *f = fopen(file, "re");
+	char *line = NULL;
+	size_t cap = 0;
+	bool hit = false;
+
+	while (f && !hit && getline(&line, &cap, f) > 0) {
+		char *first = strchr(line, ':'), *count;
+		uint64_t from, n;
+
+		if (!first)
+			continue;
+		count = strchr(++first, ':');
+		if (!count)
+			continue;
+		*count++ = '\0';
+		count[strcspn(count, "\n")] = '\0';
+		if (parse_u64(first, 0, UINT32_MAX, &from) < 0 ||
+		    parse_u64(count, 0, UINT32_MAX, &n) < 0)
+			continue;
+		hit = base < from + n && from < base + 65536;
+	}
+	free(line);
+	return hit;
+}
+
+/* Owner of a slot, 0 when it is free. */
+static uint32_t slot_owner(const struct inst *in, const char *path)
+{
+	char target[16];
+	ssize_t n = readlinkat(in->lib, path, target, sizeof(target) - 1);
+	uint32_t id;
+
+	if (n <= 0)
+		return 0;
+	target[n] = '\0';
+	return parse_u32(target, VEID_MIN, VEID_MAX, &id) < 0 ? 0 : id;
+}
+
+int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t *ret_base, struct err *e)
+{
+	uint64_t slots = in->conf.id_slots;
+
+	for (uint64_t i = 0; i < slots; i++) {
+		uint64_t slot = (id + i) % slots, base = in->conf.id_base + slot * 65536;
+		char path[64], me[16];
+
+		(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, slot);
+		(void)str_fmt(me, sizeof(me), "%u", id);
+		if (base + 65536 > UINT32_MAX || in_subid("/etc/subuid", base) ||
+		    in_subid("/etc/subgid", base))
+			continue;
+		if (symlinkat(me, in->lib, path) == 0 || slot_owner(in, path) == id) {
+			*ret_base = base;
+			return 0;
+		}
+		if (errno != EEXIST)
+			return err_sys(e, "reserve the ids of VE %u", id);
+	}
+	return err_set(e, ENOSPC, VZ_NO_RESOURCES,
+		       "reserve the ids of VE %u: all %" PRIu64 " ranges are taken (ID_SLOTS)", id, slots);
+}
+
+void reg_ids_drop(const struct inst *in, uint32_t id, uint64_t base)
+{
+	char path[64];
+
+	if (base < in->conf.id_base)
+		return;
+	(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, (base - in->conf.id_base) / 65536);
+	if (slot_owner(in, path) == id)
+		(void)unlinkat(in->lib, path, 0);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `set` is a transaction. The wanted config is computed and judged row by row first; what
+ * cannot be enforced refuses the whole. Then rows are applied in the order of the table, each
+ * written and read back by what enforces it; the first failure puts back all that were touched,
+ * the failed one included. Only then is anything saved.
+ */
+#include "netns/ipam.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/step.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/apply.h"
+#include "ve/conf.h"
+#include "ve/guest.h"
+#include "ve/keep.h"
+#include "ve/plan.h"
+#include "ve/ptypes.h"
+#include "ve/registry.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct set {
+	struct ve ve;
+	struct ve_conf old;             /* config before, with the kernel's values where they differ */
+	struct ve_conf to;              /* rows to change, final values */
+	const struct ve_change *change;
+	unsigned flags;
+	bool running;
+	int ip_dir;
+	struct set_report *rep;
+};
+
+static bool ip_in(const struct ip_list *l, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_same_host(&l->a[i], a))
+			return true;
+	return false;
+}
+
+/* Addresses: what is there, less the deletions, plus the additions, in that order. */
+static int final_ips(struct set *s, struct err *e)
+{
+	const struct param *p = param_by_key("IP_ADDRESS");
+	const struct ip_list *add = &s->change->to.ips;
+	struct ip_list out = { 0 }, del = s->change->ip_del;
+
+	if (!conf_has(&s->change->to, p) && !del.n && !s->change->ip_del_all)
+		return 0;
+	for (unsigned i = 0; !s->change->ip_del_all && i < s->old.ips.n; i++)
+		if (!ip_in(&del, &s->old.ips.a[i]) && !ip_in(add, &s->old.ips.a[i]))
+			out.a[out.n++] = s->old.ips.a[i];
+	for (unsigned i = 0; i < add->n; i++) {
+		if (out.n == VE_MAX_IPS)
+			return err_set(e, ENOSPC, VZ_ADD_IP, "--ipadd: a VE has at most %d addresses",
+				       VE_MAX_IPS);
+		out.a[out.n++] = add->a[i];
+	}
+	s->to.ips = out;
+	conf_mark(&s->to, p, true);
+	return 0;
+}
+
+/* What the VE obeys now: its config, over it what the kernel says of the rows at hand. */
+static void read_old(struct set *s)
+{
+	s->old = s->ve.conf;
+	if (!s->running)
+		return;
+	s->old.ips = s->ve.state.ips;
+	for (size_t i = 0; i < n_params; i++) {
+		const struct param *p = &params[i];
+		uint64_t now;
+
+		if (!conf_has(&s->change->to, p) || !p->type->number ||
+		    param_effective(&s->ve, p, &now) < 0)
+			continue;
+		memcpy((char *)&s->old + p->off, &now, sizeof(now));
+		conf_mark(&s->old, p, true);
+	}
+}
+
+static enum set_outcome judge(struct set *s, const struct param *p, char *why, size_t size)
+{
+	const char *lacks;
+
+	if (p->flags & P_STORED) {
+		(void)str_fmt(why, size, "kept for vzctl's clients; this kernel has no such limit");
+		return SET_WITHOUT_EFFECT;
+	}
+	if (p->flags & P_CREATE) {
+		(void)str_fmt(why, size, "fixed when the VE is created");
+		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
+	}
+	lacks = param_lacks(&s->ve, p);
+	if (lacks) {
+		(void)str_fmt(why, size, "%s", lacks);
+		return SET_IMPOSSIBLE;
+	}
+	if ((p->flags & P_RESTART) && s->running) {
+		(void)str_fmt(why, size, "takes effect at the next start");
+		return SET_AT_RESTART;
+	}
+	return param_same(p, &s->old, &s->to) ? SET_SAME : SET_DONE;
+}
+
+static int judge_all(struct set *s, struct err *e)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		const struct param *p = &params[i];
+		struct set_line *l;
+
+		if (!conf_has(&s->to, p) || s->rep->n == ARRAY_SIZE(s->rep->line))
+			continue;
+		l = &s->rep->line[s->rep->n++];
+		l->param = p;
+		/* Long values are cut in the report, never in the config. */
+		(void)param_format(p, &s->old, false, l->from, sizeof(l->from));
+		(void)param_format(p, &s->to, false, l->to, sizeof(l->to));
+		l->outcome = judge(s, p, l->why, sizeof(l->why));
+		if (l->outcome == SET_IMPOSSIBLE && !(s->flags & SET_DRY_RUN))
+			return err_set(e, EOPNOTSUPP, p->exit ? p->exit : VZ_NO_KERNEL_SUPPORT,
+				       "--%s: %s", p->opt, l->why);
+	}
+	return 0;
+}
+
+static int check_ip_free(struct set *s, const struct ipaddr *a, struct err *e)
+{
+	char text[IPADDR_STRLEN];
+	int64_t owner = ipam_owner(s->ip_dir, a);
+
+	format_ip_host(a, text);
+	if (owner > 0 && owner != s->ve.id)
+		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by VE %" PRId64, text,
+			       owner);
+	if (owner <= 0 && net_is_host_addr(a))
+		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: is an address of this host",
+			       text);
+	return 0;
+}
+
+static int claim_ips(struct set *s, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < s->to.ips.n; i++)
+		r = check_ip_free(s, &s->to.ips.a[i], e);
+	for (unsigned i = 0; !r && i < s->to.ips.n; i++)
+		r = ipam_claim(s->ip_dir, &s->to.ips.a[i], s->ve.id, e);
+	return r;
+}
+
+/* Release what is in neither the list that stays nor the saved config. */
+static void release_ips(struct set *s, const struct ip_list *gone, const struct ip_list *stay)
+{
+	for (unsigned i = 0; i < gone->n; i++)
+		if (!ip_in(stay, &gone->a[i]))
+			ipam_release(s->ip_dir, &gone->a[i], s->ve.id);
+}
+
+static void put_back(struct set *s, const struct param *const *done, size_t n)
+{
+	struct ve_conf failed = s->ve.conf;
+	struct err ignored = ERR_INIT;
+
+	s->ve.was = &failed;
+	while (n-- > 0) {
+		param_copy(done[n], &s->ve.conf, &s->old);
+		if (param_apply(&s->ve, done[n], &ignored) < 0)
+			log_warn(&s->ve.in->log, "put back: %s", ignored.msg);
+	}
+	s->ve.was = NULL;
+}
+
+static int apply_all(struct set *s, struct err *e)
+{
+	const struct param *done[128];
+	size_t n = 0;
+	int r = 0;
+
+	s->ve.was = &s->old;
+	for (unsigned i = 0; !r && i < s->rep->n; i++) {
+		const struct set_line *l = &s->rep->line[i];
+
+		if (l->outcome != SET_DONE && l->outcome != SET_SAME)
+			continue;
+		done[n++] = l->param;
+		param_copy(l->param, &s->ve.conf, &s->to);
+		r = fault_at("set", l->param->opt, false, e);
+		if (!r)
+			r = param_apply(&s->ve, l->param, e);
+	}
+	s->ve.was = NULL;
+	if (r < 0)
+		put_back(s, done, n);
+	return r;
+}
+
+static int check_stopped(struct set *s, struct err *e)
+{
+	const struct storage_backend *b = storage_find(*s->old.layout ? s->old.layout : "image");
+	_fd_ int private = -1;
+	struct disk_spec spec;
+	struct ve want = s->ve;
+	int r;
+
+	if (!conf_has(&s->to, param_by_key("DISKSPACE")))
+		return 0;
+	want.conf.diskspace = s->to.diskspace;
+	plan_disk(&want, &spec);
+	r = plan_private(&s->ve, &private, e);
+	if (!r)
+		r = b->resize_offline(private, &spec, e);
+	return r < 0 ? err_exit(e, VZ_IMAGE_RESIZE) : 0;
+}
+
+static int save(struct set *s, struct err *e)
+{
+	const struct param *name = param_by_key("NAME");
+	int r = 0;
+
+	if (conf_has(&s->to, name))
+		r = reg_name_set(s->ve.in, s->ve.id, s->old.name, s->to.name, e);
+	if (!r)
+		r = conf_save(s->ve.in, s->ve.id, &s->to, e);
+	if (!r)
+		s->rep->saved = true;
+	return r;
+}
+
+static int check_flags(struct set *s, struct err *e)
+{
+	if (s->flags & (SET_SAVE | SET_DRY_RUN))
+		return 0;
+	for (unsigned i = 0; i < s->rep->n; i++)
+		if (s->rep->line[i].param->flags & P_SAVE &&
+		    !str_eq(s->rep->line[i].param->opt, "diskspace"))
+			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s is kept in the config only: add --save",
+				       s->rep->line[i].param->opt);
+	return 0;
+}
+
+static int userpasswd(struct set *s, struct err *e)
+{
+	_fd_ int root = -1;
+	int r;
+
+	if (!s->running)
+		return err_set(e, ESRCH, VZ_NOT_RUNNING,
+			       "--userpasswd: VE %u is not running; start it first", s->ve.id);
+	r = guest_open_root(&s->ve, &root, e);
+	return r < 0 ? r : guest_userpasswd(&s->ve, root, s->change->userpasswd, e);
+}
+
+/* Everything between the judgement and the report. */
+static int commit(struct set *s, struct err *e)
+{
+	bool ips = conf_has(&s->to, param_by_key("IP_ADDRESS"));
+	struct ip_list saved = s->ve.conf.ips;
+	int r = ips ? claim_ips(s, e) : 0;
+
+	if (!r)
+		r = s->running ? apply_all(s, e) : check_stopped(s, e);
+	if (!r && s->change->userpasswd)
+		r = userpasswd(s, e);
+	if (!r && (s->flags & SET_SAVE))
+		r = save(s, e);
+	if (!ips)
+		return r;
+	if (r < 0) {
+		release_ips(s, &s->to.ips, &s->old.ips);
+	} else if (s->flags & SET_SAVE) {
+		release_ips(s, &s->old.ips, &s->to.ips);
+		release_ips(s, &saved, &s->to.ips);
+	}
+	return r;
+}
+
+static int prepare(struct set *s, struct err *e)
+{
+	struct ve_conf sample = { 0 };
+	int r;
+
+	s->running = s->ve.state.phase == PH_RUNNING;
+	s->rep->running = s->running;
+	if (s->change->applyconfig) {
+		r = conf_load_sample(s->ve.in, s->change->applyconfig, &sample, e);
+		if (r < 0)
+			return err_exit(e, VZ_APPLYCONFIG);
+		/* A plan sets sizes; it never says who the VE is. */
+		conf_mark(&sample, param_by_key("OSTEMPLATE"), false);
+		conf_mark(&sample, param_by_key("HOSTNAME"), false);
+		conf_mark(&sample, param_by_key("IP_ADDRESS"), false);
+		s->to = sample;
+	}
+	conf_merge(&s->to, &s->change->to);
+	read_old(s);
+	r = final_ips(s, e);
+	if (!r)
+		r = judge_all(s, e);
+	return r ? r : check_flags(s, e);
+}
+
+int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned flags,
+	   struct set_report *ret, struct err *e)
+{
+	struct set s = { .change = c, .flags = flags, .rep = ret, .ip_dir = -1 };
+	int r;
+
+	*ret = (struct set_report){ 0 };
+	r = ve_open(&s.ve, in, id, "set", e);
+	if (r < 0)
+		return r;
+	r = prepare(&s, e);
+	if (!r && !(flags & SET_DRY_RUN)) {
+		r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);
+		if (!r)
+			r = commit(&s, e);
+		cleanup_fd(&s.ip_dir);
+	}
+	ve_close(&s.ve);
+	if (s.running)
+		adopt_quietly(in, id);
+	return r;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What each step of a start does. An up may leave descriptors in the struct start, which the
+ * worker holds; a down must do its work without them, and close them if they are there.
+ */
+#include "ve/start-steps.h"
+#include "runtime/console.h"
+#include "runtime/idmap.h"
+#include "runtime/keeper.h"
+#include "runtime/mounts.h"
+#include "runtime/rootfs.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+#include "ve/apply.h"
+#include "ve/exec.h"
+#include "ve/guest.h"
+#include "ve/hooks.h"
+#include "ve/mount.h"
+#include "ve/start.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define LOOP_WAIT_MS 5000
+#define KILL_WAIT_MS 20000
+
+static uid_t base_of(const struct start *s)
+{
+	return (uid_t)s->ve->conf.local_uid;
+}
+
+int up_record(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve *ve = s->ve;
+	int r;
+
+	inst_say(ve->in, "Starting container...");
+	if (ve->state.phase == PH_MOUNTED) {
+		r = mount_undo(ve, e);
+		if (r < 0)
+			return r;
+	}
+	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .uid_base = base_of(s),
+				       .ips = ve->conf.ips };
+	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
+	r = state_save(ve->in, ve->id, &ve->state, e);
+	if (r < 0)
+		return r;
+	if (mkdir(s->plan.stage, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", s->plan.stage);
+	return 0;
+}
+
+void down_record(void *ctx)
+{
+	struct start *s = ctx;
+
+	state_drop(s->ve->in, s->ve->id);
+	s->ve->state = (struct ve_state)VE_STATE_INIT;
+}
+
+int up_premount(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return hook_run(s->ve, HOOK_PREMOUNT, e);
+}
+
+/* An undo goes on whatever a script of the administrator says; the script's own log tells. */
+static void hook_ignoring(struct ve *ve, enum hook which)
+{
+	struct err e = ERR_INIT;
+
+	if (hook_run(ve, which, &e) < 0)
+		log_warn(&ve->in->log, "%s (ignored)", e.msg);
+}
+
+void down_premount(void *ctx)
+{
+	struct start *s = ctx;
+
+	hook_ignoring(s->ve, HOOK_POSTUMOUNT);
+}
+
+int up_template(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct store st = STORE_INIT;
+	struct template t;
+	int r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
+
+	if (!r)
+		r = store_find(&st, s->plan.digest, &t, e);
+	if (!r)
+		r = store_mount(&st, s->plan.digest, false, &s->template, e);
+	if (!r)
+		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
+	store_close(&st);
+	return r;
+}
+
+int up_disk(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int private = -1;
+	int r = plan_private(s->ve, &private, e);
+
+	if (!r)
+		r = s->plan.backend->prepare(private, &s->plan.disk, e);
+	if (!r)
+		r = s->plan.backend->mount(private, &s->plan.disk, &s->disk, e);
+	if (r < 0)
+		return err_exit(e, VZ_MOUNT);
+	s->ve->state.loop = s->disk.loop.num;
+	s->ve->state.disk_dev = s->disk.loop.dev;
+	return state_save(s->ve->in, s->ve->id, &s->ve->state, e);
+}
+
+/*
+ * The kernel drops the last mounts of a dead mount namespace in its own time, and with them the
+ * loop device. Until then the image is in use: a check or another start would find it busy.
+ */
+static void wait_loop_free(const struct ve *ve, const char *image)
+{
+	struct timespec pause = { 0, 500000 };
+	struct err ignored = ERR_INIT;
+	_fd_ int dir = -1, file = -1;
+
+	if (ve->state.loop < 0 || plan_private(ve, &dir, &ignored) < 0)
+		return;
+	file = openat(dir, image, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (file < 0)
+		return;
+	for (uint64_t end = proc_now_us() + LOOP_WAIT_MS * 1000; proc_now_us() < end;) {
+		struct loop l = LOOP_INIT;
+
+		if (loop_reopen(ve->state.loop, file, &l) < 0)
+			return;
+		loop_close(&l);
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+void down_disk(void *ctx)
+{
+	struct start *s = ctx;
+
+	cleanup_fd(&s->template);
+	disk_done(&s->disk);
+	wait_loop_free(s->ve, "disk.img");
+	inst_say(s->ve->in, "Container is unmounted");
+}
+
+int up_mount(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return hook_run(s->ve, HOOK_MOUNT, e);
+}
+
+void down_mount(void *ctx)
+{
+	struct start *s = ctx;
+
+	hook_ignoring(s->ve, HOOK_UMOUNT);
+}
+
+int up_cgroup(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	int r = cg_create(&s->ve->in->cg, s->ve->idstr, base_of(s), base_of(s), e);
+
+	if (!r)
+		r = cg_set_devices(&s->ve->in->cg, s->ve->idstr, NULL, 0, e);
+	return r;
+}
+
+void down_cgroup(void *ctx)
+{
+	struct start *s = ctx;
+	struct err e = ERR_INIT;
+
+	if (cg_destroy(&s->ve->in->cg, s->ve->idstr, &e) < 0)
+		log_warn(&s->ve->in->log, "%s (ignored)", e.msg);
+}
+
+int up_limits(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return apply_limits(s->ve, e);
+}
+
+void down_limits(void *ctx)
+{
+	struct start *s = ctx;
+
+	if (s->ve->state.disk_dev)
+		cg_forget_io(&s->ve->in->cg, (dev_t)s->ve->state.disk_dev);
+}
+
+int up_stage(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return ns_unshare_mounts(&s->home, e);
+}
+
+void down_stage(void *ctx)
+{
+	struct start *s = ctx;
+
+	cleanup_fd(&s->root);
+	cleanup_fd(&s->console_slave);
+	cleanup_fd(&s->disk.mnt);
+	ns_return_mounts(&s->home);
+}
+
+int up_init(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve *ve = s->ve;
+	struct spawn_spec spec = { .payload = -1, .base = base_of(s), .init = s->plan.init,
+				   .hostname = s->plan.hostname, .env = s->plan.env,
+				   .no_core = s->plan.no_core };
+	int r = cg_open_payload(&ve->in->cg, ve->idstr, false, &spec.payload, e);
+
+	if (r < 0)
+		return r;
+	r = cg_open_tasks(&ve->in->cg, ve->idstr, &spec.tasks, e);
+	if (!r) {
+		r = spawn_init(&spec, &s->init, e);
+		cg_tasks_close(&spec.tasks);
+	}
+	(void)close(spec.payload);
+	return r;
+}
+
+void down_init(void *ctx)
+{
+	struct start *s = ctx;
+	const struct cg_host *cg = &s->ve->in->cg;
+	struct err e = ERR_INIT;
+
+	if (cg_populated(cg, s->ve->idstr) &&
+	    (cg_kill(cg, s->ve->idstr, &e) < 0 ||
+	     cg_wait_empty(cg, s->ve->idstr, KILL_WAIT_MS, &e) < 0))
+		log_warn(&s->ve->in->log, "%s (ignored)", e.msg);
+	if (s->init.pid > 0)
+		while (waitpid(s->init.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	s->init.pid = 0;
+	spawn_done(&s->init);
+	cleanup_fd(&s->console);
+	cleanup_fd(&s->oom);
+}
+
+static int build_mounts(struct start *s, struct err *e)
+{
+	struct mounts_spec m = { .root = s->root, .uid = base_of(s), .gid = base_of(s),
+				 .lxcfs = s->ve->in->conf.lxcfs && mounts_lxcfs_present() };
+	struct ns_visit home;
+	_fd_ int pts = -1;
+	struct err left = ERR_INIT;
+	int r = ns_enter(s->init.pidfd, &home, e);
+
+	if (r < 0)
+		return r;
+	r = mounts_build(&m, &pts, e);
+	if (ns_leave(&home, &left) < 0 && !r) {
+		*e = left;
+		r = -e->eno;
+	}
+	if (!r)
+		r = pty_open(pts, &s->console, &s->console_slave, e);
+	if (!r)
+		r = pty_bind(pts, s->console_slave, s->root, "dev/console", e);
+	return r;
+}
+
+int up_root(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct overlay_spec o = { .lower = s->template, .upper = s->disk.mnt, .userns = -1,
+				  .root_uid = base_of(s), .root_gid = base_of(s), .stage = -1 };
+	int r = ns_open(s->init.pid, "user", &o.userns, e);
+
+	if (r < 0)
+		return r;
+	r = rootfs_attach(&o, s->plan.stage, &s->root, e);
+	(void)close(o.userns);
+	if (!r)
+		r = build_mounts(s, e);
+	if (r < 0)
+		return err_exit(e, VZ_MOUNT);
+	cleanup_fd(&s->template);
+	disk_done(&s->disk);
+	inst_say(s->ve->in, "Container is mounted");
+	return 0;
+}
+
+int up_network(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int netns = -1;
+	char ips[4096];
+	int r = ns_open(s->init.pid, "net", &netns, e);
+
+	if (!r)
+		r = net_up(&s->plan.net, netns, e);
+	if (r < 0)
+		return err_exit(e, VZ_VETH);
+	if (s->plan.net.n_addrs &&
+	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
+		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);
+	return 0;
+}
+
+void down_network(void *ctx)
+{
+	struct start *s = ctx;
+
+	net_down(&s->plan.net);
+}
+
+int up_guest(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return guest_setup(s->ve, s->root, e);
+}
+
+int up_pivot(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	int r = spawn_root(&s->init, s->root, s->console_slave, e);
+
+	if (r < 0)
+		return r;
+	cleanup_fd(&s->root);
+	cleanup_fd(&s->console_slave);
+	ns_return_mounts(&s->home);             /* frees the private copy: init has its own */
+	return 0;
+}
+
+static int open_in_run(int dir, const char *name, int flags, int *ret, struct err *e)
+{
+	int fd = openat(dir, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "open %s", name);
+	*ret = fd;
+	return 0;
+}
+
+int up_keeper(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve *ve = s->ve;
+	_fd_ int dir = -1;
+	int r = state_dir(ve->in, ve->id, true, &dir, e);
+
+	if (!r)
+		r = keeper_listen(dir, &s->listen, e);
+	if (!r)
+		r = open_in_run(dir, "console.log", O_RDWR, &s->log, e);
+	if (!r)
+		r = open_in_run(dir, "events.jsonl", O_WRONLY | O_APPEND, &s->events, e);
+	if (r < 0)
+		return r;
+	if (cg_open_oom(&ve->in->cg, ve->idstr, &s->oom, &s->oom_events, e) < 0) {
+		log_debug(&ve->in->log, "%s (no out-of-memory events)", e->msg);
+		err_clear(e);
+	}
+	return 0;
+}
+
+int up_state(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve_state *st = &s->ve->state;
+	int r = proc_starttime(s->init.pid, &st->starttime);
+
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "read the start time of init");
+	}
+	st->phase = PH_RUNNING;
+	st->pid = s->init.pid;
+	st->started = (uint64_t)time(NULL);
+	return state_save(s->ve->in, s->ve->id, st, e);
+}
+
+int up_go(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	const struct ve_conf *c = &s->ve->conf;
+	const struct inst *in = s->ve->in;
+	int r;
+
+	if (c->cpulimit)
+		inst_say(in, "Setting CPU limit: %" PRIu64, c->cpulimit);
+	if (c->cpuunits)
+		inst_say(in, "Setting CPU units: %" PRIu64, c->cpuunits);
+	if (c->cpus)
+		inst_say(in, "Setting CPUs: %" PRIu64, c->cpus);
+	r = spawn_go(&s->init, e);
+	if (r < 0)
+		return r;
+	inst_say(in, "Container start in progress...");
+	return 0;
+}
+
+int up_hook(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	int r;
+
+	s->ve->pidfd = s->init.pidfd;           /* lent: the script runs inside */
+	r = hook_run(s->ve, HOOK_START, e);
+	s->ve->pidfd = -1;
+	return r;
+}
+
+/* ---- start --wait ---- */
+
+static int ready(struct ve *ve, struct err *e)
+{
+	static const char script[] =
+		"if [ -d /run/systemd/system ]; then\n"
+		"  s=$(systemctl is-system-running 2>/dev/null)\n"
+		"  case \"$s\" in running|degraded) exit 0;; esac\n"
+		"  exit 1\n"
+		"fi\n"
+		"[ ! -e /lib/systemd/systemd ] || exit 1\n"
+		"[ ! -x /sbin/runlevel ] || /sbin/runlevel 2>/dev/null | grep -q ' [2-5]$'\n";
+
+	return exec_script(ve, script, e);
+}
+
+int start_wait_ready(struct inst *in, uint32_t id, int wait_ms, struct err *e)
+{
+	uint64_t end = proc_now_us() + (uint64_t)wait_ms * 1000;
+	struct timespec pause = { 0, 50000000 };
+	struct ve ve;
+	int r = ve_open(&ve, in, id, NULL, e);
+
+	if (r < 0)
+		return r;
+	do {
+		r = ve.pidfd < 0 || proc_wait_gone(ve.pidfd, 0) == 0 ? -ESRCH : ready(&ve, e);
+		if (r > 0)
+			(void)nanosleep(&pause, NULL);
+	} while (r > 0 && proc_now_us() < end);
+	ve_close(&ve);
+	if (r == 0)
+		return 0;
+	return err_set(e, ETIMEDOUT, VZ_WAIT_FAILED, "VE %u %s", id,
+		       r == -ESRCH ? "stopped while it was booting"
+				   : "runs, but has not reached its ready state in time");
+}

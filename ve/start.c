@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The start of a container, on one page: what is done in which order, with the undo beside it.
+ * The steps themselves are in ve/start-steps.c, the guest's side in runtime/child.c.
+ *
+ *    host: the worker                            guest: init to be
+ *    template and disk mounted, detached
+ *    cgroups made, limits set
+ *    private mount namespace; clone3        -->  waits
+ *    id maps written                   MAPPED -->  root of the VE, in its cgroups
+ *                                           <-- JOINED
+ *    root, /proc /sys /dev, masks built in the
+ *    shared mount namespace; link made in the
+ *    VE's network namespace
+ *    console opened                      ROOT -->  own mount namespace (all locked), pivot
+ *                                           <-- ROOTED
+ *    guest files, keeper's socket, state
+ *    written                               GO -->  capabilities, filter, exec of init
+ *    end of file = init runs                <-- ERR(struct err) at any point
+ *
+ * The worker is a child of the command, one per VE. When init runs it executes berth-keeper
+ * and so stays init's parent. When a step fails it undoes that step and all before it.
+ */
+#include "ve/start.h"
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/start-steps.h"
+#include "ve/worker.h"
+
+#include <time.h>
+
+/* clang-format off */
+const struct step start_steps[] = {
+	{ "record",   up_record,   down_record },       /* a start that dies is found by its record */
+	{ "premount", up_premount, down_premount },
+	{ "template", up_template, NULL },
+	{ "disk",     up_disk,     down_disk },
+	{ "mount",    up_mount,    down_mount },        /* the administrator's scripts */
+	{ "cgroup",   up_cgroup,   down_cgroup },
+	{ "limits",   up_limits,   down_limits },
+	{ "stage",    up_stage,    down_stage },        /* private mount namespace */
+	{ "init",     up_init,     down_init },
+	{ "root",     up_root,     NULL },
+	{ "network",  up_network,  down_network },
+	{ "guest",    up_guest,    NULL },
+	{ "pivot",    up_pivot,    NULL },
+	{ "keeper",   up_keeper,   NULL },
+	{ "state",    up_state,    NULL },
+	{ "go",       up_go,       NULL },
+	{ "hook",     up_hook,     NULL },
+};
+/* clang-format on */
+const size_t n_start_steps = ARRAY_SIZE(start_steps);
+
+static void start_done(struct start *s)
+{
+	cleanup_fd(&s->template);
+	cleanup_fd(&s->root);
+	cleanup_fd(&s->console_slave);
+	disk_done(&s->disk);
+}
+
+void start_undo(struct ve *ve, const char *what)
+{
+	struct start s = { .ve = ve, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
+			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
+			   .listen = -1, .log = -1, .events = -1, .oom = -1 };
+
+	plan_for_undo(ve, &s.plan);
+	steps_down(start_steps, n_start_steps, &s, &ve->in->log, what);
+}
+
+/* Hand init over: this process is its parent and becomes the keeper. */
+static int become_keeper(struct start *s, struct err *e)
+{
+	struct keeper_start k = {
+		.program = s->ve->in->keeper, .berth = s->ve->in->self, .root = s->ve->in->root,
+		.veid = s->ve->id, .init = s->init.pid, .listen = s->listen,
+		.pidfd = s->init.pidfd, .console = s->console, .log = s->log, .oom = s->oom,
+		.oom_events = s->oom_events, .events = s->events,
+	};
+
+	return keeper_exec(&k, e);
+}
+
+/* The worker. Returns only when the start failed, everything undone. */
+static int worker(void *arg, int report, struct err *e)
+{
+	struct start *s = arg;
+	char what[32];
+	int r;
+
+	(void)str_fmt(what, sizeof(what), "start %u", s->ve->id);
+	r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
+	start_done(s);
+	if (r < 0)
+		return r;
+	worker_report(report, NULL);
+	return become_keeper(s, e);
+}
+
+static int refuse(const struct ve *ve, const struct start_opts *o, struct err *e)
+{
+	if (ve->state.phase == PH_RUNNING)
+		return err_set(e, EALREADY, VZ_RUNNING, "VE %u is already running", ve->id);
+	if (ve->state.phase == PH_MOUNTED)
+		return 0;                       /* up_record unmounts it */
+	if (ve->conf.disabled && !o->force)
+		return err_set(e, EPERM, VZ_DISABLED,
+			       "VE %u is disabled; start --force starts it all the same", ve->id);
+	return 0;
+}
+
+int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e)
+{
+	struct start s = { .opts = o, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
+			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
+			   .listen = -1, .log = -1, .events = -1, .oom = -1 };
+	struct ve ve;
+	int r = ve_open(&ve, in, id, "start", e);
+
+	if (r < 0)
+		return r;
+	s.ve = &ve;
+	r = refuse(&ve, o, e);
+	if (!r)
+		r = plan_make(&ve, &s.plan, e);
+	if (!r && ve.state.phase != PH_STOPPED)
+		start_undo(&ve, "tidy up");     /* what a killed start or a dead init left */
+	if (!r)
+		r = worker_run(in, worker, &s, e);
+	ve_close(&ve);
+	if (!r && o->wait_ms)
+		r = start_wait_ready(in, id, o->wait_ms, e);
+	return r;
+}

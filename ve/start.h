@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the other verbs share with a start: its step table, run backwards. */
+#pragma once
+
+#include "runtime/nsenter.h"
+#include "runtime/spawn.h"
+#include "util/step.h"
+#include "ve/plan.h"
+
+/* A start under way. Undo needs ve and plan only; the rest is held by the worker. */
+struct start {
+	struct ve *ve;
+	struct plan plan;
+	const struct start_opts *opts;
+	int template;                   /* detached mount of the template */
+	struct disk disk;
+	struct ns_home home;            /* the host's mount namespace, while the worker is away */
+	struct spawn init;
+	int root, console, console_slave;
+	int listen, log, events, oom;   /* what the keeper gets */
+	short oom_events;
+};
+
+extern const struct step start_steps[];
+extern const size_t n_start_steps;
+
+/* Run the table backwards for a VE whose init is dead or shall be. */
+void start_undo(struct ve *ve, const char *what);

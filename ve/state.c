@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/state.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+#include "ve/ptypes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define STATE_VERSION 1
+#define STATE_MAX 65536
+
+static const char *const phases[] = {
+	[PH_STOPPED] = "stopped", [PH_STARTING] = "starting", [PH_RUNNING] = "running",
+	[PH_DEAD] = "dead", [PH_MOUNTED] = "mounted",
+};
+
+static int state_path(uint32_t id, char dst[64])
+{
+	return str_fmt(dst, 64, "%u/state.json", id);
+}
+
+static enum ve_phase phase_of(const char *word)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(phases); i++)
+		if (str_eq(word, phases[i]))
+			return (enum ve_phase)i;
+	return PH_STOPPED;
+}
+
+static void text_ips(const char *text, struct ip_list *ret)
+{
+	struct param any = { 0 };
+	const char *want;
+
+	(void)ptype_ips.parse(&any, text, true, ret, &want);
+}
+
+static void decode(const struct json_val *v, struct ve_state *s)
+{
+	s->phase = phase_of(json_get_str(v, "phase", ""));
+	s->pid = (pid_t)json_get_u64(v, "pid", 0);
+	s->starttime = json_get_u64(v, "starttime", 0);
+	s->started = json_get_u64(v, "started", 0);
+	s->uid_base = (uint32_t)json_get_u64(v, "uid_base", 0);
+	s->loop = (int)json_get_u64(v, "loop", 0) - 1;
+	s->disk_dev = json_get_u64(v, "disk_dev", 0);
+	(void)str_fmt(s->template, sizeof(s->template), "%s", json_get_str(v, "template", ""));
+	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
+	text_ips(json_get_str(v, "ips", ""), &s->ips);
+}
+
+/* A record of before the last boot says nothing about now. */
+static bool is_stale(const struct json_val *v)
+{
+	char boot[37];
+
+	return json_get_u64(v, "version", 0) != STATE_VERSION || proc_boot_id(boot) < 0 ||
+	       !str_eq(json_get_str(v, "boot_id", ""), boot);
+}
+
+static void check_alive(struct ve_state *s, int *ret_pidfd)
+{
+	_fd_ int pidfd = -1;
+
+	if (s->pid <= 0 || proc_open(s->pid, s->starttime, &pidfd) < 0) {
+		if (s->phase == PH_RUNNING)
+			s->phase = PH_DEAD;
+		s->pid = 0;
+		return;
+	}
+	if (ret_pidfd)
+		*ret_pidfd = TAKE_FD(pidfd);
+}
+
+int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
+	       struct err *e)
+{
+	struct ve_state s = VE_STATE_INIT;
+	struct json_val *v = NULL;
+	_free_ char *text = NULL;
+	char path[64];
+	size_t len;
+	int r;
+
+	(void)state_path(id, path);
+	r = fs_read_at(in->run, path, STATE_MAX, &text, &len, e);
+	if (!r)
+		r = json_parse(text, len, path, &v, e);
+	if (r == -ENOENT || r == -EINVAL || r == -EBADMSG) {
+		/* None, or one that a full disk or a power cut spoilt: the kernel knows better. */
+		err_clear(e);
+		*ret = s;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!is_stale(v)) {
+		decode(v, &s);
+		if (s.phase == PH_RUNNING || s.phase == PH_STARTING)
+			check_alive(&s, ret_pidfd);
+	}
+	json_val_free(v);
+	*ret = s;
+	return 0;
+}
+
+static void encode(struct json_out *j, const struct ve_state *s)
+{
+	struct param any = { 0 };
+	char boot[37] = "", ips[4096] = "";
+
+	(void)proc_boot_id(boot);
+	(void)ptype_ips.format(&any, &s->ips, true, ips, sizeof(ips));
+	json_object(j);
+	json_ku64(j, "version", STATE_VERSION);
+	json_kstr(j, "boot_id", boot);
+	json_kstr(j, "phase", phases[s->phase]);
+	json_ku64(j, "pid", (uint64_t)s->pid);
+	json_ku64(j, "starttime", s->starttime);
+	json_ku64(j, "started", s->started);
+	json_ku64(j, "uid_base", s->uid_base);
+	json_ku64(j, "loop", (uint64_t)(s->loop + 1));
+	json_ku64(j, "disk_dev", s->disk_dev);
+	json_kstr(j, "template", s->template);
+	json_kstr(j, "init", s->init);
+	json_kstr(j, "ips", ips);
+	json_end(j);
+}
+
+/* run/ is a tmpfs on most hosts and does not survive a boot: rename is enough, fsync is not. */
+static int replace(int dir, const char *text, struct err *e)
+{
+	_fd_ int fd = openat(dir, ".state.json", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			     0600);
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, "save the state");
+	r = fs_write_all(fd, text, strlen(text));
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "save the state");
+	}
+	if (renameat(dir, ".state.json", dir, "state.json") < 0)
+		return err_sys(e, "save the state");
+	return 0;
+}
+
+int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, struct err *e)
+{
+	struct json_out *j = json_new(false);
+	_fd_ int dir = -1;
+	const char *text;
+	int r;
+
+	encode(j, s);
+	r = json_finish(j, &text, e);
+	if (!r)
+		r = state_dir(in, id, true, &dir, e);
+	if (!r)
+		r = replace(dir, text, e);
+	json_free(j);
+	return r;
+}
+
+void state_drop(const struct inst *in, uint32_t id)
+{
+	struct err ignored = ERR_INIT;
+	char path[16];
+
+	(void)str_fmt(path, sizeof(path), "%u", id);
+	if (fs_remove_tree(in->run, path, &ignored) < 0)
+		err_clear(&ignored);            /* a leftover is stale by its own content */
+}
+
+int state_dir(const struct inst *in, uint32_t id, bool make, int *ret, struct err *e)
+{
+	char path[16];
+
+	(void)str_fmt(path, sizeof(path), "%u", id);
+	if (make && mkdirat(in->run, path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make run/%s", path);
+	return fs_open_dir(in->run, path, ret, e);
+}
+
+const char *state_word(const struct ve_state *s)
+{
+	switch (s->phase) {
+	case PH_RUNNING:
+		return "running";
+	case PH_MOUNTED:
+		return "mounted";
+	default:
+		return "stopped";
+	}
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is so: config, state checked against the kernel, and what the control groups say. */
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "ve/conf.h"
+#include "ve/create.h"
+#include "ve/guest.h"
+#include "ve/plan.h"
+#include "ve/registry.h"
+#include "ve/start.h"
+
+#include <errno.h>
+
+static void read_conf(const struct inst *in, struct ve_status *s)
+{
+	struct err e = ERR_INIT;
+
+	s->conf_ok = conf_load(in, s->id, &s->conf, &e) == 0;
+	if (!s->conf_ok)
+		(void)str_fmt(s->conf_error, sizeof(s->conf_error), "%.250s", e.msg);
+}
+
+static void read_disk(struct inst *in, struct ve_status *s)
+{
+	const struct storage_backend *b = storage_find(*s->conf.layout ? s->conf.layout : "image");
+	struct ve ve = { .in = in, .id = s->id, .conf = s->conf, .state = s->state, .lock = -1,
+			 .pidfd = -1 };
+	struct err ignored = ERR_INIT;
+	_fd_ int root = -1;
+
+	if (!b || guest_open_root(&ve, &root, &ignored) < 0 ||
+	    b->usage(root, s->state.loop, &s->disk, &ignored) < 0)
+		s->disk = (struct disk_usage){ 0 };
+}
+
+static bool keeper_lives(const struct inst *in, uint32_t id)
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int dir = -1, sock = -1;
+
+	return state_dir(in, id, false, &dir, &ignored) == 0 &&
+	       keeper_connect(dir, &sock, &ignored) == 0;
+}
+
+int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *ret, struct err *e)
+{
+	struct ve_status s = { .id = id, .state = VE_STATE_INIT };
+	int r;
+
+	s.exists = reg_exists(in, id);
+	if (!s.exists) {
+		*ret = s;
+		return 0;
+	}
+	read_conf(in, &s);
+	r = state_load(in, id, &s.state, NULL, e);
+	if (r < 0)
+		return r;
+	s.running = s.state.phase == PH_RUNNING;
+	s.mounted = s.running || s.state.phase == PH_MOUNTED;
+	if (s.running && (flags & STATUS_STAT)) {
+		char name[16];
+		struct err ignored = ERR_INIT;
+
+		(void)str_fmt(name, sizeof(name), "%u", id);
+		if (cg_read_stat(&in->cg, name, &s.stat, &ignored) < 0)
+			err_clear(&ignored);    /* it ended just now */
+	}
+	if (s.running && (flags & STATUS_DISK))
+		read_disk(in, &s);
+	if (s.running && (flags & STATUS_KEEPER))
+		s.keeper = keeper_lives(in, id);
+	*ret = s;
+	return 0;
+}
+
+void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg)
+{
+	for (size_t i = 0; i < n_create_steps; i++)
+		fn(arg, "create", create_steps[i].name);
+	for (size_t i = 0; i < n_start_steps; i++)
+		fn(arg, "start", start_steps[i].name);
+}

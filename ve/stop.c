@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Stopping: ask init in the way its kind understands, wait, kill the control group, and run the
+ * start's table backwards. The same undo serves an init that ended by itself and a crash.
+ */
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-proc.h"
+#include "ve/exec.h"
+#include "ve/hooks.h"
+#include "ve/mount.h"
+#include "ve/start.h"
+
+#include <signal.h>
+#include <sys/pidfd.h>
+
+#define KEEPER_END_MS 2000
+
+/* How each kind of init is told to power off: a signal, or a command inside. */
+static const struct {
+	const char *init;
+	int rt_signal, signal;          /* rt_signal counts from SIGRTMIN; 0: none */
+	const char *script;
+} ways[] = {
+	{ "systemd", 4, 0, NULL },              /* SIGRTMIN+4: poweroff.target (systemd(1)) */
+	{ "busybox", 0, SIGUSR2, NULL },        /* poweroff (busybox init) */
+	{ "sysvinit", 0, 0, "/sbin/init 0\n" },
+	{ "openrc", 0, 0, "/sbin/openrc-shutdown -p now || /sbin/poweroff\n" },
+};
+
+/* A frozen VE could neither hear nor die. */
+static void thaw(struct ve *ve)
+{
+	struct err ignored = ERR_INIT;
+
+	if (cg_freeze(&ve->in->cg, ve->idstr, false, &ignored) < 0)
+		err_clear(&ignored);            /* no node, no freezer: nothing is frozen */
+}
+
+static void ask(struct ve *ve)
+{
+	struct err e = ERR_INIT;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		if (str_eq(ways[i].init, ve->state.init))
+			break;
+	if (i < ARRAY_SIZE(ways) && ways[i].script) {
+		if (exec_script(ve, ways[i].script, &e) < 0)
+			log_debug(&ve->in->log, "%s", e.msg);
+		return;
+	}
+	if (i < ARRAY_SIZE(ways))
+		(void)pidfd_send_signal(ve->pidfd, ways[i].rt_signal ? SIGRTMIN + ways[i].rt_signal
+								     : ways[i].signal, NULL, 0);
+	else
+		(void)pidfd_send_signal(ve->pidfd, SIGTERM, NULL, 0);
+}
+
+/*
+ * Tell the keeper that we tidy up, so that it does not. *ret_pidfd is its process, to wait for
+ * at the end; without a keeper there is nobody to tell.
+ */
+static int claim_keeper(struct ve *ve, int *ret_sock, int *ret_pidfd)
+{
+	struct err e = ERR_INIT;
+	struct keeper_msg answer;
+	_fd_ int dir = -1, sock = -1;
+
+	if (state_dir(ve->in, ve->id, false, &dir, &e) < 0 || keeper_connect(dir, &sock, &e) < 0 ||
+	    keeper_call(sock, KEEPER_HELLO, 2000, &answer, NULL, &e) < 0)
+		return -e.eno;
+	*ret_pidfd = pidfd_open(answer.pid, 0);
+	if (keeper_call(sock, KEEPER_STOPPING, 2000, &answer, NULL, &e) < 0)
+		return -e.eno;
+	*ret_sock = TAKE_FD(sock);
+	return 0;
+}
+
+static void orderly(struct ve *ve, const struct stop_opts *o)
+{
+	struct err e = ERR_INIT;
+	uint64_t s = (uint64_t)o->timeout_s;
+
+	if (!s)
+		s = ve->conf.stop_timeout ? ve->conf.stop_timeout : ve->in->conf.stop_timeout;
+	inst_say(ve->in, "Stopping container ...");
+	if (hook_run(ve, HOOK_STOP, &e) < 0)
+		log_warn(&ve->in->log, "%s (ignored)", e.msg);
+	ask(ve);
+	if (proc_wait_gone(ve->pidfd, (int)s * 1000) < 0)
+		log_debug(&ve->in->log, "stop %u: init is still there after %d s", ve->id, (int)s);
+}
+
+static int kill_rest(struct ve *ve, bool say, struct err *e)
+{
+	int r;
+
+	if (say)
+		inst_say(ve->in, "Killing container ...");
+	r = cg_kill(&ve->in->cg, ve->idstr, e);
+	if (!r && proc_wait_gone(ve->pidfd, 10000) < 0)
+		r = err_set(e, EBUSY, 0, "VE %u: init does not die", ve->id);
+	return r < 0 ? err_exit(e, VZ_CANNOT_STOP) : 0;
+}
+
+static int stop_running(struct ve *ve, const struct stop_opts *o, struct err *e)
+{
+	_fd_ int sock = -1, keeper = -1;
+	int r;
+
+	(void)claim_keeper(ve, &sock, &keeper);
+	thaw(ve);
+	if (!o->fast)
+		orderly(ve, o);
+	if (proc_wait_gone(ve->pidfd, 0) < 0) {
+		r = kill_rest(ve, true, e);
+		if (r < 0)
+			return r;
+	}
+	inst_say(ve->in, "Container was stopped");
+	start_undo(ve, "stop");
+	if (keeper >= 0)
+		(void)proc_wait_gone(keeper, KEEPER_END_MS);
+	return 0;
+}
+
+int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err *e)
+{
+	struct ve ve;
+	int r = ve_open(&ve, in, id, "stop", e);
+
+	if (r < 0)
+		return r;
+	switch (ve.state.phase) {
+	case PH_RUNNING:
+		r = stop_running(&ve, o, e);
+		break;
+	case PH_MOUNTED:
+		r = mount_undo(&ve, e);
+		break;
+	case PH_STARTING:
+	case PH_DEAD:
+		start_undo(&ve, "stop");
+		break;
+	case PH_STOPPED:
+		inst_say(in, "Container is already stopped");
+		break;
+	}
+	ve_close(&ve);
+	return r;
+}

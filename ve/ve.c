@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/ve.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "ve/conf.h"
+#include "ve/lock.h"
+
+#define LOCK_WAIT_MS 10000
+
+int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struct err *e)
+{
+	struct ve v = { .in = in, .id = id, .state = VE_STATE_INIT, .lock = -1, .pidfd = -1 };
+	int r = 0;
+
+	(void)str_fmt(v.idstr, sizeof(v.idstr), "%u", id);
+	if (verb)
+		r = lock_take(in, id, verb, LOCK_WAIT_MS, &v.lock, e);
+	if (!r)
+		r = conf_load(in, id, &v.conf, e);
+	if (!r)
+		r = state_load(in, id, &v.state, &v.pidfd, e);
+	if (r < 0) {
+		ve_close(&v);
+		return r;
+	}
+	*ve = v;
+	return 0;
+}
+
+void ve_close(struct ve *ve)
+{
+	cleanup_fd(&ve->lock);
+	cleanup_fd(&ve->pidfd);
+}
