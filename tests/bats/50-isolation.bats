@@ -80,29 +80,35 @@ SECRET=berth-secret-of-the-host
 	equal "$(shell 101 "sed -n 's/^Seccomp:\t//p' /proc/1/status")" 2
 	equal "$(shell 101 "sed -n 's/^Seccomp:\t//p' /proc/self/status")" 2
 	put_probe 101
-	run -0 inside 101 /probe calls
-	local line
-	for line in "${lines[@]}"; do
-		[[ $line =~ \ (EPERM|ENOSYS|ENOTBLK)$ ]] || fail "$line"
+	# Numbers of x86-64, with arguments that do nothing where the call is allowed: kexec_load,
+	# init_module, finit_module, delete_module, open_by_handle_at, bpf, perf_event_open,
+	# io_uring_setup, userfaultfd, add_key, request_key, quotactl, swapon, swapoff, acct,
+	# settimeofday, clock_settime, unshare(CLONE_NEWUSER), lookup_dcookie, syslog(buffer size)
+	local call
+	run -0 shell 101 'for call in 246 175 313 176 304 321 298 425 323 248 249 179 167 168 163 164 227 \
+		"272 268435456" 212 "103 10"; do /probe syscall $call; done'
+	equal "${#lines[@]}" 20 calls
+	for call in "${lines[@]}"; do
+		[[ $call =~ \ (EPERM|ENOSYS)$ ]] || fail "$call"
 	done
-	grep -qx 'no_such_call ENOSYS' <<<"$output"
-	grep -qx 'bpf EPERM' <<<"$output"
-	equal "${#lines[@]}" 23 calls
+	equal "$(inside 101 /probe syscall 9999)" '9999 ENOSYS'
 }
 
 @test "seccomp: odd socket families do not exist, the usual ones do" {
 	run_ve 101
 	put_probe 101
 	run -0 inside 101 /probe sockets
-	local line
+	local line family what
+	# unix, inet, inet6, packet, netlink; packet wants SOCK_RAW or a privilege, not a filter.
 	for line in "${lines[@]}"; do
-		case $line in
-		'unix OK' | 'inet OK' | 'inet6 OK' | 'route OK') ;;
-		*\ EAFNOSUPPORT | audit\ EPROTONOSUPPORT) ;;
-		*) fail "$line" ;;
+		read -r what family line <<<"$line"
+		[[ $what == family ]] || continue
+		case $family in
+		1 | 2 | 10 | 16) equal "$line" ok "family $family" ;;
+		17) ;;
+		*) [[ $line == EAFNOSUPPORT || $line == EPERM ]] || fail "family $family: $line" ;;
 		esac
 	done
-	equal "$(grep -c OK <<<"$output")" 4
 }
 
 @test "descriptors: init and commands hold nothing but their own terminal and pipes" {
@@ -113,7 +119,8 @@ SECRET=berth-secret-of-the-host
 	exec 8<&-
 	local line
 	for line in "${lines[@]}"; do
-		[[ $line =~ ^[012]\ (pipe:|/dev/null|socket:) ]] || fail "a command holds: $line"
+		[[ $line =~ ^[012]\ (pipe:|/dev/null|socket:) || $line =~ ^cwd\ /[a-z]*$ ]] ||
+			fail "a command holds: $line"
 	done
 	run -0 shell 101 'ls -l /proc/1/fd | sed -n "s/.* -> //p"'
 	for line in "${lines[@]}"; do

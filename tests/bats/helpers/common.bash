@@ -84,6 +84,7 @@ teardown() {
 
 # Every root starts with the template built for the suite; the images are links, not copies.
 common_setup() {
+	exec </dev/null
 	ROOT=$SCRATCH/$BATS_SUITE_TEST_NUMBER
 	mkdir -p "$ROOT/var/lib/berth"
 	[[ $EUID -ne 0 ]] || cp -al "$SCRATCH/seed/var/lib/berth/template" "$ROOT/var/lib/berth/"
