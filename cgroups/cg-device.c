@@ -30,15 +30,15 @@
 
 /* What every VE has; the nodes themselves are made by runtime/devnodes.c. */
 static const struct cg_dev defaults[] = {
-	{ 'c', 1, 3, true, true },      /* null */
-	{ 'c', 1, 5, true, true },      /* zero */
-	{ 'c', 1, 7, true, true },      /* full */
-	{ 'c', 1, 8, true, true },      /* random */
-	{ 'c', 1, 9, true, true },      /* urandom */
-	{ 'c', 5, 0, true, true },      /* tty */
-	{ 'c', 5, 1, true, true },      /* console */
-	{ 'c', 5, 2, true, true },      /* ptmx */
-	{ 'c', 136, ANY, true, true },  /* pts: 20 bits of minors, one major is enough */
+	{ 'c', 1, 3, true, true },     /* null */
+	{ 'c', 1, 5, true, true },     /* zero */
+	{ 'c', 1, 7, true, true },     /* full */
+	{ 'c', 1, 8, true, true },     /* random */
+	{ 'c', 1, 9, true, true },     /* urandom */
+	{ 'c', 5, 0, true, true },     /* tty */
+	{ 'c', 5, 1, true, true },     /* console */
+	{ 'c', 5, 2, true, true },     /* ptmx */
+	{ 'c', 136, ANY, true, true }, /* pts: 20 bits of minors, one major is enough */
 };
 
 struct prog {
@@ -53,8 +53,10 @@ static void emit(struct prog *p, uint8_t code, uint8_t dst, int16_t off, int32_t
 
 static void load(struct prog *p, uint8_t dst, size_t off)
 {
-	p->insn[p->n++] = (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = dst,
-					     .src_reg = BPF_REG_1, .off = (int16_t)off };
+	p->insn[p->n++] = (struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W,
+					     .dst_reg = dst,
+					     .src_reg = BPF_REG_1,
+					     .off = (int16_t)off };
 }
 
 static void leave(struct prog *p, int32_t verdict)
@@ -115,7 +117,7 @@ static int load_prog(const struct prog *p)
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uintptr_t)p->insn;
 	attr.insn_cnt = p->n;
-	attr.license = (uintptr_t)"GPL";
+	attr.license = (uintptr_t) "GPL";
 	(void)str_fmt(attr.prog_name, sizeof(attr.prog_name), "berth_dev");
 	return sys_bpf(BPF_PROG_LOAD, &attr);
 }
@@ -124,7 +126,7 @@ static int load_prog(const struct prog *p)
 static int attached_prog(int cgroup)
 {
 	union bpf_attr attr;
-	uint32_t ids[16];
+	uint32_t ids[16] = { 0 };
 
 	memset(&attr, 0, sizeof(attr));
 	attr.query.target_fd = (uint32_t)cgroup;

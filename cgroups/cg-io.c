@@ -22,7 +22,7 @@
 #include "util/str.h"
 
 struct rate {
-	const char *v2[2], *v1[2];      /* reading, writing */
+	const char *v2[2], *v1[2]; /* reading, writing */
 	uint64_t max;
 };
 
@@ -144,7 +144,7 @@ int cg_set_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io wha
 	      struct err *e)
 {
 	const struct rate *k = &rates[what];
-	uint64_t old[2], now[2];
+	uint64_t old[2] = { 0, 0 }, now[2] = { 0, 0 };
 	struct cg_node n;
 	int r = cg_node(h, CG_IO, id, &n);
 

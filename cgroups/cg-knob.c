@@ -19,7 +19,7 @@
 #include "util/str.h"
 
 #define PERIOD_US 100000
-#define PERCENT_MAX 1000000     /* ten thousand CPUs; keeps quotas far below the kernel's bound */
+#define PERCENT_MAX 1000000 /* ten thousand CPUs; keeps quotas far below the kernel's bound */
 #define UNITS_MIN 8
 #define UNITS_MAX 500000
 #define UNITS_DEFAULT 1000
@@ -128,7 +128,7 @@ static int cpu_max_dec(const char *text, uint64_t *ret)
 	}
 	if (cg_number(text, &quota) < 0 || quota > UINT64_MAX / 200)
 		return -EINVAL;
-	*ret = (quota * 200 / period + 1) / 2;  /* nearest; another period is somebody else's */
+	*ret = (quota * 200 / period + 1) / 2; /* nearest; another period is somebody else's */
 	return 0;
 }
 

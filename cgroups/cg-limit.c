@@ -44,7 +44,8 @@ const char *cg_lacks(const struct cg_host *h, const struct cg_knob *k)
 	if (root < 0 || (root == h->v2 && !h->on_v2[k->ctl]))
 		return lacks_controller(k->ctl);
 	if (!f->file)
-		return root == h->v2 ? "cgroup v2 has no such limit" : "cgroup v1 has no such limit";
+		return root == h->v2 ? "cgroup v2 has no such limit"
+				     : "cgroup v1 has no such limit";
 	/*
 	 * Some files depend on how the kernel was built or on a loaded scheduler. The root has
 	 * not all of them, so only an existing instance can tell; cg_set says the same later.
@@ -107,7 +108,7 @@ int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uin
 			       f->file ? f->file : "limit", id, why);
 	if (value >= U64_UNLIMITED)
 		value = CG_NONE;
-	else if (k->ctl == CG_MEMORY)   /* counted in whole pages, rounded down (page_counter) */
+	else if (k->ctl == CG_MEMORY) /* counted in whole pages, rounded down (page_counter) */
 		value -= value % (uint64_t)sysconf(_SC_PAGESIZE);
 	if (k->set)
 		return k->set(h, id, k, value, e);
@@ -133,14 +134,14 @@ int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uin
 /* ---- cpusets --------------------------------------------------------------------------- */
 
 struct cpuset_file {
-	const char *file, *effective;   /* v1 holds what is effective; v2 holds the wish */
+	const char *file, *effective; /* v1 holds what is effective; v2 holds the wish */
 };
 
 static const struct cpuset_file cpus_file = { "cpuset.cpus", "cpuset.cpus.effective" };
 static const struct cpuset_file mems_file = { "cpuset.mems", "cpuset.mems.effective" };
 
-static int shown_list(const struct cg_host *h, const struct cg_node *n,
-		      const struct cpuset_file *f, char *dst, size_t size)
+static int shown_list(const struct cg_host *h, const struct cg_node *n, const struct cpuset_file *f,
+		      char *dst, size_t size)
 {
 	return cg_node_read(n, h->on_v2[CG_CPUSET] ? f->effective : f->file, dst, size);
 }
@@ -176,8 +177,9 @@ static int put_list(const struct cg_host *h, const struct cg_node *n, const stru
 		r = shown_list(h, n, f, text, sizeof(text));
 	if (r < 0)
 		return r;
-	return parse_cpulist(text, 0, have) == 0 && memcmp(want, have, sizeof(want)) == 0 ? 0 :
-											    -ENXIO;
+	if (parse_cpulist(text, 0, have) < 0 || memcmp(want, have, sizeof(want)) != 0)
+		return -ENXIO;
+	return 0;
 }
 
 static int put_list_or_restore(const struct cg_host *h, const struct cg_node *n,

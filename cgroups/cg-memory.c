@@ -25,8 +25,8 @@
 #include "util/str.h"
 #include "util/sys-proc.h"
 
-#define PATIENCE_US 10000000            /* altogether */
-#define STUCK_US 1000000                /* without any progress: dirty pages need that long */
+#define PATIENCE_US 10000000 /* altogether */
+#define STUCK_US 1000000     /* without any progress: dirty pages need that long */
 #define NAP_MS 20
 #define RECLAIM_STEP (UINT64_C(128) << 20)
 
@@ -87,7 +87,7 @@ static int v2_memory_set(const struct cg_node *n, const struct cg_file *f, uint6
 			return cg_put_or_restore(n, f, value);
 		if (!patience_left(&p, *used))
 			return -EBUSY;
-		if (reclaim(n, *used - value) < 0)      /* EAGAIN: not all of it, this time */
+		if (reclaim(n, *used - value) < 0) /* EAGAIN: not all of it, this time */
 			cg_sleep_ms(NAP_MS);
 	}
 }
@@ -98,7 +98,7 @@ static const struct cg_file v1_memory = { "memory.limit_in_bytes", &cg_codec_v1_
 static const struct cg_file v1_memsw = { "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes };
 
 struct v1_pair {
-	uint64_t memory, memsw;         /* memsw is CG_NONE where the kernel does not count swap */
+	uint64_t memory, memsw; /* memsw is CG_NONE where the kernel does not count swap */
 };
 
 static int v1_read(const struct cg_node *n, struct v1_pair *ret)
@@ -118,8 +118,8 @@ static int v1_read(const struct cg_node *n, struct v1_pair *ret)
 /* Write one of the two; the kernel reclaims as far as it can and then says EBUSY. */
 static int v1_write(const struct cg_node *n, const struct cg_file *f, uint64_t value)
 {
-	const char *usage = f == &v1_memsw ? "memory.memsw.usage_in_bytes" :
-					     "memory.usage_in_bytes";
+	const char *usage =
+		f == &v1_memsw ? "memory.memsw.usage_in_bytes" : "memory.usage_in_bytes";
 	struct patience p = patience_new();
 	uint64_t used;
 	int r;

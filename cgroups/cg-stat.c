@@ -48,12 +48,13 @@ static int read_cpu(const struct cg_host *h, const char *id, struct cg_stat *s)
 	s->cpu_usec = keyed_or_unknown(text, "usage_usec");
 	s->nr_throttled = keyed_or_unknown(text, "nr_throttled");
 	s->throttled_usec = keyed_or_unknown(text, "throttled_usec");
-	if (cg_node_v1(h, CG_CPU, id, &n) < 0 || cg_node_read(&n, "cpu.stat", text, sizeof(text)) < 0)
+	if (cg_node_v1(h, CG_CPU, id, &n) < 0 ||
+	    cg_node_read(&n, "cpu.stat", text, sizeof(text)) < 0)
 		return 0;
 	s->nr_throttled = keyed_or_unknown(text, "nr_throttled");
 	s->throttled_usec = keyed_or_unknown(text, "throttled_time");
 	if (s->throttled_usec != UNKNOWN)
-		s->throttled_usec /= 1000;      /* nanoseconds on v1 */
+		s->throttled_usec /= 1000; /* nanoseconds on v1 */
 	return 0;
 }
 
@@ -217,7 +218,7 @@ int cg_read_stat(const struct cg_host *h, const char *id, struct cg_stat *ret, s
 	struct cg_node n;
 	int r;
 
-	memset(&s, 0xff, sizeof(s));    /* every field UNKNOWN */
+	memset(&s, 0xff, sizeof(s)); /* every field UNKNOWN */
 	r = read_cpu(h, id, &s);
 	if (r < 0)
 		return err_set(e, -r, VZ_SYSTEM, "read use of VE %s: %s", id, strerror(-r));
@@ -292,8 +293,7 @@ static int oom_v1(const struct cg_node *n, int *ret)
 	return 0;
 }
 
-int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events,
-		struct err *e)
+int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events, struct err *e)
 {
 	bool v2 = h->on_v2[CG_MEMORY];
 	struct cg_node n;

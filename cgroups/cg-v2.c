@@ -31,7 +31,7 @@
 /* What a VE may nest; a systemd guest with a few hundred units needs about 500 and 8. */
 #define MAX_DESCENDANTS "5000"
 #define MAX_DEPTH "32"
-#define WALK_DEPTH 40           /* above MAX_DEPTH, and a bound for the recursion */
+#define WALK_DEPTH 40 /* above MAX_DEPTH, and a bound for the recursion */
 
 #define FREEZE_PATIENCE_MS 10000
 #define EXIT_PATIENCE_MS 1000
@@ -80,9 +80,10 @@ static int enable(const struct cg_host *h, const struct cg_node *n, struct err *
 		return 0;
 	r = cg_node_write(n, "cgroup.subtree_control", want);
 	if (r == -EBUSY)
-		return err_set(e, EBUSY, VZ_SYSTEM, "enable %s below cgroup %s: it has processes "
-			       "of its own; move them to a child first", want,
-			       str_eq(n->path, ".") ? "/" : n->path);
+		return err_set(e, EBUSY, VZ_SYSTEM,
+			       "enable %s below cgroup %s: it has processes "
+			       "of its own; move them to a child first",
+			       want, str_eq(n->path, ".") ? "/" : n->path);
 	if (r < 0)
 		return err_set(e, -r, VZ_SYSTEM, "enable %s below cgroup %s: %s", want,
 			       str_eq(n->path, ".") ? "/" : n->path, strerror(-r));

@@ -29,8 +29,8 @@
 #define MOUNT "/sys/fs/cgroup"
 
 const char *const cg_v2_names[CG_CTL_MAX] = {
-	[CG_CPU] = "cpu",       [CG_CPUACCT] = NULL, [CG_CPUSET] = "cpuset",
-	[CG_MEMORY] = "memory", [CG_IO] = "io",      [CG_PIDS] = "pids",
+	[CG_CPU] = "cpu",	[CG_CPUACCT] = NULL, [CG_CPUSET] = "cpuset",
+	[CG_MEMORY] = "memory", [CG_IO] = "io",	     [CG_PIDS] = "pids",
 };
 
 /* Controllers mounted together are reached by the symlinks that lie beside the mount. */
@@ -99,7 +99,8 @@ int cg_host_open(struct cg_host *h, const char *base, struct err *e)
 		cg_host_close(&found);
 		if (r == -ENOENT)
 			return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
-				       "find cgroup2: not mounted on " MOUNT " or " MOUNT "/unified");
+				       "find cgroup2: not mounted on " MOUNT " or " MOUNT
+				       "/unified");
 		return err_set(e, -r, VZ_SYSTEM, "open " MOUNT ": %s", strerror(-r));
 	}
 	*h = found;

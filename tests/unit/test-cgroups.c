@@ -3,7 +3,7 @@
  * Codecs, and the choice of file, on directories of plain files that stand for hierarchies.
  * What needs a kernel (order, reclaim, kill, freeze, filter) is tested where root is.
  */
-#include "harness.h"
+#include "tests/unit/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,8 @@ struct enc_case {
 	const struct cg_codec *codec;
 	uint64_t value;
 	int r;
-	const char *text;       /* what is written */
-	uint64_t back;          /* what that means when read */
+	const char *text; /* what is written */
+	uint64_t back;	  /* what that means when read */
 };
 
 static const struct enc_case enc_cases[] = {
@@ -247,14 +247,16 @@ static const struct cg_knob pids = {
 static const struct cg_knob only_v2 = {
 	CG_CPU, { "cpu.max", &cg_codec_cpu_max }, { NULL, NULL }, NULL, NULL
 };
-static const struct cg_knob ram = {
-	CG_MEMORY, { "memory.max", &cg_codec_max },
-	{ "memory.limit_in_bytes", &cg_codec_v1_bytes }, cg_memory_set, NULL
-};
-static const struct cg_knob swap = {
-	CG_MEMORY, { "memory.swap.max", &cg_codec_max },
-	{ "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes }, cg_swap_set, cg_swap_get
-};
+static const struct cg_knob ram = { CG_MEMORY,
+				    { "memory.max", &cg_codec_max },
+				    { "memory.limit_in_bytes", &cg_codec_v1_bytes },
+				    cg_memory_set,
+				    NULL };
+static const struct cg_knob swap = { CG_MEMORY,
+				     { "memory.swap.max", &cg_codec_max },
+				     { "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes },
+				     cg_swap_set,
+				     cg_swap_get };
 
 TEST(knob_picks_the_file)
 {
@@ -311,8 +313,7 @@ TEST(v2_memory_is_not_lowered_below_use)
 	put("v2/berth/101/memory.max", "536870912\n");
 	put("v2/berth/101/memory.current", "123456789\n");
 	CHECK(cg_set(&h, "101", &ram, MIB(100), &e) == -EBUSY);
-	CHECK_STR(e.msg,
-		  "set memory of VE 101 to 104857600 bytes: in use: 123456789 bytes");
+	CHECK_STR(e.msg, "set memory of VE 101 to 104857600 bytes: in use: 123456789 bytes");
 	CHECK(e.exit == 1);
 	check_file("v2/berth/101/memory.max", "536870912\n");
 	CHECK(cg_set(&h, "101", &ram, MIB(256), &e) == 0);
