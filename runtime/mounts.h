@@ -21,7 +21,8 @@ struct mounts_spec {
 	bool lxcfs;             /* put lxcfs' files over /proc where the host runs it */
 };
 
-/* Build all; ret_pts is a mount fd of the VE's own devpts, for its console. */
+/* Build all; ret_pts is a mount fd of the VE's own devpts, for its console. A missing /dev, /proc,
+ * /sys or /run is made; one that is not a directory is VZ_BAD_TEMPLATE. */
 MUST_CHECK int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e);
 
 /* Whether the path statfs()es as a running lxcfs. */

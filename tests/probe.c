@@ -350,6 +350,47 @@ static int do_syscall(char **argv)
 	return 0;
 }
 
+#ifdef __x86_64__
+/* getpid by the 32-bit gate and by the x32 number, each in a child that may be killed. */
+static long getpid_i386(void)
+{
+	long r = 20;
+
+	__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
+	errno = r < 0 ? (int)-r : 0;
+	return r < 0 ? -1 : r;
+}
+
+static long getpid_x32(void)
+{
+	return syscall(0x40000000 | SYS_getpid);
+}
+
+static void try_abi(const char *name, long (*fn)(void))
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		printf("%s %s\n", name, outcome(fn()));
+		(void)fflush(stdout);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+		printf("%s SIG%s\n", name, sigabbrev_np(WTERMSIG(status)));
+}
+
+static int do_abi(char **argv)
+{
+	(void)argv;
+	try_abi("i386", getpid_i386);
+	try_abi("x32", getpid_x32);
+	return 0;
+}
+#endif
+
 static int do_sockets(char **argv)
 {
 	(void)argv;
@@ -684,6 +725,9 @@ static const struct command {
 	int min_args;
 	int (*run)(char **argv);
 } commands[] = {
+#ifdef __x86_64__
+	{ "abi", "", 0, do_abi },
+#endif
 	{ "caps", "", 0, do_caps },
 	{ "cpuburn", "SECONDS", 1, do_cpuburn },
 	{ "devices", "", 0, do_devices },
