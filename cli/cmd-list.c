@@ -318,7 +318,7 @@ static void row_json(const struct list *l, const struct cell *row, struct json_o
 
 static int print_json(const struct list *l, struct err *e)
 {
-	struct json_out *j = json_new(true);
+	struct json_out *j = json_new(l->n_rows != 0);
 	size_t i;
 
 	json_array(j);

@@ -32,7 +32,7 @@ static int check_args(const struct args *a, struct err *e)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "--force: needs --save");
 	if (a->reset_ub && !change_is_empty(&a->change))
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "--reset-ub: stands alone");
-	if (!a->reset_ub && change_is_empty(&a->change))
+	if (!a->reset_ub && !a->save && change_is_empty(&a->change))
 		return err_set(e, EINVAL, VZ_FEW_PARAMS, "set: nothing to set");
 	return 0;
 }
@@ -142,6 +142,61 @@ static unsigned waiting(const struct cli *c, const struct args *a, const struct 
 	return n;
 }
 
+static void say_ips(struct cli *c, const struct ve_change *ch)
+{
+	char text[IPADDR_STRLEN], list[VE_MAX_IPS * IPADDR_STRLEN] = "";
+	size_t len = 0;
+	unsigned i;
+
+	if (ch->ip_del_all)
+		inst_say(&c->in, "Deleting all IP addresses");
+	for (i = 0; i < ch->ip_del.n && !ch->ip_del_all; i++) {
+		format_ip(&ch->ip_del.a[i], text);
+		len += (size_t)str_fmt(list + len, sizeof(list) - len, "%s%s", i ? " " : "", text);
+	}
+	if (len)
+		inst_say(&c->in, "Deleting IP address(es): %s", list);
+	for (i = 0, len = 0; i < ch->to.ips.n; i++) {
+		format_ip(&ch->to.ips.a[i], text);
+		len += (size_t)str_fmt(list + len, sizeof(list) - len, "%s%s", i ? " " : "", text);
+	}
+	if (len)
+		inst_say(&c->in, "Adding IP address(es): %s", list);
+}
+
+/* vzctl's texts for what has changed on the running VE, in its order. */
+static void say_applied(struct cli *c, const struct args *a, const struct set_report *rep)
+{
+	static const struct {
+		const char *key, *text;
+	} cpu[] = {
+		{ "CPULIMIT", "Setting CPU limit" },
+		{ "CPUUNITS", "Setting CPU units" },
+		{ "CPUS", "Setting CPUs" },
+	};
+	bool ubc = false;
+	unsigned i, k;
+
+	for (i = 0; i < rep->n; i++)
+		ubc |= rep->line[i].param->exit == VZ_SET_UBC;
+	if (ubc)
+		inst_say(&c->in, "UB limits were set successfully");
+	say_ips(c, &a->change);
+	for (k = 0; k < ARRAY_SIZE(cpu); k++)
+		for (i = 0; i < rep->n; i++)
+			if (str_eq(rep->line[i].param->key, cpu[k].key))
+				inst_say(&c->in, "%s: %s", cpu[k].text, rep->line[i].to);
+}
+
+static void say_saved(struct cli *c, const struct args *a, const struct set_report *rep)
+{
+	if (rep->saved)
+		inst_say(&c->in, "CT configuration saved to %s/etc/berth/conf/%u.conf", c->in.root,
+			 a->ids[0]);
+	else if (rep->n && !a->reset_ub)
+		inst_say(&c->in, "WARNING: Settings were not saved to config (use --save flag)");
+}
+
 static int restart(struct cli *c, uint32_t id, struct err *e)
 {
 	struct start_opts start = { 0 };
@@ -162,6 +217,9 @@ static int finish(struct cli *c, const struct args *a, const struct set_report *
 		dry_run_text(rep);
 		return 0;
 	}
+	if (rep->running)
+		say_applied(c, a, rep);
+	say_saved(c, a, rep);
 	if (n && a->setmode && str_eq(a->setmode, "restart"))
 		return restart(c, a->ids[0], e);
 	return 0;
@@ -177,6 +235,11 @@ int cmd_set(struct cli *c, const struct args *a, struct err *e)
 
 	if (r >= 0 && a->reset_ub)
 		r = limits_of_config(c, a->ids[0], &change, e);
+	if (r >= 0 && !a->reset_ub && change_is_empty(&change)) {
+		inst_say(&c->in, "No changes in CT configuration, not saving");
+		free(rep);
+		return 0;
+	}
 	if (r >= 0)
 		r = ve_set(&c->in, a->ids[0], &change, flags, rep, e);
 	if (r >= 0)

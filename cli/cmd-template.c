@@ -96,7 +96,7 @@ static int list_text(const struct store *s, const struct template *t, size_t n)
 
 static int list_json(const struct store *s, const struct template *t, size_t n, struct err *e)
 {
-	struct json_out *j = json_new(true);
+	struct json_out *j = json_new(n != 0);
 	size_t i;
 
 	json_array(j);

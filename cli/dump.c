@@ -8,18 +8,18 @@
 
 #include <stdlib.h>
 
+static void print_step(void *arg, const char *verb, const char *step)
+{
+	(void)arg;
+	out_printf("%s/%s\n", verb, step);
+}
+
 int cmd_dump_steps(struct cli *c, const struct args *a, struct err *e)
 {
-	const struct step_table *t;
-	size_t i, k, n;
-
 	(void)c;
 	(void)a;
 	(void)e;
-	t = ve_step_tables(&n);
-	for (i = 0; i < n; i++)
-		for (k = 0; k < t[i].n; k++)
-			out_printf("%s/%s\n", t[i].verb, t[i].steps[k].name);
+	ve_each_step(print_step, NULL);
 	return 0;
 }
 

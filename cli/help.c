@@ -64,8 +64,7 @@ static void param_note(const struct param *p, char *dst, size_t size)
 		(void)str_fmt(dst, size, "%s", "");
 }
 
-/* What is fixed at creation is shown where something is made. */
-static void show_params(FILE *f, const struct command *cmd)
+static void show_params(FILE *f)
 {
 	size_t i;
 
@@ -74,8 +73,7 @@ static void show_params(FILE *f, const struct command *cmd)
 		const struct param *p = &params[i];
 		char left[96], text[512];
 
-		if (!p->opt || p->flags & (P_HIDDEN | P_STORED) ||
-		    (p->flags & P_CREATE && !(cmd->flags & CMD_NEW)))
+		if (!p->opt || p->flags & (P_HIDDEN | P_STORED))
 			continue;
 		(void)str_fmt(left, sizeof(left), "--%s %s", p->opt, p->arg ? p->arg : "VALUE");
 		param_note(p, text, sizeof(text));
@@ -105,7 +103,7 @@ int help_verb(const struct command *cmd)
 		if (!str_eq(o->name, "json") || cmd->flags & CMD_JSON)
 			show_opt(stdout, o);
 	if (cmd->flags & CMD_PARAMS)
-		show_params(stdout, cmd);
+		show_params(stdout);
 	if (cmd->examples)
 		(void)fprintf(stdout, "\nExamples:\n%s", cmd->examples);
 	return 0;

@@ -172,7 +172,7 @@ static int crew_run(struct cli *c, const struct args *a, id_work *work, struct r
 
 static int results_json(const struct result *all, size_t n, struct err *e)
 {
-	struct json_out *j = json_new(true);
+	struct json_out *j = json_new(n != 0);
 	size_t i;
 
 	json_array(j);
