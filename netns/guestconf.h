@@ -29,7 +29,7 @@ struct guest_conf {
 /* Write all of it. A guest without a known network configuration is fine: netlink did it. */
 MUST_CHECK int guest_write(const struct guest_conf *g, struct err *e);
 /* Set the password of one user (and create the user if absent) by editing passwd and shadow. */
-MUST_CHECK int guest_set_password(const struct guest_conf *g, const char *user, const char *password,
-				  struct err *e);
+MUST_CHECK int guest_set_password(const struct guest_conf *g, const char *user,
+				  const char *password, struct err *e);
 /* Valid host name (RFC 1123, at most 64 bytes)? */
 bool guest_hostname_ok(const char *s);

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* Claim for veid. Claiming what is already its own is fine. -EADDRINUSE (exit 78) names the owner. */
+/* Claim for veid; again is fine. -EADDRINUSE (exit 78) names the owner. */
 MUST_CHECK int ipam_claim(int dir, const struct ipaddr *a, uint32_t veid, struct err *e);
 /* Release if veid owns it; anything else is left alone. */
 void ipam_release(int dir, const struct ipaddr *a, uint32_t veid);

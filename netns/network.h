@@ -29,15 +29,19 @@ struct net_spec {
 	size_t n_addrs;
 };
 
-/* veth101.0 for the default instance (tag ""), b3f2.101.0 for others; always fits IFNAMSIZ. */
+/*
+ * veth101.0 for the default instance (tag ""), b3f2.101.0 for others. A tag has at most four
+ * characters; where a large number would not fit, number and index (then below 16) are hex.
+ */
 void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned index);
 
 /* Stable locally administered MACs from instance tag, VE number and link index. */
 void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], uint8_t guest[6]);
 
 /*
- * Make the link: filters for its name first, then the pair (down), addresses and routes in the
- * VE, then up. netns is an open fd of the VE's network namespace. All or nothing.
+ * Make the link: filters for its name first, then the pair (down), the host's side of it, then
+ * addresses and routes in the VE. netns is an open fd of the VE's network namespace. All or
+ * nothing.
  */
 MUST_CHECK int net_up(const struct net_spec *s, int netns, struct err *e);
 
@@ -50,8 +54,12 @@ MUST_CHECK int net_addr_add(const struct net_spec *s, int netns, const struct ip
 MUST_CHECK int net_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a,
 			    struct err *e);
 
+/* Gateway of the VE for IPv6: the link-local address that follows from the host end's MAC. */
+struct ipaddr net_gateway6(const uint8_t host_mac[6]);
+
 /* true when the address is one of the host's own (a route lookup, not a scan). */
 bool net_is_host_addr(const struct ipaddr *a);
 
-struct net_counters { uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets; };  /* as the VE sees them */
+/* As the VE sees them. */
+struct net_counters { uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets; };
 int net_read_counters(const char *host_name, struct net_counters *ret);

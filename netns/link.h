@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links by rtnetlink (rtnetlink(7), linux/if_link.h). The put functions queue on a struct nl. */
+#pragma once
+
+#include "netns/network.h"
+#include "netns/nl.h"
+
+/*
+ * Create the pair of s, both ends down: the host end here, the guest end born inside netns.
+ * Moving an end later would cost an RCU grace period (17 ms against 0.6).
+ */
+void link_put_veth(struct nl *n, const struct net_spec *s, int netns);
+/* Delete by name; a link that is not there is fine. */
+void link_put_del(struct nl *n, const char *name);
+void link_put_up(struct nl *n, const char *name);
+/* IPv4: forward what comes in, strict source check, no redirects in either direction. */
+void link_put_routed(struct nl *n, const char *name);
+/* The kernel makes no IPv6 link-local address itself; one is set explicitly, without DAD. */
+void link_put_no_autoaddr(struct nl *n, const char *name);
+
+/* Index of the link, or -ENODEV. */
+MUST_CHECK int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e);
+/* Counters of the host end, turned round: what it receives the VE has sent. */
+MUST_CHECK int link_counters(struct nl *n, const char *name, struct net_counters *ret,
+			     struct err *e);
+/* IPv6 settings of the host end that have no netlink form: no RA, no redirects, forward. */
+void link_sysctl6_routed(const char *name);
+/* Answer for neighbours of others on this link (net.ipv6.conf.NAME.proxy_ndp). */
+void link_sysctl6_proxy(const char *name);
