@@ -91,11 +91,14 @@ common_setup() {
 	leak_snapshot
 }
 
-# Destroy what is there, then nothing may be left.
+# Destroy what is there, then nothing may be left. bats runs teardown without errexit: each
+# failure has to be carried to the end.
 common_teardown() {
-	destroy_all
-	leak_check
-	rm -rf --one-file-system "${ROOT:?}"
+	local bad=0
+	destroy_all || bad=1
+	leak_check || bad=1
+	rm -rf --one-file-system "${ROOT:?}" || bad=1
+	return $bad
 }
 
 destroy_all() {

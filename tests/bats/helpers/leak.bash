@@ -39,9 +39,11 @@ leak_loops() {
 
 # Nodes of this instance in every hierarchy; their name carries the instance's tag.
 leak_cgroups() {
-	local at
+	local at tag
+	tag=$(root_tag)
 	while read -r at; do
-		find "$at" -mindepth 1 -maxdepth 4 -path "*berth-$(root_tag)*" 2>/dev/null || :
+		at+=/berth-$tag
+		[[ ! -d $at ]] || find "$at" -type d
 	done < <(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo)
 }
 
@@ -61,11 +63,12 @@ leak_rules() {
 
 # Whatever names this root in its arguments: keepers, helpers, forgotten commands.
 leak_processes() {
-	local p
-	for p in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' 2>/dev/null <"$p" | grep -F -- "$ROOT" |
-			grep -E '(^|/)berth(-keeper)? |mmdebstrap|mkfs|e2fsck|mke2fs' || :
-	done
+	local p args
+	while read -r p; do
+		args=$(tr '\0' ' ' 2>/dev/null <"$p") || continue
+		[[ ! $args =~ ^[^\ ]*(berth|berth-keeper|mmdebstrap|mkfs[^ ]*|mke2fs|e2fsck)\  ]] ||
+			echo "$p $args"
+	done < <(grep -lsaF -- "$ROOT" /proc/[0-9]*/cmdline)
 }
 
 # Files that speak of a VE. Templates, disks to copy from, the audit log, locks and what destroy
