@@ -9,12 +9,14 @@
 
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/xalloc.h"
 #include "templates/build.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
+#include "ve/conf.h"
+#include "ve/registry.h"
 
 static void template_json(struct json_out *j, const struct template *t, bool current)
 {
@@ -174,14 +176,41 @@ static int tag(struct cli *c, const struct args *a, const struct store *s, struc
 	return r < 0 ? r : store_tag(s, t.digest, a->words[1], e);
 }
 
+/* The store does not know VEs: whoever was made from the version still needs it. */
+static int check_unused(struct cli *c, const struct template *t, struct err *e)
+{
+	_free_ struct ve_conf *conf = xcalloc(1, sizeof(*conf));
+	_free_ uint32_t *ids = NULL;
+	size_t i, n = 0;
+	int r = reg_list(&c->in, &ids, &n, e);
+
+	for (i = 0; i < n && r >= 0; i++) {
+		r = conf_load(&c->in, ids[i], conf, e);
+		if (r >= 0 && str_eq(conf->template, t->digest))
+			r = err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u is on it",
+				    t->digest, ids[i]);
+	}
+	return r;
+}
+
+static int drop_one(struct cli *c, const char *name, const struct store *s, struct err *e)
+{
+	struct template t;
+	int r = store_find(s, name, &t, e);
+
+	/* A channel's name removes the channel only. */
+	if (r >= 0 && str_starts(t.digest, name))
+		r = check_unused(c, &t, e);
+	return r < 0 ? r : store_remove(s, name, e);
+}
+
 static int drop(struct cli *c, const struct args *a, const struct store *s, struct err *e)
 {
 	unsigned i;
 	int r = 0;
 
-	(void)c;
 	for (i = 0; i < a->n_words && r >= 0; i++)
-		r = store_remove(s, a->words[i], e);
+		r = drop_one(c, a->words[i], s, e);
 	return r;
 }
 
