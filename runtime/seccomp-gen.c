@@ -17,7 +17,6 @@
  * bounded by its user.max_user_namespaces, not here: clone3(2) passes its flags by pointer.
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -149,14 +148,6 @@ static const uint32_t ioctls[] = { TIOCSTI, TIOCLINUX };
 
 /* ---- part 1: the prologue ---- */
 
-#if defined(__x86_64__)
-#define NATIVE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE AUDIT_ARCH_AARCH64
-#else
-#error "no system call filter for this architecture yet: say here what NATIVE is"
-#endif
-
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LOW_HALF 0
 #else
@@ -246,7 +237,7 @@ static void prologue(struct prog *p)
 
 	load(p, ARCH);
 	at = p->len;
-	compare(p, NATIVE, 0, 0);
+	compare(p, seccomp_arch_native(), 0, 0);        /* libseccomp's are AUDIT_ARCH_* */
 	prologue_call(p, SCMP_SYS(socket), check_socket);
 	prologue_call(p, SCMP_SYS(socketpair), check_socket);
 	prologue_call(p, SCMP_SYS(ioctl), check_ioctl);
@@ -314,7 +305,7 @@ static int add_compat(scmp_filter_ctx ctx)
 	scmp_filter_ctx other;
 	int r;
 
-	if (NATIVE != AUDIT_ARCH_X86_64)
+	if (seccomp_arch_native() != SCMP_ARCH_X86_64)
 		return 0;
 	other = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!other)
