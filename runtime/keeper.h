@@ -13,7 +13,7 @@
 
 #include "util/err.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,8 +26,11 @@ enum keeper_op {
 				 * Holds as long as this connection is open. Answered at once by
 				 * KEEPER_OK, and by KEEPER_EXITED when init is gone. */
 	KEEPER_CONSOLE,         /* attach: answered with a stream socket fd that carries the console
-				 * both ways (recent output first); one writer at a time, any number of readers */
-	KEEPER_QUIT,            /* exit now and leave the VE alone (tool upgrade) */
+				 * both ways (recent output first). KEEPER_WRITER is set in flags for
+				 * the one whose input is used; what the others send is discarded.
+				 * EBUSY when too many are attached, ENXIO when there is no console */
+	KEEPER_QUIT,            /* exit now and leave the VE alone (tool upgrade); KEEPER_OK brings the
+				 * console's master, so that the next keeper continues it */
 	/* keeper -> client */
 	KEEPER_OK = 100,
 	KEEPER_EXITED,          /* status holds the wait status, or -1 when not known */
@@ -39,6 +42,11 @@ struct keeper_msg {
 	uint32_t op;
 	int32_t pid, status, eno;
 	uint32_t flags;
+};
+
+enum keeper_flags {
+	KEEPER_INIT_LIVES = 1 << 0,     /* KEEPER_OK of KEEPER_HELLO */
+	KEEPER_WRITER = 1 << 1,         /* KEEPER_OK of KEEPER_CONSOLE */
 };
 
 /*
@@ -63,7 +71,11 @@ struct keeper_start {
 /* Make and listen on the socket at dir/keeper.sock. */
 MUST_CHECK int keeper_listen(int dir, int *ret, struct err *e);
 
-/* Become the keeper; returns only on failure. */
+/*
+ * Become the keeper; returns only on failure. The paths are absolute. Every descriptor that is
+ * not in k is closed by the exec and not before, so that a failure can still be reported,
+ * except that 0 to 8 are overwritten: keep the channel for that at 9 or above.
+ */
 MUST_CHECK int keeper_exec(const struct keeper_start *k, struct err *e);
 
 /* Connect to the keeper below dir (run/ID). -ECONNREFUSED/-ENOENT in e when there is none. */
@@ -71,6 +83,16 @@ MUST_CHECK int keeper_connect(int dir, int *ret, struct err *e);
 /* One request, one answer within timeout_ms; ret_fd may be NULL or gets -1 or a passed fd. */
 MUST_CHECK int keeper_call(int sock, enum keeper_op op, int timeout_ms, struct keeper_msg *ret,
 			   int *ret_fd, struct err *e);
+
+/* After KEEPER_STOPPING: wait for KEEPER_EXITED. ret_status is a wait status, -1 if not known. */
+MUST_CHECK int keeper_wait_exited(int sock, int timeout_ms, int *ret_status, struct err *e);
+
+/*
+ * The newest console output out of the ring file (run/ID/console.log), in a NUL-terminated
+ * buffer the caller frees. It is what the VE wrote, with any byte in it: filter it before it
+ * reaches a terminal. An empty file gives "".
+ */
+MUST_CHECK int keeper_ring_read(int fd, char **ret, size_t *ret_len, struct err *e);
 
 /* The log ring: struct ring_head, then `size` bytes written round and round. */
 #define RING_SIZE 65536

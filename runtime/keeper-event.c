@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The events file, one JSON object a line, and the counting of out-of-memory events.
+ *
+ * A tenant can cause as many of those as it likes. The first is recorded at once, further
+ * ones are counted and recorded once in OOM_QUIET_MS; and they may fill the file only up to
+ * three quarters, so that there is always room for how the VE ended. All texts are constants
+ * and numbers, so nothing needs escaping.
+ */
+#include "runtime/keeper-impl.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX (256 * 1024)
+#define OOM_QUIET_MS 10000
+
+struct line {
+	char text[160];
+	size_t len;
+};
+
+static void add(struct line *l, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n > sizeof(l->text) - l->len)
+		n = sizeof(l->text) - l->len;
+	memcpy(l->text + l->len, s, n);
+	l->len += n;
+}
+
+static void add_member(struct line *l, const char *key, int64_t value)
+{
+	char buf[NUM_STRLEN];
+
+	add(l, "\"");
+	add(l, key);
+	add(l, "\":");
+	add(l, keeper_format_num(value, buf));
+}
+
+static bool has_room(int fd, off_t max)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size < max;
+}
+
+void event_write(const struct events *ev, const char *event, const char *key, int64_t value)
+{
+	struct line l = { .len = 0 };
+	struct timespec ts;
+
+	if (ev->fd < 0 || !has_room(ev->fd, EVENTS_MAX))
+		return;
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	add(&l, "{");
+	add_member(&l, "time", (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	add(&l, ",");
+	add_member(&l, "veid", ev->veid);
+	add(&l, ",\"event\":\"");
+	add(&l, event);
+	add(&l, "\",");
+	add_member(&l, key, value);
+	add(&l, "}\n");
+	/* A full disk loses the line; there is nobody to tell. */
+	if (write(ev->fd, l.text, l.len) < 0)
+		return;
+}
+
+/* The oom_kill line of memory.events, or -1. */
+static int64_t read_oom_kills(int fd)
+{
+	static const char key[] = "\noom_kill ";
+	char buf[512];
+	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
+	int64_t v = 0;
+	char *p;
+
+	if (n < 0)
+		return -1;
+	buf[n] = '\0';
+	p = strstr(buf, key);
+	if (!p)
+		return -1;
+	for (p += sizeof(key) - 1; *p >= '0' && *p <= '9' && v < INT64_MAX / 16; p++)
+		v = v * 10 + (*p - '0');
+	return v;
+}
+
+/* New events since the last call, -1 when the descriptor says no more. */
+static int64_t count_new(struct oom *o)
+{
+	uint64_t n;
+	int64_t v;
+
+	if (o->poll_events == POLLIN)
+		return read(o->fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? (int64_t)n : -1;
+	v = read_oom_kills(o->fd);
+	if (v < 0)
+		return -1;
+	n = (uint64_t)v - o->seen;
+	o->seen = (uint64_t)v;
+	return (int64_t)n;
+}
+
+void oom_init(struct oom *o, int fd, short poll_events)
+{
+	o->fd = fd;
+	o->poll_events = poll_events;
+	/* kernfs reports a change until the file was read once; that also gives the start value. */
+	if (fd >= 0 && poll_events == POLLPRI)
+		(void)count_new(o);
+}
+
+void oom_poll(const struct oom *o, struct pollfd *p)
+{
+	*p = (struct pollfd){ .fd = o->fd, .events = o->poll_events };
+}
+
+void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, uint64_t now)
+{
+	if (p->revents) {
+		int64_t n = count_new(o);
+
+		if (n < 0)
+			o->fd = -1;     /* its cgroup is gone; it would be ready for ever */
+		else
+			o->pending += (uint64_t)n;
+	}
+	if (!o->pending || now < o->quiet_until)
+		return;
+	oom_finish(o, ev);
+	o->quiet_until = now + OOM_QUIET_MS;
+}
+
+void oom_finish(struct oom *o, const struct events *ev)
+{
+	if (o->pending && ev->fd >= 0 && has_room(ev->fd, EVENTS_MAX / 4 * 3))
+		event_write(ev, "oom", "count", (int64_t)o->pending);
+	o->pending = 0;
+}
+
+uint64_t oom_wake(const struct oom *o)
+{
+	return o->pending ? o->quiet_until : 0;
+}
