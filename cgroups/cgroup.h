@@ -29,6 +29,10 @@ struct cg_host {
 
 #define CG_HOST_INIT { -1, { -1, -1, -1, -1, -1, -1 }, { false }, "" }
 
+/*
+ * Where the caller's mount namespace has no cgroups (`ip netns exec`), it is left for that of
+ * the nearest ancestor process that has: call this before anything is opened by path.
+ */
 MUST_CHECK int cg_host_open(struct cg_host *h, const char *base, struct err *e);
 void cg_host_close(struct cg_host *h);
 

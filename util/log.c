@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void line(const struct log *log, const char *fmt, va_list ap)
+static PRINTF(2, 0) void line(const struct log *log, const char *fmt, va_list ap)
 {
 	char text[1024];
 

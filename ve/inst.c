@@ -115,14 +115,14 @@ int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 				       .stop_timeout = 120, .lxcfs = true };
 	(void)str_fmt(in->conf.configfile, sizeof(in->conf.configfile), "basic");
 	r = set_root(in, root, e);
+	if (!r && (flags & INST_CGROUPS))       /* before anything else is opened: see there */
+		r = cg_host_open(&in->cg, in->name, e);
 	if (!r)
 		r = open_dirs(in, e);
 	if (!r)
 		r = find_programs(in, e);
 	if (!r)
 		r = inst_conf_load(in, e);
-	if (!r && (flags & INST_CGROUPS))
-		r = cg_host_open(&in->cg, in->name, e);
 	if (r < 0)
 		inst_close(in);
 	return r;

@@ -13,6 +13,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-call.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/apply.h"
@@ -263,6 +264,20 @@ void down_init(void *ctx)
 	cleanup_fd(&s->oom);
 }
 
+/* /dev is the tmpfs that mounts_build has just made; nothing of the guest has run yet. */
+static int open_console(struct start *s, int pts, struct err *e)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	_fd_ int dev = sys_openat2(s->root, "dev", &how);
+	int r;
+
+	if (dev < 0)
+		return err_sys(e, "open /dev of the VE");
+	r = pty_open(pts, &s->console, &s->console_slave, e);
+	return r < 0 ? r : pty_bind(pts, s->console_slave, dev, "console", e);
+}
+
 static int build_mounts(struct start *s, struct err *e)
 {
 	struct mounts_spec m = { .root = s->root, .uid = base_of(s), .gid = base_of(s),
@@ -279,11 +294,7 @@ static int build_mounts(struct start *s, struct err *e)
 		*e = left;
 		r = -e->eno;
 	}
-	if (!r)
-		r = pty_open(pts, &s->console, &s->console_slave, e);
-	if (!r)
-		r = pty_bind(pts, s->console_slave, s->root, "dev/console", e);
-	return r;
+	return r < 0 ? r : open_console(s, pts, e);
 }
 
 int up_root(void *ctx, struct err *e)
