@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* storage/ as far as it goes without root: e2fsprogs works on plain files. */
+#include "tests/unit/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/ext4.h"
+#include "storage/storage.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+
+#define MIB UINT64_C(1048576)
+
+static int scratch(char path[64])
+{
+	struct err e = ERR_INIT;
+	int fd = -1;
+
+	(void)str_fmt(path, 64, "/tmp/berth-test-storage.XXXXXX");
+	if (!mkdtemp(path) || fs_open_dir(AT_FDCWD, path, &fd, &e) < 0)
+		abort();
+	return fd;
+}
+
+static void scratch_done(int fd, const char *path)
+{
+	struct err e = ERR_INIT;
+
+	(void)close(fd);
+	CHECK(fs_remove_tree(AT_FDCWD, path, &e) == 0);
+}
+
+static int image_geo(int dir, struct ext4_geo *g)
+{
+	_fd_ int fd = openat(dir, "disk.img", O_RDONLY | O_CLOEXEC);
+	struct err e = ERR_INIT;
+
+	return ext4_read_geo(fd, g, &e);
+}
+
+TEST(backends_have_names_and_an_alias)
+{
+	CHECK(storage_find("image") != NULL);
+	CHECK(storage_find("ploop") == storage_find("image"));
+	CHECK(!storage_find("simfs-of-yore"));
+	CHECK(!storage_find(""));
+}
+
+TEST(a_seed_has_room_for_what_was_asked)
+{
+	static const struct {
+		uint64_t mib, inodes;
+	} cases[] = { { 16, 0 }, { 100, 0 }, { 1024, 0 }, { 4112, 0 }, { 10240, 1000 },
+		      { 4096, 500000 }, { 300000, 0 }, { 128 * 9, 0 } };
+	char path[64];
+	int dir = scratch(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t want = cases[i].mib * 256;
+		struct err e = ERR_INIT;
+		struct ext4_geo g = { 0 };
+		_fd_ int fd = -1;
+
+		CHECK(ext4_seed(dir, want, cases[i].inodes, &fd, &e) == 0);
+		CHECK_STR(e.msg, "");
+		CHECK(ext4_read_geo(fd, &g, &e) == 0);
+		CHECK(g.clean);
+		CHECK(ext4_payload(&g) >= want);
+		CHECK(ext4_payload(&g) < want + 2 * 8 * EXT4_BLOCK);    /* not a group too large */
+		CHECK(g.blocks >= ext4_blocks_for(&g, want));
+	}
+	CHECK(faccessat(dir, ".seed.new", F_OK, 0) < 0);
+	scratch_done(dir, path);
+}
+
+TEST(create_is_all_or_nothing)
+{
+	const struct storage_backend *b = storage_find("image");
+	struct disk_spec spec = { .size = 64 * MIB, .headroom = 64 * MIB };
+	struct err e = ERR_INIT;
+	struct stat st;
+	char path[64];
+	int dir = scratch(path);
+
+	spec.seeds = dir;
+	CHECK(b->create(dir, &spec, &e) == 0);
+	CHECK(fstatat(dir, "disk.img", &st, 0) == 0 && (st.st_mode & 07777) == 0600);
+	CHECK((uint64_t)st.st_blocks * 512 < 4 * MIB);
+	CHECK(b->create(dir, &spec, &e) == -EEXIST && e.exit == VZ_PRIVATE_EXISTS);
+	CHECK(faccessat(dir, ".disk.img.new", F_OK, 0) < 0);
+	spec.size = 0;
+	spec.headroom = 0;
+	CHECK(b->create(dir, &spec, &e) < 0);
+	spec.size = UINT64_MAX / 2;
+	CHECK(b->create(dir, &spec, &e) < 0);
+	scratch_done(dir, path);
+}
+
+TEST(prepare_follows_the_plan_both_ways)
+{
+	static const uint64_t plan_mib[] = { 64, 1024, 2048, 512 };
+	const struct storage_backend *b = storage_find("image");
+	struct disk_spec spec = { .size = plan_mib[0] * MIB };
+	struct err e = ERR_INIT;
+	char path[64];
+	int dir = scratch(path);
+
+	spec.seeds = dir;
+	CHECK(b->create(dir, &spec, &e) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(plan_mib); i++) {
+		struct ext4_geo g = { 0 };
+		uint64_t have;
+
+		spec.size = plan_mib[i] * MIB;
+		CHECK(b->prepare(dir, &spec, &e) == 0);
+		CHECK_STR(e.msg, "");
+		CHECK(image_geo(dir, &g) == 0 && g.clean);
+		have = ext4_payload(&g) / 256;
+		CHECK(have >= plan_mib[i] && have < plan_mib[i] + 160);
+	}
+	spec.size = 4 * MIB;
+	CHECK(b->resize_offline(dir, &spec, &e) == 0);
+	spec.size = 4096;
+	CHECK(b->resize_offline(dir, &spec, &e) == -EBUSY && e.exit == VZ_IMAGE_RESIZE);
+	scratch_done(dir, path);
+}
+
+TEST(what_is_not_our_image_is_refused)
+{
+	const struct storage_backend *b = storage_find("image");
+	struct disk_spec spec = { .size = 64 * MIB };
+	struct err e = ERR_INIT;
+	char path[64], junk[4096];
+	int dir = scratch(path);
+	_fd_ int fd = -1;
+
+	CHECK(b->prepare(dir, &spec, &e) == -ENOENT && e.exit == VZ_IMAGE_NOT_FOUND);
+	CHECK(symlinkat("/etc/passwd", dir, "disk.img") == 0);
+	CHECK(b->prepare(dir, &spec, &e) == -ELOOP);
+	(void)unlinkat(dir, "disk.img", 0);
+	CHECK(mkfifoat(dir, "disk.img", 0600) == 0);
+	CHECK(b->prepare(dir, &spec, &e) < 0);
+	(void)unlinkat(dir, "disk.img", 0);
+	fd = openat(dir, "disk.img", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(b->prepare(dir, &spec, &e) == -EINVAL && e.exit == VZ_IMAGE_MOUNT);
+	memset(junk, 0xff, sizeof(junk));
+	junk[1024 + 0x38] = 0x53;
+	junk[1024 + 0x39] = (char)0xef;
+	CHECK(pwrite(fd, junk, sizeof(junk), 0) == (ssize_t)sizeof(junk));
+	CHECK(b->prepare(dir, &spec, &e) == -EINVAL && e.exit == VZ_IMAGE_MOUNT);
+	scratch_done(dir, path);
+}
