@@ -10,6 +10,7 @@
 #include "util/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define DIGEST_LEN 64           /* hex digits */
@@ -53,8 +54,12 @@ MUST_CHECK int store_verify(const struct store *s, const char *digest, struct er
 
 MUST_CHECK int store_tag(const struct store *s, const char *digest, const char *channel,
 			 struct err *e);
-/* Remove a version (and channels that point to it), or only the channel when given its name. */
-MUST_CHECK int store_remove(const struct store *s, const char *digest, struct err *e);
+/*
+ * Remove a version (and channels that point to it), or only the channel when given its name.
+ * A version that is mounted is refused (-EBUSY); whether a stopped VE wants it is the caller's
+ * to know.
+ */
+MUST_CHECK int store_remove(const struct store *s, const char *name, struct err *e);
 
 /*
  * Detached mount of the version, read-only. All VEs of a host share one loop device and so
@@ -63,3 +68,6 @@ MUST_CHECK int store_remove(const struct store *s, const char *digest, struct er
  */
 MUST_CHECK int store_mount(const struct store *s, const char *digest, bool own, int *ret_mnt,
 			   struct err *e);
+
+/* Whether a VE has the version mounted from the shared device. */
+bool store_is_mounted(const struct store *s, const char *digest);

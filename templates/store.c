@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Versions and channels. A version exists when its manifest does: the image is in place
+ * before the manifest is written and leaves after the manifest has gone, so that no half of
+ * one can ever be seen. Adding and removing hold a lock on the store's directory.
+ */
+#include "templates/store.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "templates/manifest.h"
+#include "templates/verify.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+
+#define PREFIX_MIN 12
+#define EROFS_MAGIC 0xe0f5e1e2u
+
+static int open_made(int at, const char *path, mode_t mode, int *ret, struct err *e)
+{
+	int r = fs_mkdir_p(at, path, mode, e);
+
+	return r < 0 ? r : fs_open_dir(at, path, ret, e);
+}
+
+int store_open(int lib, int run, struct store *ret, struct err *e)
+{
+	struct store s = STORE_INIT;
+	int r = open_made(lib, "template/store", 0755, &s.dir, e);
+
+	if (!r)
+		r = open_made(lib, "template/channels", 0755, &s.channels, e);
+	if (!r)
+		r = open_made(run, "template", 0700, &s.run, e);
+	if (r < 0) {
+		store_close(&s);
+		return err_wrap(e, "open template store");
+	}
+	*ret = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	cleanup_fd(&s->dir);
+	cleanup_fd(&s->channels);
+	cleanup_fd(&s->run);
+}
+
+/* The lock is on an open file description of its own: the caller's fd may be shared. */
+static int lock_store(const struct store *s, int *ret, struct err *e)
+{
+	_fd_ int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_sys(e, "lock template store");
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static void image_name(const char *digest, char dst[DIGEST_LEN + 8])
+{
+	(void)str_fmt(dst, DIGEST_LEN + 8, "%.64s.erofs", digest);
+}
+
+/* ---- find ---- */
+
+static int not_found(const char *name, struct err *e)
+{
+	return err_set(e, ENOENT, VZ_NO_TEMPLATE, "find template %s: not in the store", name);
+}
+
+/* A name that reads as a digest is never a channel, or one could stand in for a version. */
+static bool is_digest_like(const char *name)
+{
+	return manifest_hex_ok(name, 0) && strlen(name) >= PREFIX_MIN;
+}
+
+static int read_channel(const struct store *s, const char *name, char digest[DIGEST_LEN + 1],
+			struct err *e)
+{
+	_free_ char *text = NULL;
+	int r = fs_read_at(s->channels, name, DIGEST_LEN + 1, &text, NULL, e);
+
+	if (r == -ENOENT)
+		return not_found(name, e);
+	if (r < 0)
+		return err_exit(e, VZ_BAD_TEMPLATE);
+	text[strcspn(text, "\n")] = '\0';
+	if (!manifest_hex_ok(text, DIGEST_LEN))
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "read channel %s: holds no digest", name);
+	(void)str_fmt(digest, DIGEST_LEN + 1, "%s", text);
+	return 0;
+}
+
+/* Next version of a directory walk into digest. */
+static bool next_version(DIR *d, char digest[DIGEST_LEN + 1])
+{
+	struct dirent *de;
+
+	while ((de = readdir(d))) {
+		if (!str_ends(de->d_name, ".json") ||
+		    str_fmt(digest, DIGEST_LEN + 1, "%.*s", (int)strlen(de->d_name) - 5,
+			    de->d_name) < 0)
+			continue;
+		if (manifest_hex_ok(digest, DIGEST_LEN))
+			return true;
+	}
+	return false;
+}
+
+static DIR *open_walk(int dfd)
+{
+	int fd = openat(dfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		cleanup_fd(&fd);
+	return d;
+}
+
+static int find_prefix(const struct store *s, const char *prefix, char digest[DIGEST_LEN + 1],
+		       struct err *e)
+{
+	_dir_ DIR *d = open_walk(s->dir);
+	char one[DIGEST_LEN + 1];
+	unsigned hits = 0;
+
+	if (!d)
+		return err_sys(e, "read template store");
+	while (next_version(d, one)) {
+		if (!str_starts(one, prefix))
+			continue;
+		hits++;
+		memcpy(digest, one, sizeof(one));
+	}
+	if (!hits)
+		return not_found(prefix, e);
+	if (hits > 1)
+		return err_set(e, EINVAL, VZ_NO_TEMPLATE, "find template %s: %u versions begin so",
+			       prefix, hits);
+	return 0;
+}
+
+int store_find(const struct store *s, const char *name, struct template *ret, struct err *e)
+{
+	char digest[DIGEST_LEN + 1];
+	int r;
+
+	if (!manifest_name_ok(name) && !manifest_hex_ok(name, DIGEST_LEN))
+		return err_set(e, EINVAL, VZ_NO_TEMPLATE, "find template: \"%.64s\" is no name",
+			       str_has_control(name) ? "?" : name);
+	r = is_digest_like(name) ? find_prefix(s, name, digest, e) :
+				   read_channel(s, name, digest, e);
+	return r < 0 ? r : manifest_load(s->dir, digest, ret, e);
+}
+
+/* ---- add ---- */
+
+static int check_erofs(int fd, const char *name, struct err *e)
+{
+	uint32_t magic;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat %s", name);
+	if (!S_ISREG(st.st_mode) || fs_pread_all(fd, &magic, sizeof(magic), 1024) < 0 ||
+	    le32toh(magic) != EROFS_MAGIC)
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "add %s: not an erofs image", name);
+	return 0;
+}
+
+/* A good image of the same digest stays: VEs may have it mounted. */
+static bool have_good(const struct store *s, const char *digest)
+{
+	char name[DIGEST_LEN + 8];
+	struct err ignored = ERR_INIT;
+	_fd_ int fd = -1;
+
+	image_name(digest, name);
+	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 && check_erofs(fd, name, &ignored) == 0 &&
+	       verify_image(fd, digest, &ignored) == 0;
+}
+
+static int place_image(const struct store *s, int dfd, const char *image, int fd,
+		       const char *digest, struct err *e)
+{
+	char name[DIGEST_LEN + 8];
+
+	if (have_good(s, digest))
+		return unlinkat(dfd, image, 0) < 0 ? err_sys(e, "remove %s", image) : 0;
+	image_name(digest, name);
+	if (fchmod(fd, 0444) < 0 || fsync(fd) < 0)
+		return err_sys(e, "add %s", image);
+	if (renameat(dfd, image, s->dir, name) < 0)
+		return err_sys(e, "move %s into the template store", image);
+	if (fsync(s->dir) < 0)
+		return err_sys(e, "sync template store");
+	return 0;
+}
+
+static int check_words(const struct template *t, struct err *e)
+{
+	if (!manifest_name_ok(t->name) || is_digest_like(t->name))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "add template: \"%.63s\" is no channel name",
+			       str_has_control(t->name) ? "?" : t->name);
+	if (!manifest_name_ok(t->arch) || !manifest_name_ok(t->distribution) ||
+	    !manifest_name_ok(t->init))
+		return err_set(e, EINVAL, VZ_BAD_VALUE,
+			       "add template %s: bad architecture, distribution or init", t->name);
+	return 0;
+}
+
+int store_add(const struct store *s, int dfd, const char *image, struct template *t,
+	      struct err *e)
+{
+	_fd_ int fd = -1, lock = -1;
+	struct template new = *t, old;
+	struct err ignored = ERR_INIT;
+	struct stat st;
+	int r = check_words(t, e);
+
+	if (r < 0)
+		return r;
+	fd = openat(dfd, image, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s", image);
+	r = check_erofs(fd, image, e);
+	if (!r)
+		r = verify_digest(fd, new.digest, e);
+	if (!r)
+		r = lock_store(s, &lock, e);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat %s", image);
+	new.size = (uint64_t)st.st_size;
+	if (!new.created)
+		new.created = (uint64_t)time(NULL);
+	r = place_image(s, dfd, image, fd, new.digest, e);
+	if (!r && manifest_load(s->dir, new.digest, &old, &ignored) == 0)
+		new = old;              /* known already: it keeps its first name and date */
+	else if (!r)
+		r = manifest_save(s->dir, &new, e);
+	if (!r)
+		r = store_tag(s, new.digest, t->name, e);
+	if (!r)
+		*t = new;
+	return r;
+}
+
+/* ---- list, verify, tag, remove ---- */
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct template *x = a, *y = b;
+
+	if (x->created != y->created)
+		return x->created < y->created ? 1 : -1;
+	return strcmp(x->digest, y->digest);
+}
+
+/* A version with a broken manifest is left out; asking for it by digest says what is wrong. */
+int store_list(const struct store *s, struct template **ret, size_t *ret_n, struct err *e)
+{
+	_dir_ DIR *d = open_walk(s->dir);
+	_free_ struct template *list = NULL;
+	char digest[DIGEST_LEN + 1];
+	size_t n = 0;
+
+	if (!d)
+		return err_sys(e, "read template store");
+	while (next_version(d, digest)) {
+		struct err ignored = ERR_INIT;
+		struct template *more = reallocarray(list, n + 1, sizeof(*list));
+
+		if (!more)
+			return err_set(e, ENOMEM, 0, "list templates: out of memory");
+		list = more;
+		if (manifest_load(s->dir, digest, &list[n], &ignored) == 0)
+			n++;
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), newest_first);
+	*ret = TAKE_PTR(list);
+	*ret_n = n;
+	return 0;
+}
+
+int store_verify(const struct store *s, const char *digest, struct err *e)
+{
+	char name[DIGEST_LEN + 8];
+	_fd_ int fd = -1;
+
+	image_name(digest, name);
+	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return not_found(digest, e);
+	if (fd < 0)
+		return err_sys(e, "open template %.12s", digest);
+	return verify_image(fd, digest, e);
+}
+
+int store_tag(const struct store *s, const char *digest, const char *channel, struct err *e)
+{
+	struct template t;
+	char text[DIGEST_LEN + 2];
+	int r;
+
+	if (!manifest_name_ok(channel) || is_digest_like(channel))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "tag template: \"%.64s\" is no channel name",
+			       str_has_control(channel) ? "?" : channel);
+	r = manifest_load(s->dir, digest, &t, e);
+	if (r < 0)
+		return r;
+	(void)str_fmt(text, sizeof(text), "%s\n", digest);
+	return fs_save_at(s->channels, channel, text, 0644, e);
+}
+
+static int remove_channels(const struct store *s, const char *digest, struct err *e)
+{
+	_dir_ DIR *d = open_walk(s->channels);
+	char at[DIGEST_LEN + 1];
+	struct dirent *de;
+
+	if (!d)
+		return err_sys(e, "read channels");
+	while ((de = readdir(d))) {
+		struct err ignored = ERR_INIT;
+
+		if (!manifest_name_ok(de->d_name) ||
+		    read_channel(s, de->d_name, at, &ignored) < 0 || !str_eq(at, digest))
+			continue;
+		if (unlinkat(s->channels, de->d_name, 0) < 0 && errno != ENOENT)
+			return err_sys(e, "remove channel %s", de->d_name);
+	}
+	return 0;
+}
+
+static int remove_file(int dir, const char *digest, const char *suffix, struct err *e)
+{
+	char name[DIGEST_LEN + 8];
+
+	(void)str_fmt(name, sizeof(name), "%.64s%s", digest, suffix);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "remove %s", name);
+	return 0;
+}
+
+static int remove_version(const struct store *s, const char *digest, struct err *e)
+{
+	int r;
+
+	if (store_is_mounted(s, digest))
+		return err_set(e, EBUSY, VZ_MOUNTED, "remove template %.12s: a VE is using it",
+			       digest);
+	r = remove_channels(s, digest, e);
+	if (!r)
+		r = remove_file(s->dir, digest, ".json", e);
+	if (!r)
+		r = remove_file(s->dir, digest, ".erofs", e);
+	if (!r)
+		r = remove_file(s->run, digest, ".json", e);
+	if (!r)
+		r = remove_file(s->run, digest, ".lock", e);
+	return r;
+}
+
+int store_remove(const struct store *s, const char *name, struct err *e)
+{
+	struct template t;
+	_fd_ int lock = -1;
+	int r = lock_store(s, &lock, e);
+
+	if (!r)
+		r = store_find(s, name, &t, e);
+	if (r < 0)
+		return r;
+	if (is_digest_like(name))
+		return remove_version(s, t.digest, e);
+	if (unlinkat(s->channels, name, 0) < 0)
+		return err_sys(e, "remove channel %s", name);
+	return 0;
+}
