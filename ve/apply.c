@@ -8,7 +8,7 @@
 #include "ve/plan.h"
 
 #include <fcntl.h>
-#include <sys/sysmacros.h>
+#include <string.h>
 
 /* ---- rows with a knob ---- */
 
@@ -224,20 +224,37 @@ static bool in_list(const struct ip_list *l, const struct ipaddr *a)
 	return false;
 }
 
-/* Removals first, so that a changed prefix is a removal and an addition. */
+static void drop_from(struct ip_list *l, unsigned i)
+{
+	memmove(&l->a[i], &l->a[i + 1], (l->n - i - 1) * sizeof(l->a[0]));
+	l->n--;
+}
+
+/*
+ * Removals first, so that a changed prefix is a removal and an addition. `now` is what the link
+ * has at each moment: the source address of the default route is chosen from it.
+ */
 static int change_ips(struct ve *ve, const struct ip_list *from, const struct ip_list *to,
 		      int netns, struct err *e)
 {
+	struct ip_list now = *from;
 	struct net_spec net;
 	int r = 0;
 
-	plan_net(ve, to, &net);
-	for (unsigned i = 0; !r && i < from->n; i++)
-		if (!in_list(to, &from->a[i]))
-			r = net_addr_del(&net, netns, &from->a[i], e);
-	for (unsigned i = 0; !r && i < to->n; i++)
-		if (!in_list(from, &to->a[i]))
-			r = net_addr_add(&net, netns, &to->a[i], e);
+	for (unsigned i = 0; !r && i < from->n; i++) {
+		if (in_list(to, &from->a[i]))
+			continue;
+		drop_from(&now, i - (from->n - now.n));
+		plan_net(ve, &now, &net);
+		r = net_addr_del(&net, netns, &from->a[i], e);
+	}
+	for (unsigned i = 0; !r && i < to->n; i++) {
+		if (in_list(from, &to->a[i]))
+			continue;
+		now.a[now.n++] = to->a[i];
+		plan_net(ve, &now, &net);
+		r = net_addr_add(&net, netns, &to->a[i], e);
+	}
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #include "ve/ptypes.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -232,22 +233,53 @@ void conf_mark(struct ve_conf *c, const struct param *p, bool on)
 		c->set[i / 64] &= ~bit;
 }
 
+static int exit_of(const struct param *p)
+{
+	if (p->exit == VZ_BAD_HOSTNAME || p->exit == VZ_BAD_DNS || p->exit == VZ_BAD_SEARCH)
+		return p->exit;
+	return p->type == &ptype_ips ? VZ_BAD_IP : VZ_BAD_VALUE;
+}
+
+static const char *size_word(uint64_t v, char dst[32])
+{
+	static const char suffix[] = "KMGT";
+	int i = -1;
+
+	for (; i < 3 && v && v % 1024 == 0; i++)
+		v /= 1024;
+	(void)str_fmt(dst, 32, "%" PRIu64 "%.1s", v, i < 0 ? "" : suffix + i);
+	return dst;
+}
+
+/* ", from 4M to 64T" where the row has a range, "" where it has none. */
+static void range_words(const struct param *p, char dst[96])
+{
+	bool size = p->type == &ptype_size || p->type == &ptype_ubc_size || p->type == &ptype_disk;
+	char a[32], b[32];
+
+	dst[0] = '\0';
+	if (!p->type->number || !p->max)
+		return;
+	if (size)
+		(void)str_fmt(dst, 96, ", from %s to %s", size_word(p->min, a), size_word(p->max, b));
+	else
+		(void)str_fmt(dst, 96, ", from %" PRIu64 " to %" PRIu64, p->min, p->max);
+}
+
 int param_parse(const struct param *p, const char *text, bool from_file, struct ve_conf *c,
 		struct err *e)
 {
 	const char *want = "a valid value";
 	int r = p->type->parse(p, text, from_file, at(p, c), &want);
+	char range[96];
 
 	if (r == 0) {
 		conf_mark(c, p, true);
 		return 0;
 	}
-	return err_set(e, -r, p->exit == VZ_BAD_HOSTNAME || p->exit == VZ_BAD_DNS ||
-		       p->exit == VZ_BAD_SEARCH ? p->exit :
-		       p->type == &ptype_ips ? VZ_BAD_IP : VZ_BAD_VALUE,
-		       "%s%s: bad value \"%.100s\"%s: want %s", from_file ? "" : "--",
-		       from_file ? p->key : p->opt, text,
-		       r == -ERANGE ? " (out of range)" : "", want);
+	range_words(p, range);
+	return err_set(e, -r, exit_of(p), "%s%s: bad value \"%.100s\": want %s%s",
+		       from_file ? "" : "--", from_file ? p->key : p->opt, text, want, range);
 }
 
 int param_format(const struct param *p, const struct ve_conf *c, bool for_file, char *dst,

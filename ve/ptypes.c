@@ -127,17 +127,11 @@ const struct ptype ptype_onexit = { "stop|restart", 16, false, true, onexit_pars
 
 /* ---- numbers ---- */
 
-static const char *range_text(const struct param *p)
-{
-	(void)p;
-	return "a number in the range that --help shows";
-}
-
 static int number_parse(const struct param *p, const char *text, bool from_file, void *val,
 			const char **ret_want)
 {
 	(void)from_file;
-	*ret_want = range_text(p);
+	*ret_want = "a whole number";
 	if (str_eq(text, "unlimited") && p->max == U64_UNLIMITED) {
 		*(uint64_t *)val = U64_UNLIMITED;
 		return 0;
@@ -180,7 +174,7 @@ static int cpulimit_parse(const struct param *p, const char *text, bool from_fil
 	char digits[24];
 	uint64_t pc;
 
-	*ret_want = "percent of one CPU, or 1% to 100% of the node";
+	*ret_want = "percent of one CPU, or N% of the node";
 	if (!str_ends(text, "%"))
 		return number_parse(p, text, from_file, val, ret_want);
 	if (str_fmt(digits, sizeof(digits), "%.*s", (int)strlen(text) - 1, text) < 0 ||
@@ -217,7 +211,6 @@ static int size_parse(const struct param *p, const char *text, bool from_file, v
 	*ret_want = "a size such as 512M or 4G";
 	if (r < 0)
 		return r;
-	*ret_want = range_text(p);
 	if (in_range(p, v) < 0)
 		return -ERANGE;
 	*(uint64_t *)val = v;
@@ -262,7 +255,7 @@ static int pair_parse(const struct param *p, const char *text, bool from_file, u
 static int ubc_size_parse(const struct param *p, const char *text, bool from_file, void *val,
 			  const char **ret_want)
 {
-	*ret_want = "a size such as 512M, within the range that --help shows";
+	*ret_want = "a size such as 512M";
 	return pair_parse(p, text, from_file, val);
 }
 
@@ -281,7 +274,7 @@ static int ubc_size_format(const struct param *p, const void *val, bool for_file
 static int ubc_count_parse(const struct param *p, const char *text, bool from_file, void *val,
 			   const char **ret_want)
 {
-	*ret_want = "a count, or barrier:limit, within the range that --help shows";
+	*ret_want = "a count, or barrier:limit";
 	return pair_parse(p, text, from_file, val);
 }
 
