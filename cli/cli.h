@@ -14,6 +14,7 @@ struct cli {
 	const char *root;               /* --root or BERTH_ROOT, "" for the host itself */
 	bool quiet, json;
 	unsigned verbose;
+	char **argv;                    /* as main got them, to execute ourselves again */
 	struct inst in;
 	bool opened;
 };

@@ -18,6 +18,7 @@ enum cmd_flags {
 	CMD_RAW = 1 << 6,       /* what follows the first word belongs to somebody else */
 	CMD_JSON = 1 << 7,      /* knows -j */
 	CMD_HIDDEN = 1 << 8,    /* not shown */
+	CMD_ENTERS = 1 << 10,   /* a process of ours enters the VE: run sealed (runtime/seal.h) */
 	CMD_ANY = 1 << 9,       /* a name that is nobody's is a bad value, not a missing VE */
 };
 

@@ -19,6 +19,7 @@
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "runtime/seal.h"
 #include "util/exits.h"
 
 static void on_sigpipe(int sig)
@@ -54,6 +55,11 @@ static int open_instance(struct cli *c, const struct command *cmd, struct err *e
 
 	if (geteuid() != 0)
 		return err_set(e, EPERM, VZ_PERMISSION, "must be run as root");
+	if (cmd->flags & CMD_ENTERS) {
+		r = seal_self(c->argv, e);
+		if (r < 0)
+			return r;
+	}
 	c->in.log = (struct log){ STDERR_FILENO, c->quiet ? 0 : c->verbose ? 2 : 1 };
 	r = inst_open(&c->in, c->root, cmd->flags & CMD_CGROUPS ? INST_CGROUPS : 0, e);
 	if (r < 0)
@@ -183,7 +189,7 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 
 int main(int argc, char **argv)
 {
-	struct cli c = { .root = "" };
+	struct cli c = { .root = "", .argv = argv };
 	struct args g = { 0 };
 	struct err e = ERR_INIT, oute = ERR_INIT;
 	int r = prepare_process(&e);
