@@ -89,7 +89,8 @@ SECRET=berth-secret-of-the-host
 		"272 268435456" 212 "103 10"; do /probe syscall $call; done'
 	equal "${#lines[@]}" 20 calls
 	for call in "${lines[@]}"; do
-		[[ $call =~ \ (EPERM|ENOSYS)$ ]] || fail "$call"
+		# user.max_user_namespaces is 0 inside: ENOSPC
+		[[ $call =~ \ (EPERM|ENOSYS)$ || $call == '272 ENOSPC' ]] || fail "$call"
 	done
 	equal "$(inside 101 /probe syscall 9999)" '9999 ENOSYS'
 }
@@ -124,7 +125,8 @@ SECRET=berth-secret-of-the-host
 	done
 	run -0 shell 101 'ls -l /proc/1/fd | sed -n "s/.* -> //p"'
 	for line in "${lines[@]}"; do
-		[[ $line == /dev/console || $line == /dev/pts/* || $line == /dev/null ]] ||
+		# A terminal of its devpts, opened before its mounts were: no path leads to it.
+		[[ $line == /dev/console || $line == /dev/null || $line =~ ^(/dev/pts)?/[0-9]+$ ]] ||
 			fail "init holds: $line"
 	done
 }
@@ -148,10 +150,16 @@ SECRET=berth-secret-of-the-host
 
 @test "masks: a second proc or sys mounted inside shows no more" {
 	run_ve 101
-	shell 101 'mkdir -p /p /s; mount -t proc proc /p' || :
-	run ! shell 101 'echo x >/p/sysrq-trigger'
-	run ! shell 101 'echo 1 >/p/sys/kernel/panic'
-	run ! shell 101 'head -c 16 /p/kcore | grep -q ELF'
+	# Either refused, or no more than the first one.
+	if shell 101 'mkdir -p /p /s; mount -t proc proc /p && [ -d /p/1 ]'; then
+		run ! shell 101 'echo x >/p/sysrq-trigger'
+		run ! shell 101 'echo 1 >/p/sys/kernel/panic'
+		run ! shell 101 'head -c 16 /p/kcore | grep -q ELF'
+	fi
+	if shell 101 'mount -t sysfs sysfs /s && [ -d /s/kernel ]'; then
+		equal "$(shell 101 'ls -A /s/firmware /s/kernel/debug 2>/dev/null | grep -v :' || :)" ''
+		run ! shell 101 'echo 0 >/s/kernel/profiling'
+	fi
 }
 
 @test "network sysctls inside are the VE's own and writable" {
@@ -182,7 +190,8 @@ SECRET=berth-secret-of-the-host
 	for f in mem kmem port kmsg loop-control kvm fuse vda sda loop0; do
 		! grep -qx "$f" <<<"$output" || fail "/dev/$f is there"
 	done
-	shell 101 'head -c 8 /dev/urandom | wc -c; echo x >/dev/null; head -c 4 /dev/zero >/dev/full' && fail '/dev/full took data'
+	equal "$(shell 101 'head -c 8 /dev/urandom | wc -c; echo x >/dev/null')" 8
+	run ! shell 101 'echo x >/dev/full'
 	run ! shell 101 'mknod /tmp/vda b 254 0 && head -c 1 /tmp/vda'
 	run ! shell 101 'mkdir -p /d; mount -t devtmpfs dev /d && ls /d/mem'
 }
@@ -191,12 +200,11 @@ SECRET=berth-secret-of-the-host
 	run_ve 101
 	run_ve 102
 	shell 102 'sleep 4712 </dev/null >/dev/null 2>&1 &'
-	run ! shell 101 'cat /proc/[0-9]*/cmdline | tr "\0" " " | grep -E "4712|berth|bats"'
+	run ! shell 101 'cat /proc/[0-9]*/cmdline | tr "\0" " " | grep -E "47[1]2|b[e]rth|b[a]ts"'
 	run ! shell 101 "kill -0 $(init_pid 102)"
 }
 
 @test "names: nothing inside speaks of the host's paths or of other VEs" {
-	echo "$SECRET" >"$ROOT/$SECRET"
 	run_ve 101 --name web
 	run_ve 102 --name $SECRET
 	run -0 shell 101 'cat /proc/self/mountinfo /proc/self/cgroup /proc/1/environ /proc/1/cmdline /proc/1/maps 2>/dev/null | tr "\0" "\n"'

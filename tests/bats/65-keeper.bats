@@ -36,9 +36,14 @@ one_keeper() {
 	new_ve 101
 	host "$BERTH" --root "$ROOT" start 101 >/dev/null
 	exec 7<&-
-	run -0 ls -l "/proc/$(keepers)/fd"
-	lacks "$output" "$BATS_TEST_DIRNAME"
-	lacks "$output" bats
+	local fd
+	for fd in "/proc/$(keepers)/fd"/*; do
+		case $(readlink "$fd") in
+		/dev/null | socket:* | anon_inode:* | /ptmx | /[0-9]*) ;;
+		"$ROOT/run/berth/101/console.log" | "$ROOT/run/berth/101/events.jsonl") ;;
+		*) fail "$(ls -l "$fd")" ;;
+		esac
+	done
 	equal "$(readlink "/proc/$(keepers)/cwd")" /
 }
 
@@ -79,7 +84,8 @@ one_keeper() {
 	within 5 one_keeper
 	shell 101 reboot || :
 	other_init() { [[ $(init_pid 101 2>/dev/null) != "$init" ]] && is_state 101 'exist mounted running'; }
-	within 10 other_init
+	# Its status is known once the host's own process 1 has reaped it, which may take its time.
+	within 20 other_init
 }
 
 @test "keeper: killed while the VE dies, every verb still tells the truth" {
@@ -110,7 +116,7 @@ one_keeper() {
 	init=$(init_pid 101)
 	kill -9 "$init"
 	other_init() { [[ $(init_pid 101 2>/dev/null) != "$init" ]] && is_state 101 'exist mounted running'; }
-	within 10 other_init
+	within 20 other_init
 	berth set 101 --onexit stop --save
 	kill -9 "$(init_pid 101)"
 	wait_down 101

@@ -81,7 +81,7 @@ own_image() {
 	printf '\377' | dd of="$image" bs=1 seek=40000 conv=notrunc status=none
 	run --separate-stderr berth start 101
 	[[ $status -ne 0 ]]
-	one_line_error 101
+	one_line_error "$(digest_of mini | cut -c 1-12)"
 	equal "$(status_of 101)" 'CTID 101 exist unmounted down'
 	leak_check mounts loops cgroups links processes
 }

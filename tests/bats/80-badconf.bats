@@ -21,8 +21,8 @@ bad_conf() {
 }
 
 mend() {
-	cp "$BATS_TEST_TMPDIR/good.conf" "$BATS_TEST_TMPDIR/mended"
-	mv -f "$BATS_TEST_TMPDIR/mended" "$(conf_of 101)"
+	rm -rf "$(conf_of 101)"
+	cp "$BATS_TEST_TMPDIR/good.conf" "$(conf_of 101)"
 }
 
 setup() {

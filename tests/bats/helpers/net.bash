@@ -18,7 +18,7 @@ addresses_in() {
 	shell "$1" 'ip -o addr show dev eth0' | awk '{ sub(/\/.*/, "", $4); print $4 }'
 }
 
-# host_link ID: name of the host end.
+# host_link ADDRESS [-6]: name of the link an address is behind.
 host_link() {
-	host ip -o route show proto all | awk -v a="$1" '$1 == a { print $3; exit }'
+	host ip ${2:+"$2"} -o route show "$1" | awk '{ print $3; exit }'
 }

@@ -21,4 +21,3 @@ has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
 has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_strace() { command -v strace >/dev/null; }
-has_bfq() { on_v2 io || [[ -e $(cg_mount x:blkio)/blkio.bfq.weight ]]; }
