@@ -28,18 +28,14 @@ faulty() {
 prepare() {
 	case $1 in
 	create) ;;
-	start | destroy | mount) new_ve 101 "${OPTIONS[@]}" ;;
-	stop | set) run_ve 101 "${OPTIONS[@]}" ;;
-	umount) new_ve 101 "${OPTIONS[@]}" && berth mount 101 >/dev/null ;;
-	*) fail "no recipe for $1" ;;
+	start) new_ve 101 "${OPTIONS[@]}" ;;
 	esac
 }
 
 words() {
 	case $1 in
 	create) echo "create 101 --ostemplate mini ${OPTIONS[*]}" ;;
-	set) echo 'set 101 --ram 64M --cpulimit 20 --ipadd 10.9.0.102 --save' ;;
-	*) echo "$1 101" ;;
+	start) echo 'start 101' ;;
 	esac
 }
 
@@ -63,15 +59,15 @@ again() {
 	# shellcheck disable=SC2046
 	case $verb in
 	create)
-		is_state 101 'exist unmounted down' || berth $(words create) >/dev/null || return
-		berth start 101 >/dev/null && is_state 101 'exist mounted running'
+		# Either it was complete, or creating it again completes it.
+		berth start 101 >/dev/null 2>&1 ||
+			{ berth $(words create) && berth start 101; } >/dev/null || return
+		is_state 101 'exist mounted running'
 		;;
-	start | mount | set)
+	start)
 		is_state 101 'exist mounted running' || berth start 101 >/dev/null || return
 		inside 101 /bin/true
 		;;
-	stop | umount) berth stop 101 --fast >/dev/null && berth start 101 >/dev/null ;;
-	destroy) is_state 101 'deleted unmounted down' || berth destroy 101 >/dev/null ;;
 	esac
 }
 
@@ -85,14 +81,9 @@ failed_cleanly() {
 		equal "$(status_of 101)" 'CTID 101 deleted unmounted down' || return
 		leak_check || return
 		;;
-	start | mount)
+	start)
 		equal "$(status_of 101)" 'CTID 101 exist unmounted down' || return
 		leak_check mounts loops cgroups links rules processes || return
-		;;
-	set)
-		check_limit 101 ram $((128 << 20)) || return
-		check_limit 101 cpulimit 50 || return
-		equal "$(conf_value 101 PHYSPAGES)" 0:32768 || return
 		;;
 	esac
 	again "$verb"
@@ -128,20 +119,8 @@ killed_then_destroyed() {
 @test "start: killed after each step" { each_step start '+!' killed_cleanly; }
 @test "start: killed after each step, then destroyed" { each_step start '+!' killed_then_destroyed; }
 
-@test "other verbs: fail cleanly before and after each step" {
-	local verb
-	for verb in $(berth --dump-steps | cut -d/ -f1 | sort -u | grep -vxE 'create|start'); do
-		each_step "$verb" '' failed_cleanly
-		each_step "$verb" + failed_cleanly
-	done
-}
-
-@test "other verbs: killed before and after each step" {
-	local verb
-	for verb in $(berth --dump-steps | cut -d/ -f1 | sort -u | grep -vxE 'create|start'); do
-		each_step "$verb" '!' killed_cleanly
-		each_step "$verb" '+!' killed_cleanly
-	done
+@test "every verb that is made of steps is tested here" {
+	equal "$(berth --dump-steps | cut -d/ -f1 | sort -u | paste -sd' ')" 'create start'
 }
 
 @test "start: the guest's side failing is reported with its cause" {
@@ -154,18 +133,59 @@ killed_then_destroyed() {
 	leak_check mounts loops cgroups links processes
 }
 
+# kill_soon MILLISECONDS CMD...: berth, killed after at most so long.
+kill_soon() {
+	local pid ms=$1
+	shift
+	host "$BERTH" --root "$ROOT" "$@" >/dev/null 2>&1 &
+	pid=$!
+	sleep "$(printf 0.%03d $((RANDOM % ms)))"
+	kill -9 "$pid" 2>/dev/null || :
+	wait "$pid" 2>/dev/null || :
+}
+
 @test "start: killed at random moments, twenty times, nothing leaks" {
 	new_ve 101 "${OPTIONS[@]}"
-	local pid
-	for _ in $(seq 20); do
-		host "$BERTH" --root "$ROOT" start 101 >/dev/null 2>&1 &
-		pid=$!
-		sleep "0.0$((RANDOM % 5))$((RANDOM % 10))"
-		kill -9 "$pid" 2>/dev/null || :
-		wait "$pid" 2>/dev/null || :
+	for _ in {1..20}; do
+		kill_soon 60 start 101
 		run -0 berth status 101
 		berth stop 101 --fast >/dev/null
 		is_state 101 'exist unmounted down'
 	done
 	leak_check mounts loops cgroups links processes
+}
+
+@test "stop: killed at random moments, twenty times, the next one ends it" {
+	new_ve 101 "${OPTIONS[@]}"
+	for _ in {1..20}; do
+		berth start 101 >/dev/null
+		kill_soon 60 stop 101 --fast
+		run -0 berth status 101
+		berth stop 101 --fast >/dev/null
+		is_state 101 'exist unmounted down'
+	done
+	leak_check mounts loops cgroups links processes
+}
+
+@test "destroy: killed at random moments, twenty times, the next one ends it" {
+	for _ in {1..20}; do
+		new_ve 101 "${OPTIONS[@]}" --name web
+		kill_soon 12 destroy 101
+		is_state 101 'deleted unmounted down' || berth destroy 101 >/dev/null
+		leak_check files
+	done
+}
+
+@test "set: killed at random moments, twenty times, kernel and config stay sound" {
+	run_ve 101 "${OPTIONS[@]}"
+	local ram
+	for _ in {1..20}; do
+		kill_soon 12 set 101 --ram 64M --cpulimit 20 --diskspace 512M --ipadd 10.9.0.102 --save
+		sh -n "$(conf_of 101)"
+		ram=$(limit 101 ram)
+		[[ $ram -eq $((128 << 20)) || $ram -eq $((64 << 20)) ]] || fail "ram is $ram"
+		berth set 101 --ram 128M --cpulimit 50 --diskspace 256M --ipdel 10.9.0.102 --save >/dev/null
+		check_limit 101 ram $((128 << 20))
+		inside 101 /bin/true
+	done
 }
