@@ -17,6 +17,7 @@ struct cli {
 	char **argv;                    /* as main got them, to execute ourselves again */
 	struct inst in;
 	bool opened;
+	uint32_t worker_of;             /* a worker of several: the VE it works on; else 0 */
 };
 
 struct args;

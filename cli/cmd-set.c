@@ -131,12 +131,12 @@ static unsigned waiting(const struct cli *c, const struct args *a, const struct 
 		const struct set_line *l = &rep->line[i];
 
 		if (l->outcome == SET_WITHOUT_EFFECT && c->verbose)
-			out_warn(c, "%s: kept, has no effect", l->param->json);
+			out_warn(c, "--%s: kept, has no effect", l->param->opt);
 		if (l->outcome != SET_AT_RESTART || !rep->running)
 			continue;
 		n++;
 		if (!a->setmode)
-			out_warn(c, "%s: takes effect when CT %u is restarted", l->param->json,
+			out_warn(c, "--%s: takes effect when CT %u is restarted", l->param->opt,
 				 a->ids[0]);
 	}
 	return n;

@@ -243,7 +243,7 @@ static const struct column table[] = {
 	{ "cpuunits", NULL, "CPUUNI", 7, 0, NULL, "CPUUNITS", get_plain },
 	{ "cpus", NULL, "CPUS", 5, 0, NULL, "CPUS", get_plain },
 	{ "cpumask", NULL, "CPUMASK", -10, 0, NULL, "CPUMASK", get_param },
-	{ "nodemask", NULL, "NODEMASK", -10, 0, NULL, "NODEMASK", get_param },
+	{ "nodemask", NULL, "NODEMASK", -10, 0, NULL, NULL, get_none },
 	{ "ioprio", NULL, "IOP", 3, 0, NULL, "IOPRIO", get_plain },
 	{ "iolimit", NULL, "IOLIMIT", 11, 0, NULL, "IOLIMIT", get_plain },
 	{ "iopslimit", NULL, "IOPSLIMIT", 9, 0, NULL, "IOPSLIMIT", get_plain },

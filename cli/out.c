@@ -52,6 +52,8 @@ void out_say(void *arg, const char *line)
 
 	if (c->quiet || c->json)
 		return;
+	if (c->worker_of)
+		out_printf("CT %u: ", c->worker_of);
 	out_safe(line);
 	(void)fputc('\n', stdout);
 	/* Each line when it is true: a start may take seconds, and workers share the stream. */

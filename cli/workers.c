@@ -63,8 +63,10 @@ static _Noreturn void worker(struct cli *c, const struct args *a, id_work *work,
 	cleanup_fd(&w->todo[1]);
 	cleanup_fd(&w->done[0]);
 	while (read(w->todo[0], &id, sizeof(id)) == (ssize_t)sizeof(id)) {
-		struct result res = one(c, a, id, work);
+		struct result res;
 
+		c->worker_of = id;
+		res = one(c, a, id, work);
 		(void)fflush(stdout);
 		if (fs_write_all(w->done[1], &res, sizeof(res)) < 0)
 			_exit(1);
