@@ -158,8 +158,12 @@ static int run_tool(const char *const *argv, int in, int cwd, struct err *e)
 					   "MKE2FS_CONFIG=/dev/null", "E2FSCK_CONFIG=/dev/null",
 					   NULL };
 	struct run run = { .argv = argv, .env = env, .in = in, .out = -1, .cwd = cwd };
+	int r = proc_run(&run, e);
 
-	return proc_run(&run, e);
+	/* All that e2fsprogs tell of a full disk is this text (in English: LC_ALL=C). */
+	if (r > 0 && strstr(e->msg, "No space left"))
+		e->eno = ENOSPC;
+	return r;
 }
 
 /* What mke2fs will make of it; with an inode count of the user's, only a first guess. */
@@ -200,7 +204,7 @@ static int mkfs(int dir, const char *name, uint64_t blocks, const struct ext4_ge
 		      "nodiscard,assume_storage_prezeroed=1,root_owner=0:0,resize=%llu",
 		      (unsigned long long)limit);
 	r = run_tool(argv, dir, dir, e);
-	return r > 0 ? err_exit(e, VZ_IMAGE_CREATE) : r;
+	return r > 0 ? -e->eno : r;
 }
 
 /* A fresh sparse file of that many blocks; what a killed maker left under the name is gone. */

@@ -280,8 +280,9 @@ int build_template(const struct store *s, const struct build *b, struct template
 		r = -e->eno;
 	}
 	if (r < 0) {
-		if (e->eno == ENOSPC || e->eno == EDQUOT)
-			(void)err_exit(e, VZ_NO_DISK_SPACE);
+		/* Helpers tell of it in words only. */
+		if (e->eno == ENOSPC || e->eno == EDQUOT || strstr(e->msg, "No space left"))
+			e->exit = VZ_NO_DISK_SPACE;
 		return err_wrap(e, "build %s", rec->name);
 	}
 	build_say(b, "template %s is %.12s", t.name, t.digest);
