@@ -100,7 +100,8 @@ static int take_ids(struct cli *c, const struct command *cmd, struct args *a, st
 		return r;
 	if (cmd->flags & CMD_VE && a->n_ids != 1)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "%s: takes one VE, not a range", cmd->name);
-	memmove(a->words, a->words + n, (a->n_words - n) * sizeof(*a->words));
+	/* The NULL behind the last word too: exec3 hands the array on as an argv. */
+	memmove(a->words, a->words + n, (a->n_words - n + 1) * sizeof(*a->words));
 	a->n_words -= n;
 	return 0;
 }

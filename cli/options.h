@@ -17,7 +17,7 @@ struct command;
 
 /* Everything any verb can be told; rows of the command table point into it. */
 struct args {
-	const char **words;             /* what is no option; IDs of CMD_VE and CMD_MANY removed */
+	const char **words;             /* what is no option, without the IDs; NULL-terminated */
 	unsigned n_words;
 	uint32_t *ids;
 	size_t n_ids;
