@@ -276,7 +276,7 @@ plant() {
 	if [[ $status -eq 0 ]]; then
 		shell 101 'echo x >/dev/null; [ -d /proc/1 ]'
 	else
-		one_line_error 101
+		one_line_error 'of the VE'
 		equal "$(status_of 101)" 'CTID 101 exist unmounted down'
 	fi
 }
