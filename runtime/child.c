@@ -21,7 +21,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -87,8 +86,7 @@ static int pivot(int root, struct err *e)
 
 static int take_console(int console, struct err *e)
 {
-	if (ioctl(console, TIOCSCTTY, 0) < 0)
-		return err_sys(e, "take the console");
+	/* Not as controlling terminal: a getty that init starts on it must be able to take it. */
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(console, fd) < 0)
 			return err_sys(e, "open the console");

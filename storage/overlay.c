@@ -43,7 +43,7 @@ static int map_layer(int mnt, int userns, const char *what, struct err *e)
 		.userns_fd = (uint64_t)userns,
 	};
 
-	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+	if (userns >= 0 && mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return err_sys(e, "map the ids of the %s layer", what);
 	return 0;
 }

@@ -18,7 +18,7 @@
 struct overlay_spec {
 	int lower;              /* detached mount of the template */
 	int upper;              /* detached mount of the disk; holds upper/ and work/ */
-	int userns;             /* namespace whose map the layers get */
+	int userns;             /* namespace whose map the layers get; -1: ids as they lie on disk */
 	uid_t root_uid;         /* host id of the VE's root in that map */
 	gid_t root_gid;
 	int stage;              /* directory (in the caller's private mount namespace) to attach layers at on kernels that need paths; */

@@ -139,6 +139,11 @@ int build_drop(int root, const char *path, struct err *e)
 
 /* ---- pack ---- */
 
+static unsigned hex_digit(char c)
+{
+	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+}
+
 /*
  * The UUID follows from the bytes. It must differ between versions: overlayfs notes in the
  * upper layer which file of which UUID one was copied from, and after a change of version a
@@ -157,7 +162,7 @@ static int set_uuid(int dfd, const char *image, struct err *e)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < sizeof(uuid); i++)
-		(void)sscanf(digest + 2 * i, "%2hhx", &uuid[i]);
+		uuid[i] = (unsigned char)(hex_digit(digest[2 * i]) << 4 | hex_digit(digest[2 * i + 1]));
 	if (pwrite(fd, uuid, sizeof(uuid), UUID_AT) != (ssize_t)sizeof(uuid))
 		return err_sys(e, "write %s", image);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Removing a VE. Whatever a killed create or destroy left is removed as well, so the order is:
- * data and claims first, the config, which names them, last. Action scripts belong to the
- * administrator and are kept as *.destroyed.
+ * data and claims first, the config, which names them, last. As vzctl does, the config and the
+ * action scripts are kept as *.destroyed: they are the administrator's, and small.
  */
 #include "netns/ipam.h"
 #include "util/cleanup.h"
@@ -30,10 +30,10 @@ static void release_ips(const struct ve *ve)
 		ipam_release(dir, &ve->state.ips.a[i], ve->id);
 }
 
-static void retire_scripts(const struct ve *ve)
+static void retire_files(const struct ve *ve)
 {
 	static const char *const suffixes[] = { "premount", "mount", "start", "stop", "umount",
-						"postumount" };
+						"postumount", "conf" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		char from[64], to[80];
@@ -66,10 +66,8 @@ static void forget(const struct ve *ve)
 	release_ips(ve);
 	if (*ve->conf.name)
 		reg_name_drop(ve->in, ve->id, ve->conf.name);
-	retire_scripts(ve);
 	reg_ids_drop(ve->in, ve->id, ve->conf.local_uid);
-	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
-	(void)unlinkat(ve->in->etc, path, 0);
+	retire_files(ve);
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */
 	(void)str_fmt(path, sizeof(path), "lock/%u.lck", ve->id);
 	(void)unlinkat(ve->in->run, path, 0);

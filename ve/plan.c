@@ -95,6 +95,18 @@ void plan_for_undo(const struct ve *ve, struct plan *ret)
 		      ve->in->root, ve->id);
 }
 
+/* A new UTS namespace starts with the host's name, which is nobody's business inside. */
+static void set_hostname(const struct ve *ve, struct plan *p)
+{
+	const struct ve_conf *c = &ve->conf;
+
+	if (*c->hostname || *c->name)
+		(void)str_fmt(p->hostname, sizeof(p->hostname), "%s",
+			      *c->hostname ? c->hostname : c->name);
+	else
+		(void)str_fmt(p->hostname, sizeof(p->hostname), "ct%u", ve->id);
+}
+
 int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 {
 	static const char *const env[] = {
@@ -115,7 +127,7 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 		return err_set(e, EINVAL, VZ_BAD_CONF,
 			       "VE %u: the config lacks TEMPLATE_VERSION or LOCAL_UID", ve->id);
 	memcpy(ret->digest, c->template, sizeof(ret->digest));
-	ret->hostname = *c->hostname ? c->hostname : NULL;
+	set_hostname(ve, ret);
 	ret->init[0] = "/sbin/init";
 	memcpy(ret->env, env, sizeof(env));
 	ret->no_core = plan_no_core();

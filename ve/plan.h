@@ -14,7 +14,7 @@ struct plan {
 	const struct storage_backend *backend;
 	struct disk_spec disk;
 	struct net_spec net;
-	const char *hostname;           /* of ve->conf, or NULL */
+	char hostname[65];              /* of the config, else its name, else ct101; never the host's */
 	char digest[65];                /* template version */
 	char stage[PATH_MAX];           /* where the root is attached in the private mount namespace */
 	char conf_path[PATH_MAX];       /* for hooks */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The config file: what is read, what is refused, what survives a save. */
-#include "harness.h"
+#include "tests/unit/harness.h"
 
 #include "util/exits.h"
 #include "util/str.h"

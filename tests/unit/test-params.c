@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parameter table is sound, and what a type prints it reads back. */
-#include "harness.h"
+#include "tests/unit/harness.h"
 
 #include "util/exits.h"
 #include "util/str.h"
