@@ -23,7 +23,6 @@ struct create {
 	struct ve ve;
 	const struct ve_change *change;
 	bool had_conf;                  /* reused: an undo leaves it */
-	uint64_t base;
 };
 
 static bool is_made(const struct inst *in, uint32_t id)
@@ -34,31 +33,20 @@ static bool is_made(const struct inst *in, uint32_t id)
 	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int up_ids(void *ctx, struct err *e)
-{
-	struct create *c = ctx;
-	int r = reg_ids_claim(c->ve.in, c->ve.id, &c->base, e);
-
-	if (r < 0)
-		return r;
-	c->ve.conf.local_uid = c->ve.conf.local_gid = c->base;
-	conf_mark(&c->ve.conf, param_by_key("LOCAL_UID"), true);
-	conf_mark(&c->ve.conf, param_by_key("LOCAL_GID"), true);
-	return 0;
-}
-
-static void down_ids(void *ctx)
-{
-	struct create *c = ctx;
-
-	if (!c->had_conf)
-		reg_ids_drop(c->ve.in, c->ve.id, c->ve.conf.local_uid);
-}
-
 static int up_config(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
+	uint64_t base;
+	int r;
 
+	if (c->had_conf && c->ve.conf.local_uid)
+		return 0;
+	r = reg_ids_pick(c->ve.in, c->ve.id, &base, e);
+	if (r < 0)
+		return r;
+	c->ve.conf.local_uid = c->ve.conf.local_gid = base;
+	conf_mark(&c->ve.conf, param_by_key("LOCAL_UID"), true);
+	conf_mark(&c->ve.conf, param_by_key("LOCAL_GID"), true);
 	return c->had_conf ? 0 : conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
 }
 
@@ -70,6 +58,21 @@ static void down_config(void *ctx)
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", c->ve.id);
 	if (!c->had_conf)
 		(void)unlinkat(c->ve.in->etc, path, 0);
+}
+
+static int up_ids(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+
+	return reg_ids_claim(c->ve.in, c->ve.id, c->ve.conf.local_uid, e);
+}
+
+static void down_ids(void *ctx)
+{
+	struct create *c = ctx;
+
+	if (!c->had_conf)
+		reg_ids_drop(c->ve.in, c->ve.id, c->ve.conf.local_uid);
 }
 
 static int up_name(void *ctx, struct err *e)
@@ -186,8 +189,8 @@ static int up_owner(void *ctx, struct err *e)
 
 /* clang-format off */
 const struct step create_steps[] = {
-	{ "ids",     up_ids,     down_ids },
 	{ "config",  up_config,  down_config },
+	{ "ids",     up_ids,     down_ids },
 	{ "name",    up_name,    down_name },
 	{ "ips",     up_ips,     down_ips },
 	{ "private", up_private, down_private },

@@ -312,6 +312,18 @@ const struct ptype ptype_ubc_text = { "b:l", 48, false, true, ubc_text_parse, te
 
 /* ---- addresses of the VE ---- */
 
+/* An address of one machine: not "any", loopback, multicast, broadcast or link-local. */
+static bool is_unicast(const struct ipaddr *a)
+{
+	uint32_t v4 = ntohl(a->v4.s_addr);
+
+	if (a->family == AF_INET)
+		return v4 >> 24 != 0 && v4 >> 24 != 127 && v4 >> 28 < 14 && v4 >> 16 != 0xa9fe;
+	return !IN6_IS_ADDR_UNSPECIFIED(&a->v6) && !IN6_IS_ADDR_LOOPBACK(&a->v6) &&
+	       !IN6_IS_ADDR_MULTICAST(&a->v6) && !IN6_IS_ADDR_LINKLOCAL(&a->v6) &&
+	       !IN6_IS_ADDR_V4MAPPED(&a->v6);
+}
+
 static int ips_parse(const struct param *p, const char *text, bool from_file, void *val,
 		     const char **ret_want)
 {
@@ -323,12 +335,12 @@ static int ips_parse(const struct param *p, const char *text, bool from_file, vo
 	(void)p;
 	if (!from_file)         /* options add up: --ipadd A --ipadd B */
 		list = *out;
-	*ret_want = "IPv4 or IPv6 addresses";
+	*ret_want = "IPv4 or IPv6 addresses of one machine";
 	while ((r = str_word(&text, word, sizeof(word))) != 0) {
 		struct ipaddr a;
 		unsigned i;
 
-		if (r < 0 || parse_ip(word, &a) < 0)
+		if (r < 0 || parse_ip(word, &a) < 0 || !is_unicast(&a))
 			return -EINVAL;
 		for (i = 0; i < list.n && !ip_same_host(&list.a[i], &a); i++)
 			;

@@ -187,37 +187,57 @@ static uint32_t slot_owner(const struct inst *in, const char *path)
 	return parse_u32(target, VEID_MIN, VEID_MAX, &id) < 0 ? 0 : id;
 }
 
-int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t *ret_base, struct err *e)
+int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base, struct err *e)
 {
 	uint64_t slots = in->conf.id_slots;
 
 	for (uint64_t i = 0; i < slots; i++) {
 		uint64_t slot = (id + i) % slots, base = in->conf.id_base + slot * 65536;
-		char path[64], me[16];
+		char path[64];
+		uint32_t owner;
 
 		(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, slot);
-		(void)str_fmt(me, sizeof(me), "%u", id);
-		if (base + 65536 > UINT32_MAX || in_subid("/etc/subuid", base) ||
-		    in_subid("/etc/subgid", base))
+		owner = slot_owner(in, path);
+		if ((owner && owner != id) || base + 65536 > UINT32_MAX ||
+		    in_subid("/etc/subuid", base) || in_subid("/etc/subgid", base))
 			continue;
-		if (symlinkat(me, in->lib, path) == 0 || slot_owner(in, path) == id) {
-			*ret_base = base;
-			return 0;
-		}
-		if (errno != EEXIST)
-			return err_sys(e, "reserve the ids of VE %u", id);
+		*ret_base = base;
+		return 0;
 	}
 	return err_set(e, ENOSPC, VZ_NO_RESOURCES,
 		       "reserve the ids of VE %u: all %" PRIu64 " ranges are taken (ID_SLOTS)", id, slots);
+}
+
+/* ids/SLOT of a base; false when it lies outside the instance's ranges. */
+static bool slot_path(const struct inst *in, uint64_t base, char dst[64])
+{
+	if (base < in->conf.id_base || (base - in->conf.id_base) / 65536 >= in->conf.id_slots)
+		return false;
+	return str_fmt(dst, 64, "ids/%" PRIu64, (base - in->conf.id_base) / 65536) > 0;
+}
+
+int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t base, struct err *e)
+{
+	char path[64], me[16];
+
+	if (!slot_path(in, base, path))
+		return err_set(e, ERANGE, VZ_BAD_CONF,
+			       "reserve the ids of VE %u: %" PRIu64 " is not in this instance's range",
+			       id, base);
+	(void)str_fmt(me, sizeof(me), "%u", id);
+	if (symlinkat(me, in->lib, path) == 0 || slot_owner(in, path) == id)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, "reserve the ids of VE %u", id);
+	return err_set(e, EAGAIN, VZ_NO_RESOURCES,
+		       "reserve the ids of VE %u: VE %u was faster; try again", id,
+		       slot_owner(in, path));
 }
 
 void reg_ids_drop(const struct inst *in, uint32_t id, uint64_t base)
 {
 	char path[64];
 
-	if (base < in->conf.id_base)
-		return;
-	(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, (base - in->conf.id_base) / 65536);
-	if (slot_owner(in, path) == id)
+	if (slot_path(in, base, path) && slot_owner(in, path) == id)
 		(void)unlinkat(in->lib, path, 0);
 }

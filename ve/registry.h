@@ -29,8 +29,11 @@ void reg_name_drop(const struct inst *in, uint32_t id, const char *name);
 /*
  * The VE's 65536 ids on the host: base ID_BASE + slot * 65536, slot by arithmetic from the
  * number; the next free one when it is taken (two numbers can share a remainder) or overlaps
- * /etc/subuid or /etc/subgid. Stays reserved until reg_ids_drop.
+ * /etc/subuid or /etc/subgid. Picking changes nothing, so that the config, which outlives a
+ * killed command, can name the range before it is claimed; a claim that came too late is
+ * -EAGAIN. It stays reserved until reg_ids_drop.
  */
-MUST_CHECK int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t *ret_base,
-			     struct err *e);
+MUST_CHECK int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base,
+			    struct err *e);
+MUST_CHECK int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t base, struct err *e);
 void reg_ids_drop(const struct inst *in, uint32_t id, uint64_t base);

@@ -72,6 +72,8 @@ static void read_old(struct set *s)
 	if (!s->running)
 		return;
 	s->old.ips = s->ve.state.ips;
+	if (cg_get_cpus(&s->ve.in->cg, s->ve.idstr, s->old.cpumask, sizeof(s->old.cpumask)) == 0)
+		conf_mark(&s->old, param_by_key("CPUMASK"), true);
 	for (size_t i = 0; i < n_params; i++) {
 		const struct param *p = &params[i];
 		uint64_t now;

@@ -20,7 +20,6 @@
 #include "ve/exec.h"
 #include "ve/guest.h"
 #include "ve/hooks.h"
-#include "ve/mount.h"
 #include "ve/start.h"
 
 #include <fcntl.h>
@@ -44,11 +43,6 @@ int up_record(void *ctx, struct err *e)
 	int r;
 
 	inst_say(ve->in, "Starting container...");
-	if (ve->state.phase == PH_MOUNTED) {
-		r = mount_undo(ve, e);
-		if (r < 0)
-			return r;
-	}
 	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .uid_base = base_of(s),
 				       .ips = ve->conf.ips };
 	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));

@@ -26,10 +26,9 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/mount.h"
 #include "ve/start-steps.h"
 #include "ve/worker.h"
-
-#include <time.h>
 
 /* clang-format off */
 const struct step start_steps[] = {
@@ -105,12 +104,25 @@ static int refuse(const struct ve *ve, const struct start_opts *o, struct err *e
 {
 	if (ve->state.phase == PH_RUNNING)
 		return err_set(e, EALREADY, VZ_RUNNING, "VE %u is already running", ve->id);
-	if (ve->state.phase == PH_MOUNTED)
-		return 0;                       /* up_record unmounts it */
 	if (ve->conf.disabled && !o->force)
 		return err_set(e, EPERM, VZ_DISABLED,
 			       "VE %u is disabled; start --force starts it all the same", ve->id);
 	return 0;
+}
+
+/* What a mount, a killed start or a dead init left; nobody asked to hear of it. */
+static int tidy_up(struct ve *ve, struct err *e)
+{
+	void (*say)(void *, const char *) = ve->in->say;
+	int r = 0;
+
+	ve->in->say = NULL;
+	if (ve->state.phase == PH_MOUNTED)
+		r = mount_undo(ve, e);
+	else if (ve->state.phase != PH_STOPPED)
+		start_undo(ve, "tidy up");
+	ve->in->say = say;
+	return r;
 }
 
 int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e)
@@ -127,8 +139,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	r = refuse(&ve, o, e);
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
-	if (!r && ve.state.phase != PH_STOPPED)
-		start_undo(&ve, "tidy up");     /* what a killed start or a dead init left */
+	if (!r)
+		r = tidy_up(&ve, e);
 	if (!r)
 		r = worker_run(in, worker, &s, e);
 	ve_close(&ve);

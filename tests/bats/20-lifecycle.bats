@@ -374,6 +374,7 @@ verb_matrix() {
 	new_ve 101
 	local text before
 	before=$(<"$(conf_of 101)")
+	# shellcheck disable=SC1003
 	for text in 'a $(touch pwned)' '`touch pwned`' 'x"; touch pwned; "' '\' $'two\nLINES="1"'; do
 		run --separate-stderr berth set 101 --description "$text" --save
 		(cd "$BATS_TEST_TMPDIR" && sh "$(conf_of 101)" && [[ ! -e pwned ]])
