@@ -132,6 +132,21 @@ struct cg_stat {
 /* Fields that this host cannot tell are UINT64_MAX. */
 MUST_CHECK int cg_read_stat(const struct cg_host *h, const char *id, struct cg_stat *ret,
 			    struct err *e);
+/* Time in which some or all tasks of a VE waited for a resource; averages in 1/100 percent. */
+struct cg_stall {
+	uint64_t avg10, avg60, avg300, total_usec;
+};
+struct cg_pressure {
+	struct cg_stall some, full;
+	bool has_full;                  /* cpu has it since 5.13 */
+};
+enum cg_pressure_of { CG_PRESSURE_CPU, CG_PRESSURE_MEMORY, CG_PRESSURE_IO, CG_PRESSURES };
+/* 0, or -Exxx: no node, or a kernel without PSI (or booted with psi=0). */
+int cg_read_pressure(const struct cg_host *h, const char *id, enum cg_pressure_of what,
+		     struct cg_pressure *ret);
+/* The text of such a file. 0 or -EINVAL. */
+int cg_parse_pressure(const char *text, struct cg_pressure *ret);
+
 /* Number of processes now; 0 when the node is absent. */
 uint64_t cg_count(const struct cg_host *h, const char *id);
 

@@ -28,6 +28,7 @@ verb_fn cmd_create, cmd_destroy;                                        /* cmd-c
 verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited; /* cmd-life.c */
 verb_fn cmd_set;                                                        /* cmd-set.c */
 verb_fn cmd_status;                                                     /* cmd-status.c */
+verb_fn cmd_stat;                                                       /* cmd-stat.c */
 verb_fn cmd_list;                                                       /* cmd-list.c */
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
@@ -39,3 +40,8 @@ verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.
 /* Print a VE's whole status as a JSON object; shared by status and create. */
 struct json_out;
 int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e);
+/* The members cpu, memory, io and pids of what a VE uses; shared by status and stat. */
+struct cg_stat;
+void stat_json(struct json_out *j, const struct cg_stat *s);
+/* key and value, null where the host cannot tell. */
+void json_known(struct json_out *j, const char *key, uint64_t v);

@@ -17,15 +17,6 @@ static void status_line(const struct ve_status *s)
 		   s->running ? "running" : "down");
 }
 
-static void number(struct json_out *j, const char *key, uint64_t v)
-{
-	json_key(j, key);
-	if (v == UINT64_MAX)
-		json_null(j);
-	else
-		json_u64(j, v);
-}
-
 static void config_json(struct json_out *j, const struct ve_conf *conf)
 {
 	size_t i;
@@ -64,7 +55,7 @@ static int effective_json(struct cli *c, uint32_t id, struct json_out *j, struct
 		else if (p->cg.v2.file || p->cg.v1.file)
 			got = cg_get(&c->in.cg, ve->idstr, &p->cg, &v);
 		if (got >= 0)
-			number(j, p->json, v);
+			json_known(j, p->json, v);
 	}
 	json_end(j);
 	if (r >= 0)
@@ -77,38 +68,14 @@ static void usage_json(struct json_out *j, const struct ve_status *s)
 {
 	json_key(j, "usage");
 	json_object(j);
-	json_key(j, "cpu");
-	json_object(j);
-	number(j, "usage_usec", s->stat.cpu_usec);
-	number(j, "throttled_usec", s->stat.throttled_usec);
-	number(j, "nr_throttled", s->stat.nr_throttled);
-	json_end(j);
-	json_key(j, "memory");
-	json_object(j);
-	number(j, "current", s->stat.mem_current);
-	number(j, "max", s->stat.mem_max);
-	number(j, "swap_current", s->stat.swap_current);
-	number(j, "oom", s->stat.oom_kills);
-	json_end(j);
-	json_key(j, "io");
-	json_object(j);
-	number(j, "rbytes", s->stat.rbytes);
-	number(j, "wbytes", s->stat.wbytes);
-	number(j, "rios", s->stat.rios);
-	number(j, "wios", s->stat.wios);
-	json_end(j);
-	json_key(j, "pids");
-	json_object(j);
-	number(j, "current", s->stat.pids_current);
-	number(j, "max", s->stat.pids_max);
-	json_end(j);
+	stat_json(j, &s->stat);
 	json_key(j, "disk");
 	json_object(j);
-	number(j, "size", s->disk.size);
-	number(j, "used", s->disk.used);
-	number(j, "avail", s->disk.avail);
-	number(j, "inodes", s->disk.inodes);
-	number(j, "inodes_used", s->disk.inodes_used);
+	json_known(j, "size", s->disk.size);
+	json_known(j, "used", s->disk.used);
+	json_known(j, "avail", s->disk.avail);
+	json_known(j, "inodes", s->disk.inodes);
+	json_known(j, "inodes_used", s->disk.inodes_used);
 	json_end(j);
 	json_end(j);
 }

@@ -160,6 +160,11 @@ const struct command commands[] = {
 	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down.\n"
 	  "With -j everything there is to know.",
 	  "berth status 101\nberth -j status web\n" },
+	{ "stat", NULL, "ID...", "what running VEs use, and what held them back", EACH, 0, 0, all_opts,
+	  cmd_stat,
+	  "CPU time and how long the limit stopped it, memory and kills, I/O, processes, network,\n"
+	  "and pressure: the share of time in which some or all of its tasks waited for a resource.",
+	  "berth stat 101\nberth stat -j --all\n" },
 	{ "mount", NULL, "ID...", "mount the disks of stopped VEs on the host", EACH, 0, 0,
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,

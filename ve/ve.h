@@ -113,5 +113,20 @@ enum status_flags { STATUS_STAT = 1 << 0, STATUS_DISK = 1 << 1, STATUS_KEEPER = 
 MUST_CHECK int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *ret,
 			 struct err *e);
 
+/* ---- what it uses ---- */
+struct ve_link_use {
+	char name[IFNAMSIZ];            /* as the VE calls it */
+	struct net_counters counters;
+};
+struct ve_usage {
+	struct cg_stat cg;
+	struct cg_pressure pressure[CG_PRESSURES];
+	bool has_pressure[CG_PRESSURES];
+	struct ve_link_use net[1];
+	unsigned n_net;
+};
+/* Takes no lock and cannot fail; of a VE that has just ended everything is unknown. */
+void ve_read_usage(const struct inst *in, uint32_t id, struct ve_usage *ret);
+
 /* Calls fn for every step of every table, for the tests that make each of them fail. */
 void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg);

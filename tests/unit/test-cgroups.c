@@ -177,6 +177,25 @@ TEST(texts)
 	CHECK(cg_number("", &v) == -EINVAL);
 }
 
+TEST(pressure)
+{
+	static const char text[] = "some avg10=12.66 avg60=0.05 avg300=100.00 total=283176331\n"
+				   "full avg10=0.00 avg60=1.00 avg300=0.10 total=7";
+	static const char *const bad[] = { "", "some avg10=1", "avg10=1.00", "some avg10=x.00",
+					   "some avg10=1.000", "some avg10=101.00", "full total=" };
+	struct cg_pressure p;
+
+	CHECK(cg_parse_pressure(text, &p) == 0 && p.has_full);
+	CHECK(p.some.avg10 == 1266 && p.some.avg60 == 5 && p.some.avg300 == 10000);
+	CHECK(p.some.total_usec == 283176331);
+	CHECK(p.full.avg10 == 0 && p.full.avg60 == 100 && p.full.avg300 == 10);
+	CHECK(p.full.total_usec == 7);
+	CHECK(cg_parse_pressure("some avg10=0.00 avg60=0.00 avg300=0.00 total=0", &p) == 0);
+	CHECK(!p.has_full);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(cg_parse_pressure(bad[i], &p) == -EINVAL);
+}
+
 /* ---- hierarchies made of plain files ---------------------------------------------------- */
 
 static char dir[] = "/tmp/test-cgroups-XXXXXX";

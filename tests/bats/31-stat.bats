@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# stat says what a VE uses and what held it back, as the kernel's own files have it.
+# bats file_tags=root
+
+load helpers/load
+
+MIB=$((1 << 20))
+
+# stat_of ID JQ-PATH
+stat_of() {
+	berth stat -j "$1" | json "$2"
+}
+
+@test "stat -j: the object has every group, whether or not anything was used" {
+	run_ve 101 --ram 256M --numproc 100 --ipadd 10.88.0.1
+	local path
+	for path in .cpu.usage_usec .cpu.throttled_usec .cpu.nr_throttled .memory.current \
+		.memory.oom .io.rbytes .io.wbytes .io.rios .io.wios .pids.current \
+		'.network[0].rx_bytes' '.network[0].tx_bytes'; do
+		berth stat -j 101 | json "$path | type == \"number\"" >/dev/null ||
+			fail "$path is no number: $(berth stat -j 101)"
+	done
+	equal "$(stat_of 101 .ctid)" 101
+	equal "$(stat_of 101 .status)" running
+	equal "$(stat_of 101 .memory.max)" $((256 * MIB))
+	equal "$(stat_of 101 .pids.max)" 100
+	equal "$(stat_of 101 '.network[0].name')" eth0
+	[[ $(stat_of 101 '.memory | has("swap_current")') == true ]]
+}
+
+@test "stat: a limit that is not there is null" {
+	run_ve 101 --ram unlimited --swap unlimited
+	equal "$(berth stat -j 101 | jq .memory.max)" null
+}
+
+@test "stat: a throttled VE's owner is told why" {
+	run_ve 101 --cpulimit 20
+	put_probe 101
+	local before
+	before=$(stat_of 101 .cpu.throttled_usec)
+	inside 101 /probe cpuburn 2
+	(($(stat_of 101 .cpu.throttled_usec) > before + 500000)) || fail "$(berth stat 101)"
+	(($(stat_of 101 .cpu.nr_throttled) >= 10))
+	berth stat 101 | grep -q 'held back by its limit for .* s in .* periods (limit: 20 % of one CPU)'
+	local seen kernel
+	seen=$(stat_of 101 .cpu.usage_usec)
+	kernel=$(awk '$1 == "usage_usec" { print $2 }' "$(cg_mount 0:)$(sed -n 's/^0:://p' \
+		"/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')/cpu.stat")
+	((kernel >= seen && kernel - seen < 1000000)) || fail "$seen, the kernel has $kernel"
+}
+
+@test "stat: memory in use, and kills for lack of it" {
+	run_ve 101 --ram 64M --swap 0
+	put_probe 101
+	equal "$(stat_of 101 .memory.oom)" 0
+	run ! inside 101 /probe memhog $((200 * MIB))
+	(($(stat_of 101 .memory.oom) >= 1))
+	berth stat 101 | grep -q 'killed for lack of it'
+}
+
+@test "stat: what was written, and what the link carried" {
+	run_ve 101 --ipadd 10.88.0.1 --diskspace 1G
+	local w tx
+	w=$(stat_of 101 .io.wbytes)
+	tx=$(stat_of 101 '.network[0].tx_bytes')
+	shell 101 'dd if=/dev/zero of=/f bs=1M count=20 conv=fsync 2>/dev/null'
+	host ping -q -c 3 -i 0.2 -s 1000 10.88.0.1 >/dev/null
+	w=$(($(stat_of 101 .io.wbytes) - w))
+	((w >= 20 * MIB && w < 40 * MIB)) || fail "20 MiB written, told $w"
+	tx=$(($(stat_of 101 '.network[0].tx_bytes') - tx))
+	((tx >= 3000 && tx < 10000)) || fail "3 answers of 1000 bytes, told $tx"
+}
+
+@test "stat: pressure is there where the kernel has it" {
+	[[ -e /proc/pressure/cpu ]] || skip 'this kernel has no PSI'
+	run_ve 101 --cpulimit 10
+	put_probe 101
+	local before what
+	before=$(stat_of 101 .pressure.cpu.some.total)
+	inside 101 /probe cpuburn 2
+	(($(stat_of 101 .pressure.cpu.some.total) > before + 500000)) || fail "$(berth stat -j 101)"
+	for what in cpu memory io; do
+		equal "$(stat_of 101 ".pressure.$what.some | keys | join(\" \")")" \
+			'avg10 avg300 avg60 total'
+	done
+}
+
+@test "stat: several are an array, a stopped one says so, an unknown one is refused" {
+	run_ve 101
+	new_ve 102 --name web
+	equal "$(berth stat -j 101 102 | json 'map(.status) | join(" ")')" 'running stopped'
+	equal "$(berth stat -j --all | json length)" 2
+	equal "$(berth stat -j web | json .ctid)" 102
+	equal "$(berth stat 102)" 'CT 102 web: stopped'
+	run --separate-stderr ! berth stat 199
+	one_line_error 199
+}
