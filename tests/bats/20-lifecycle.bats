@@ -326,7 +326,8 @@ verb_matrix() {
 
 @test "exec: ends when the VE is stopped under it" {
 	run_ve 101
-	berth exec3 101 /bin/sleep 600 &
+	(exec nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" exec3 101 \
+		/bin/sleep 600 3>&- 4>&-) &
 	local pid=$!
 	sleep 0.3
 	berth stop 101 --fast
@@ -375,7 +376,7 @@ verb_matrix() {
 	local text before
 	before=$(<"$(conf_of 101)")
 	# shellcheck disable=SC1003
-	for text in 'a $(touch pwned)' '`touch pwned`' 'x"; touch pwned; "' '\' $'two\nLINES="1"'; do
+	for text in 'a $(touch pwned)' '`touch pwned`' 'x"; touch pwned; "' 'a\b' $'two\nLINES="1"'; do
 		run --separate-stderr berth set 101 --description "$text" --save
 		(cd "$BATS_TEST_TMPDIR" && sh "$(conf_of 101)" && [[ ! -e pwned ]])
 		[[ $status -eq 0 ]] || equal "$(<"$(conf_of 101)")" "$before" config
