@@ -61,3 +61,25 @@ int cg_put_or_restore(const struct cg_node *n, const struct cg_file *f, uint64_t
 /* "verb object: cause" with r (< 0) as the cause and the exit number of ctl's options. */
 int cg_fail(struct err *e, enum cg_ctl ctl, int r, const char *fmt, ...) PRINTF(4, 5);
 int cg_exit_number(enum cg_ctl ctl);
+
+/* ---- making room (cg-room.c) ---- */
+struct cg_room {
+	const struct cg_host *h;
+	const char *id;
+	uint64_t end, stuck_us, stuck, best;    /* when to give up */
+	uint64_t stall, seen;                   /* the VE's time in full stall, and when it was read */
+};
+struct cg_room cg_room_new(const struct cg_host *h, const char *id, unsigned patience_ms);
+/* True while it is worth another try; `used` is what the try before left in use. */
+bool cg_room_left(struct cg_room *m, uint64_t used);
+/* Let the VE catch up: a nap, and more of them while its tasks mostly wait for memory. */
+void cg_room_breathe(struct cg_room *m);
+/* Write what makes the kernel reclaim; -EINTR when it took too long for one go. */
+int cg_room_write(const struct cg_room *m, const struct cg_node *n, const char *file,
+		  const char *text);
+/* Giving up, with use and pressure in the text; -EBUSY. */
+struct cg_lack {
+	const char *what;
+	uint64_t value, used;
+};
+int cg_room_busy(const struct cg_room *m, const struct cg_lack *l, struct err *e);

@@ -35,14 +35,11 @@ struct cg_knob {
 	enum cg_ctl ctl;
 	struct cg_file v2, v1;
 	/* Instead of plain write-and-verify, for limits with an order or a price (memory, swap). */
-	int (*set)(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-		   struct err *e);
+	int (*set)(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e);
 	int (*get)(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret);
 };
 
 /* Transitions for the rows of memory and of swap (on v1 swap is memsw minus memory). */
-int cg_memory_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-		  struct err *e);
-int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-		struct err *e);
+int cg_memory_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e);
+int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e);
 int cg_swap_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret);

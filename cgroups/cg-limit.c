@@ -95,10 +95,11 @@ int cg_put_or_restore(const struct cg_node *n, const struct cg_file *f, uint64_t
 	return r;
 }
 
-int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-	   struct err *e)
+int cg_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e)
 {
+	const struct cg_knob *k = a->k;
 	const struct cg_file *f = file_of(h, k);
+	struct cg_ask ask = *a;
 	const char *why = cg_lacks(h, k);
 	struct cg_node n;
 	int r;
@@ -106,15 +107,15 @@ int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uin
 	if (why)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set %s of VE %s: %s",
 			       f->file ? f->file : "limit", id, why);
-	if (value >= U64_UNLIMITED)
-		value = CG_NONE;
+	if (ask.value >= U64_UNLIMITED)
+		ask.value = CG_NONE;
 	else if (k->ctl == CG_MEMORY) /* counted in whole pages, rounded down (page_counter) */
-		value -= value % (uint64_t)sysconf(_SC_PAGESIZE);
+		ask.value -= ask.value % (uint64_t)sysconf(_SC_PAGESIZE);
 	if (k->set)
-		return k->set(h, id, k, value, e);
+		return k->set(h, id, &ask, e);
 	r = cg_node(h, k->ctl, id, &n);
 	if (r == 0)
-		r = cg_put_or_restore(&n, f, value);
+		r = cg_put_or_restore(&n, f, ask.value);
 	return r < 0 ? cg_fail(e, k->ctl, r, "set %s of VE %s", f->file, id) : 0;
 }
 

@@ -3,7 +3,8 @@
  * Memory and swap: limits with an order and a price. Three rules hold at every instant:
  *   - no limit is lifted or raised on the way to a lower one, and none is lowered further
  *     than asked for;
- *   - a limit below what is in use is reached by reclaim, in bounded time, or not at all;
+ *   - a limit below what is in use is reached by reclaim, in bounded time and at a pace that
+ *     the VE can bear (cg-room.c), or not at all;
  *   - the kernel is never put in the position to kill.
  *
  * v2: writing memory.max below memory.current makes the kernel reclaim and then kill, so the
@@ -18,77 +19,39 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "cgroups/cg-internal.h"
 #include "util/exits.h"
 #include "util/str.h"
-#include "util/sys-proc.h"
 
-#define PATIENCE_US 10000000 /* altogether */
-#define STUCK_US 1000000     /* without any progress: dirty pages need that long */
-#define NAP_MS 20
-#define RECLAIM_STEP (UINT64_C(128) << 20)
-
-/* ---- patience: how long to go on making room -------------------------------------------- */
-
-struct patience {
-	uint64_t end, stuck, best;
-};
-
-static struct patience patience_new(void)
-{
-	uint64_t now = proc_now_us();
-
-	return (struct patience){ now + PATIENCE_US, now + STUCK_US, UINT64_MAX };
-}
-
-/* True while it is worth another try; `used` is what the try before left in use. */
-static bool patience_left(struct patience *p, uint64_t used)
-{
-	uint64_t now = proc_now_us();
-
-	if (used < p->best) {
-		p->best = used;
-		p->stuck = now + STUCK_US;
-	}
-	return now < p->end && now < p->stuck;
-}
-
-static int busy(struct err *e, const char *id, const char *what, uint64_t value, uint64_t used)
-{
-	return err_set(e, EBUSY, VZ_SET_UBC,
-		       "set %s of VE %s to %" PRIu64 " bytes: in use: %" PRIu64 " bytes", what, id,
-		       value, used);
-}
+#define RECLAIM_STEP (UINT64_C(32) << 20)
 
 /* ---- v2 -------------------------------------------------------------------------------- */
 
-static int reclaim(const struct cg_node *n, uint64_t bytes)
+static int reclaim(const struct cg_room *m, const struct cg_node *n, uint64_t bytes)
 {
 	char text[32];
 	int r = str_fmt(text, sizeof(text), "%" PRIu64,
 			bytes < RECLAIM_STEP ? bytes : RECLAIM_STEP);
 
-	return r < 0 ? r : cg_node_write(n, "memory.reclaim", text);
+	return r < 0 ? r : cg_room_write(m, n, "memory.reclaim", text);
 }
 
-static int v2_memory_set(const struct cg_node *n, const struct cg_file *f, uint64_t value,
+static int v2_memory_set(struct cg_room *m, const struct cg_node *n, const struct cg_ask *a,
 			 uint64_t *used)
 {
-	struct patience p = patience_new();
 	int r;
 
 	for (;;) {
 		r = cg_node_u64(n, "memory.current", used);
 		if (r < 0)
 			return r;
-		if (*used <= value)
-			return cg_put_or_restore(n, f, value);
-		if (!patience_left(&p, *used))
+		if (*used <= a->value)
+			return cg_put_or_restore(n, &a->k->v2, a->value);
+		if (!cg_room_left(m, *used))
 			return -EBUSY;
-		if (reclaim(n, *used - value) < 0) /* EAGAIN: not all of it, this time */
-			cg_sleep_ms(NAP_MS);
+		(void)reclaim(m, n, *used - a->value); /* EAGAIN: not all of it, this time */
+		cg_room_breathe(m);
 	}
 }
 
@@ -115,45 +78,65 @@ static int v1_read(const struct cg_node *n, struct v1_pair *ret)
 	return r;
 }
 
-/* Write one of the two; the kernel reclaims as far as it can and then says EBUSY. */
-static int v1_write(const struct cg_node *n, const struct cg_file *f, uint64_t value)
+/* A value below the use: the kernel reclaims as far as it can and then says EBUSY. */
+static int v1_squeeze(const struct cg_room *m, const struct cg_node *n, const struct cg_file *f,
+		      uint64_t value)
+{
+	uint64_t now;
+	char text[32];
+	int r = f->codec->enc(value, text, sizeof(text));
+
+	if (r == 0)
+		r = cg_room_write(m, n, f->file, text);
+	if (r < 0 && r != -EINTR)
+		return r;
+	/* one that was stopped may have come to its end just before */
+	return cg_take(n, f, &now) == 0 && now == value ? 0 : -EBUSY;
+}
+
+/* Write one of the two. */
+static int v1_write(struct cg_room *m, const struct cg_node *n, const struct cg_file *f,
+		    uint64_t value)
 {
 	const char *usage =
 		f == &v1_memsw ? "memory.memsw.usage_in_bytes" : "memory.usage_in_bytes";
-	struct patience p = patience_new();
 	uint64_t used;
 	int r;
 
 	for (;;) {
-		r = cg_put(n, f, value);
-		if (r != -EBUSY && r != -EINTR)
+		if (cg_node_u64(n, usage, &used) < 0 || used <= value)
+			return cg_put(n, f, value);
+		r = v1_squeeze(m, n, f, value);
+		if (r != -EBUSY)
 			return r;
-		if (cg_node_u64(n, usage, &used) < 0 || !patience_left(&p, used))
+		if (cg_node_u64(n, usage, &used) < 0 || !cg_room_left(m, used))
 			return -EBUSY;
-		cg_sleep_ms(NAP_MS);
+		cg_room_breathe(m);
 	}
 }
 
-static int v1_step(const struct cg_node *n, const struct v1_pair *from, const struct v1_pair *to)
+static int v1_step(struct cg_room *m, const struct cg_node *n, const struct v1_pair *from,
+		   const struct v1_pair *to)
 {
 	int r = 0;
 
 	if (to->memsw > from->memsw)
-		r = v1_write(n, &v1_memsw, to->memsw);
+		r = v1_write(m, n, &v1_memsw, to->memsw);
 	if (r == 0 && to->memory != from->memory)
-		r = v1_write(n, &v1_memory, to->memory);
+		r = v1_write(m, n, &v1_memory, to->memory);
 	if (r == 0 && to->memsw < from->memsw)
-		r = v1_write(n, &v1_memsw, to->memsw);
+		r = v1_write(m, n, &v1_memsw, to->memsw);
 	return r;
 }
 
-static int v1_move(const struct cg_node *n, const struct v1_pair *from, const struct v1_pair *to)
+static int v1_move(struct cg_room *m, const struct cg_node *n, const struct v1_pair *from,
+		   const struct v1_pair *to)
 {
 	struct v1_pair now;
-	int r = v1_step(n, from, to);
+	int r = v1_step(m, n, from, to);
 
 	if (r < 0 && v1_read(n, &now) == 0)
-		(void)v1_step(n, &now, from);
+		(void)v1_step(m, n, &now, from);
 	return r;
 }
 
@@ -179,61 +162,65 @@ static uint64_t v1_used(const struct cg_node *n, const struct v1_pair *to)
 
 /* What the caller asked for, and the pair of limits that says it. */
 struct v1_change {
-	const char *id, *what;
+	const char *what;
 	uint64_t value;
 	struct v1_pair from, to;
 };
 
-static int v1_set(const struct cg_node *n, const struct v1_change *c, struct err *e)
+static int v1_set(struct cg_room *m, const struct cg_node *n, const struct v1_change *c,
+		  struct err *e)
 {
+	struct cg_lack lack = { c->what, c->value, 0 };
 	int r;
 
 	/* "no memory limit but a swap limit" cannot be said with memsw */
 	if (c->to.memory == CG_NONE && c->to.memsw != CG_NONE)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "set %s of VE %s: cgroup v1 limits swap only beside a memory limit",
-			       c->what, c->id);
-	r = v1_move(n, &c->from, &c->to);
-	if (r == -EBUSY)
-		return busy(e, c->id, c->what, c->value, v1_used(n, &c->to));
-	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set %s of VE %s", c->what, c->id) : 0;
+			       c->what, m->id);
+	r = v1_move(m, n, &c->from, &c->to);
+	if (r == -EBUSY) {
+		lack.used = v1_used(n, &c->to);
+		return cg_room_busy(m, &lack, e);
+	}
+	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set %s of VE %s", c->what, m->id) : 0;
 }
 
 /* ---- the rows' functions ---------------------------------------------------------------- */
 
-int cg_memory_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-		  struct err *e)
+int cg_memory_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e)
 {
-	struct v1_change c = { .id = id, .what = "memory", .value = value };
+	struct v1_change c = { .what = "memory", .value = a->value };
+	struct cg_room m = cg_room_new(h, id, a->patience_ms);
+	struct cg_lack lack = { "memory", a->value, 0 };
 	struct cg_node n;
-	uint64_t used = 0;
 	int r = cg_node(h, CG_MEMORY, id, &n);
 
 	if (r == 0 && h->on_v2[CG_MEMORY])
-		r = v2_memory_set(&n, &k->v2, value, &used);
+		r = v2_memory_set(&m, &n, a, &lack.used);
 	else if (r == 0 && (r = v1_read(&n, &c.from)) == 0) {
-		c.to.memory = value;
-		c.to.memsw = value == CG_NONE ? c.from.memsw : plus(value, v1_swap(&c.from));
-		return v1_set(&n, &c, e);
+		c.to.memory = a->value;
+		c.to.memsw = a->value == CG_NONE ? c.from.memsw : plus(a->value, v1_swap(&c.from));
+		return v1_set(&m, &n, &c, e);
 	}
 	if (r == -EBUSY)
-		return busy(e, id, "memory", value, used);
+		return cg_room_busy(&m, &lack, e);
 	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set memory of VE %s", id) : 0;
 }
 
-int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t value,
-		struct err *e)
+int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e)
 {
-	struct v1_change c = { .id = id, .what = "swap", .value = value };
+	struct v1_change c = { .what = "swap", .value = a->value };
+	struct cg_room m = cg_room_new(h, id, a->patience_ms);
 	struct cg_node n;
 	int r = cg_node(h, CG_MEMORY, id, &n);
 
 	if (r == 0 && h->on_v2[CG_MEMORY])
-		r = cg_put_or_restore(&n, &k->v2, value);
+		r = cg_put_or_restore(&n, &a->k->v2, a->value);
 	else if (r == 0 && (r = v1_read(&n, &c.from)) == 0) {
 		c.to.memory = c.from.memory;
-		c.to.memsw = c.from.memory == CG_NONE ? value : plus(c.from.memory, value);
-		return v1_set(&n, &c, e);
+		c.to.memsw = c.from.memory == CG_NONE ? a->value : plus(c.from.memory, a->value);
+		return v1_set(&m, &n, &c, e);
 	}
 	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set swap of VE %s", id) : 0;
 }

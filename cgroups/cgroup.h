@@ -93,11 +93,17 @@ struct cg_knob;
 /*
  * Write the limit and read it back; a kernel that took something else is an error. Where
  * memory and swap must be written in an order (v1), this knows it. Lowering memory below its
- * use reclaims first and is refused with the use in the text (-EBUSY) rather than have the
- * kernel kill; the old limit stands then, and at no moment is any limit lifted.
+ * use reclaims first, as fast as the VE can bear, and is refused with use and pressure in the
+ * text (-EBUSY) rather than have the kernel kill; the old limit stands then, and at no moment
+ * is any limit lifted.
  */
-MUST_CHECK int cg_set(const struct cg_host *h, const char *id, const struct cg_knob *k,
-		      uint64_t value, struct err *e);
+struct cg_ask {
+	const struct cg_knob *k;
+	uint64_t value;
+	unsigned patience_ms;           /* for making room; 0: a while, less if nothing moves */
+};
+MUST_CHECK int cg_set(const struct cg_host *h, const char *id, const struct cg_ask *a,
+		      struct err *e);
 /* The kernel's value now, in the knob's unit. -ENOENT: no node; -EOPNOTSUPP: not enforceable here. */
 int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret);
 /* Why the limit cannot be enforced on this host, or NULL when it can. */

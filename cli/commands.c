@@ -88,6 +88,9 @@ static const struct opt restart_opts[] = {
 static const struct opt set_opts[] = {
 	FLAG(0, "save", NULL, save, "write the change to the VE's config too"),
 	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	{ OPT_TAKE, 0, "deadline", NULL, 0, "TIME",
+	  "how long lowering memory below what is in use may take, 10s or 500ms", 0, 0, 0,
+	  take_deadline },
 	FLAG(0, "force", NULL, force, "save also what this host cannot enforce; with --save"),
 	TEXT(0, "setmode", NULL, setmode, "restart|ignore",
 	     "what to do when a change needs a restart; restart wants --save"),

@@ -381,6 +381,17 @@ int take_userpasswd(struct args *a, const char *value, struct err *e)
 	return 0;
 }
 
+int take_deadline(struct args *a, const char *value, struct err *e)
+{
+	uint64_t ms;
+
+	if (parse_duration(value, 1, 3600000, &ms) < 0)
+		return err_set(e, EINVAL, VZ_BAD_VALUE,
+			       "--deadline: \"%.40s\" is not a time from 1ms to 1h, such as 10s", value);
+	a->change.patience_ms = (unsigned)ms;
+	return 0;
+}
+
 int take_config(struct args *a, const char *value, struct err *e)
 {
 	if (!str_is_word(value, "._-"))

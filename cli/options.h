@@ -70,7 +70,8 @@ MUST_CHECK int opt_parse(const struct command *cmd, int argc, char **argv, struc
 			 struct err *e);
 void args_done(struct args *a);
 
-/* Values of --ipdel and --userpasswd. */
+/* Values of options that need more than a number or a text. */
 int take_ipdel(struct args *a, const char *value, struct err *e);
 int take_userpasswd(struct args *a, const char *value, struct err *e);
+int take_deadline(struct args *a, const char *value, struct err *e);
 int take_config(struct args *a, const char *value, struct err *e);

@@ -114,6 +114,28 @@ int parse_size(const char *s, uint64_t unit, bool pages, uint64_t *ret)
 	return 0;
 }
 
+int parse_duration(const char *s, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t ms;
+	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	uint64_t v;
+	int r = digits(&s, &v);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!str_eq(s, units[i].suffix))
+			continue;
+		if (__builtin_mul_overflow(v, units[i].ms, &v) || v < min_ms || v > max_ms)
+			return -ERANGE;
+		*ret_ms = v;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 int parse_bool(const char *s, bool *ret)
 {
 	static const char *const yes[] = { "yes", "on", "true", "1" };

@@ -24,6 +24,9 @@ int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
  */
 int parse_size(const char *s, uint64_t unit, bool pages, uint64_t *ret);
 
+/* A time in milliseconds: number and one of ms s m h; without a suffix it counts seconds. */
+int parse_duration(const char *s, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms);
+
 /* yes/no, on/off, true/false, 1/0. */
 int parse_bool(const char *s, bool *ret);
 

@@ -34,7 +34,8 @@ int param_apply(struct ve *ve, const struct param *p, struct err *e)
 	if (p->apply)
 		r = p->apply(ve, p, e);
 	else if (has_knob(p))
-		r = cg_set(&ve->in->cg, ve->idstr, &p->cg, knob_value(ve, p), e);
+		r = cg_set(&ve->in->cg, ve->idstr,
+			   &(struct cg_ask){ &p->cg, knob_value(ve, p), ve->patience_ms }, e);
 	if (r < 0) {
 		(void)err_wrap(e, "--%s", p->opt);
 		return err_exit(e, p->exit);
@@ -95,7 +96,7 @@ int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
 	(void)p;
 	if (ve->conf.cpulimit && (!cap || ve->conf.cpulimit < cap))
 		cap = ve->conf.cpulimit;
-	return cg_set(&ve->in->cg, ve->idstr, &quota, cap ? cap : CG_NONE, e);
+	return cg_set(&ve->in->cg, ve->idstr, &(struct cg_ask){ &quota, cap ? cap : CG_NONE, 0 }, e);
 }
 
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret)

@@ -318,6 +318,7 @@ int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned fla
 	r = ve_open(&s.ve, in, id, "set", e);
 	if (r < 0)
 		return r;
+	s.ve.patience_ms = c->patience_ms;
 	r = prepare(&s, e);
 	if (!r && !(flags & SET_DRY_RUN)) {
 		r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);

@@ -21,6 +21,7 @@ struct ve {
 	struct ve_state state;
 	int lock, pidfd;
 	const struct ve_conf *was;      /* during `set`: what it obeyed before; else NULL */
+	unsigned patience_ms;           /* for making room below a lower limit; 0: the usual */
 };
 
 /* Resolve, lock (verb names the holder; NULL takes no lock), load config and state. */
@@ -35,6 +36,7 @@ struct ve_change {
 	bool ip_del_all;
 	const char *userpasswd;         /* "user:password" or NULL */
 	const char *applyconfig;        /* sample merged in below `to`, or NULL */
+	unsigned patience_ms;           /* how long lowering memory may take; 0: the usual */
 };
 
 MUST_CHECK int ve_create(struct inst *in, uint32_t id, const struct ve_change *c,

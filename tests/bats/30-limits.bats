@@ -59,6 +59,52 @@ oom_kills() {
 	equal "$(oom_kills 101)" 0 'OOM kills'
 }
 
+@test "ram: a deadline is kept, and giving up names use and pressure" {
+	run_ve 101 --ram 512M
+	hold_memory 101 200
+	local t
+	for deadline in 300ms 2s; do
+		t=${EPOCHREALTIME/./}
+		run --separate-stderr -1 berth set 101 --ram 64M --deadline $deadline
+		t=$(((${EPOCHREALTIME/./} - t) / 1000))
+		one_line_error 'in use'
+		[[ ! -e /proc/pressure/memory ]] || contains "$stderr" 'memory pressure'
+		case $deadline in
+		300ms) ((t >= 300 && t < 1500)) || fail "took $t ms" ;;
+		2s) ((t >= 2000 && t < 3500)) || fail "took $t ms" ;;
+		esac
+		check_limit 101 ram $((512 * MIB))
+	done
+	equal "$(oom_kills 101)" 0 'OOM kills'
+	refused 21 deadline berth set 101 --ram 64M --deadline 10x
+	refused 21 deadline berth set 101 --ram 64M --deadline 0
+}
+
+@test "ram: a deadline waits for memory that is given back in the meantime" {
+	run_ve 101 --ram 512M
+	hold_memory 101 200
+	shell 101 '(sleep 1.5; rm /mnt/held) </dev/null >/dev/null 2>&1 &'
+	berth set 101 --ram 64M --deadline 20s --save
+	check_limit 101 ram $((64 * MIB))
+	equal "$(oom_kills 101)" 0 'OOM kills'
+}
+
+@test "ram: while it is lowered the limit is never above the old one" {
+	run_ve 101 --ram 512M --diskspace 2G
+	shell 101 'dd if=/dev/zero of=/cache bs=1M count=400 2>/dev/null; cat /cache >/dev/null'
+	local dir file=memory.limit_in_bytes seen
+	dir=$(cg_dir 101 memory)
+	! on_v2 memory || file=memory.max
+	( while :; do echo "$(<"$dir/$file")"; done ) >"$BATS_TEST_TMPDIR/seen" 3>&- &
+	local watcher=$!
+	berth set 101 --ram 64M --deadline 10s
+	kill $watcher
+	seen=$(sort -nu "$BATS_TEST_TMPDIR/seen" | tail -n 1)
+	equal "$seen" $((512 * MIB)) 'highest limit seen'
+	check_limit 101 ram $((64 * MIB))
+	equal "$(oom_kills 101)" 0 'OOM kills'
+}
+
 @test "ram: a VE over its limit is killed, its neighbour is not" {
 	run_ve 101 --ram 48M --swap 0
 	run_ve 102 --ram 256M

@@ -177,6 +177,11 @@ TEST(texts)
 	CHECK(cg_number("", &v) == -EINVAL);
 }
 
+static int set_to(const struct cg_host *h, const struct cg_knob *k, uint64_t value, struct err *e)
+{
+	return cg_set(h, "101", &(struct cg_ask){ k, value, 0 }, e);
+}
+
 TEST(pressure)
 {
 	static const char text[] = "some avg10=12.66 avg60=0.05 avg300=100.00 total=283176331\n"
@@ -286,7 +291,7 @@ TEST(knob_picks_the_file)
 	put("v2/berth/101/pids.max", "max\n");
 	put("v2/berth/pids.max", "max\n");
 	CHECK(cg_lacks(&h, &pids) == NULL);
-	CHECK(cg_set(&h, "101", &pids, 500, &e) == 0);
+	CHECK(set_to(&h, &pids, 500, &e) == 0);
 	CHECK(cg_get(&h, "101", &pids, &v) == 0 && v == 500);
 	CHECK(cg_get(&h, "102", &pids, &v) == -ENOENT);
 	fake_end(&h);
@@ -299,13 +304,13 @@ TEST(knob_is_refused_with_a_reason)
 	uint64_t v;
 
 	CHECK_STR(cg_lacks(&h, &only_v2), "cgroup v1 has no such limit");
-	CHECK(cg_set(&h, "101", &only_v2, 50, &e) == -EOPNOTSUPP && e.exit == 5);
+	CHECK(set_to(&h, &only_v2, 50, &e) == -EOPNOTSUPP && e.exit == 5);
 	CHECK(cg_get(&h, "101", &only_v2, &v) == -EOPNOTSUPP);
 	CHECK_STR(cg_lacks(&h, &pids), "this kernel has no such limit");
 	(void)close(h.v1[CG_PIDS]);
 	h.v1[CG_PIDS] = -1;
 	CHECK_STR(cg_lacks(&h, &pids), "this host has no pids controller");
-	CHECK(cg_set(&h, "101", &pids, 50, &e) == -EOPNOTSUPP);
+	CHECK(set_to(&h, &pids, 50, &e) == -EOPNOTSUPP);
 	CHECK_STR(e.msg, "set pids.max of VE 101: this host has no pids controller");
 	fake_end(&h);
 }
@@ -331,11 +336,11 @@ TEST(v2_memory_is_not_lowered_below_use)
 	put("v2/berth/memory.max", "max\n");
 	put("v2/berth/101/memory.max", "536870912\n");
 	put("v2/berth/101/memory.current", "123456789\n");
-	CHECK(cg_set(&h, "101", &ram, MIB(100), &e) == -EBUSY);
+	CHECK(set_to(&h, &ram, MIB(100), &e) == -EBUSY);
 	CHECK_STR(e.msg, "set memory of VE 101 to 104857600 bytes: in use: 123456789 bytes");
 	CHECK(e.exit == 1);
 	check_file("v2/berth/101/memory.max", "536870912\n");
-	CHECK(cg_set(&h, "101", &ram, MIB(256), &e) == 0);
+	CHECK(set_to(&h, &ram, MIB(256), &e) == 0);
 	check_file("v2/berth/101/memory.max", "268435456\n");
 	fake_end(&h);
 }
@@ -351,14 +356,14 @@ TEST(v1_swap_moves_with_memory)
 	put("v1/berth/101/memory.limit_in_bytes", "536870912");
 	put("v1/berth/101/memory.memsw.limit_in_bytes", "805306368");
 	CHECK(cg_get(&h, "101", &swap, &v) == 0 && v == MIB(256));
-	CHECK(cg_set(&h, "101", &ram, MIB(256), &e) == 0);
+	CHECK(set_to(&h, &ram, MIB(256), &e) == 0);
 	check_file("v1/berth/101/memory.limit_in_bytes", "268435456");
 	check_file("v1/berth/101/memory.memsw.limit_in_bytes", "536870912");
-	CHECK(cg_set(&h, "101", &swap, MIB(512), &e) == 0);
+	CHECK(set_to(&h, &swap, MIB(512), &e) == 0);
 	check_file("v1/berth/101/memory.memsw.limit_in_bytes", "805306368");
 	CHECK(cg_get(&h, "101", &swap, &v) == 0 && v == MIB(512));
 	/* cannot be said: unlimited memory with limited swap */
-	CHECK(cg_set(&h, "101", &ram, CG_NONE, &e) == -EOPNOTSUPP && e.exit == 5);
+	CHECK(set_to(&h, &ram, CG_NONE, &e) == -EOPNOTSUPP && e.exit == 5);
 	check_file("v1/berth/101/memory.limit_in_bytes", "268435456");
 	fake_end(&h);
 }

@@ -145,6 +145,29 @@ TEST(parse_size_units)
 	}
 }
 
+TEST(parse_duration_units)
+{
+	static const struct {
+		const char *s;
+		int r;
+		uint64_t v;
+	} rows[] = {
+		{ "10", 0, 10000 },	{ "10s", 0, 10000 },   { "1500ms", 0, 1500 },
+		{ "2m", 0, 120000 },	{ "1h", 0, 3600000 },  { "0", -ERANGE, 0 },
+		{ "2h", -ERANGE, 0 },	{ "-1", -EINVAL, 0 },  { "", -EINVAL, 0 },
+		{ "10 s", -EINVAL, 0 }, { "10S", -EINVAL, 0 }, { "1.5s", -EINVAL, 0 },
+		{ "s", -EINVAL, 0 },	{ "99999999999999999999h", -ERANGE, 0 },
+		{ "9999999999999999999h", -ERANGE, 0 },
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		v = 0;
+		CHECK(parse_duration(rows[i].s, 1, 3600000, &v) == rows[i].r);
+		CHECK(v == rows[i].v);
+	}
+}
+
 TEST(parse_size_pages)
 {
 	uint64_t v = UNTOUCHED;
