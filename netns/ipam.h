@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who owns which address: one file per address in DIR (lib/ip), named by the address, holding
- * the VE's number. Creating it exclusively is the uniqueness check, for stopped VEs too, at a
- * cost that does not depend on how many there are.
+ * Who owns which address: a claim (util/claim.h) per address in DIR (lib/ip), named by the
+ * address, for stopped VEs too. The cost does not depend on how many there are.
  */
 #pragma once
 

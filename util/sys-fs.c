@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -248,47 +249,87 @@ int fs_read_u64(int dfd, const char *path, uint64_t *ret)
 	return parse_u64(buf, 0, UINT64_MAX, ret);
 }
 
-static int save_tmp(int dir, const char *tmp, const char *text, mode_t mode)
+/*
+ * The temporary file beside the real one has a fixed name, so that the next save takes over
+ * what a killed one left; writers of one file take turns by its lock. Returns the open file.
+ */
+static int open_tmp(int dir, const char *tmp, mode_t mode)
 {
-	_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	for (;;) {
+		_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+		struct stat mine, there;
+
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &mine) < 0)
+			return -errno;
+		/* The writer before us renamed the file away while we waited: make another. */
+		if (fstatat(dir, tmp, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    there.st_ino == mine.st_ino)
+			return TAKE_FD(fd);
+	}
+}
+
+static int save_and_rename(int dir, const char *tmp, const char *name, const char *text,
+			   mode_t mode)
+{
+	_fd_ int fd = open_tmp(dir, tmp, mode);
 	int r;
 
 	if (fd < 0)
-		return -errno;
-	r = fs_write_all(fd, text, strlen(text));
+		return fd;
+	r = ftruncate(fd, 0) < 0 ? -errno : fs_write_all(fd, text, strlen(text));
+	if (!r && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, tmp, dir, name) < 0))
+		r = -errno;
 	if (r < 0)
-		return r;
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+		(void)unlinkat(dir, tmp, 0);
+	return r;
+}
+
+static int open_saved(int dfd, const char *path, int *ret_dir, const char **ret_name,
+		      char tmp[NAME_MAX + 1])
+{
+	char parent[PATH_MAX];
+	int fd, r = split_path(path, parent, ret_name);
+
+	if (r < 0 || str_fmt(tmp, NAME_MAX + 1, ".%.200s.tmp", *ret_name) < 0)
+		return -EINVAL;
+	fd = openat(dfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		return -errno;
+	*ret_dir = fd;
 	return 0;
 }
 
 int fs_save_at(int dfd, const char *path, const char *text, mode_t mode, struct err *e)
 {
-	char parent[PATH_MAX], tmp[NAME_MAX + 1];
+	char tmp[NAME_MAX + 1];
 	_fd_ int dir = -1;
 	const char *name;
 	struct stat st;
-	int r = split_path(path, parent, &name);
+	int r = open_saved(dfd, path, &dir, &name, tmp);
 
-	if (r < 0 || str_fmt(tmp, sizeof(tmp), ".%.200s.%d", name, (int)getpid()) < 0)
-		return err_set(e, EINVAL, 0, "save %s: bad path", path);
-	dir = openat(dfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(e, "save %s", path);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+	if (!r && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, 0, "save %s: exists and is not a regular file", path);
-	r = save_tmp(dir, tmp, text, mode);
-	if (!r && renameat(dir, tmp, dir, name) < 0)
+	if (!r)
+		r = save_and_rename(dir, tmp, name, text, mode);
+	if (!r && fsync(dir) < 0)
 		r = -errno;
 	if (r < 0) {
-		(void)unlinkat(dir, tmp, 0);
 		errno = -r;
 		return err_sys(e, "save %s", path);
 	}
-	if (fsync(dir) < 0)
-		return err_sys(e, "save %s", path);
 	return 0;
+}
+
+void fs_unlink_saved(int dfd, const char *path)
+{
+	char tmp[NAME_MAX + 1];
+	_fd_ int dir = -1;
+	const char *name;
+
+	if (open_saved(dfd, path, &dir, &name, tmp) < 0)
+		return;
+	(void)unlinkat(dir, name, 0);
+	(void)unlinkat(dir, tmp, 0);
 }
 
 int fs_mkdir_p(int dfd, const char *path, mode_t mode, struct err *e)

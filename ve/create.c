@@ -57,7 +57,7 @@ static void down_config(void *ctx)
 
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", c->ve.id);
 	if (!c->had_conf)
-		(void)unlinkat(c->ve.in->etc, path, 0);
+		fs_unlink_saved(c->ve.in->etc, path);
 }
 
 static int up_ids(void *ctx, struct err *e)

@@ -68,6 +68,8 @@ static void forget(const struct ve *ve)
 		reg_name_drop(ve->in, ve->id, ve->conf.name);
 	reg_ids_drop(ve->in, ve->id, ve->conf.local_uid);
 	retire_files(ve);
+	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
+	fs_unlink_saved(ve->in->etc, path);     /* what a killed save left beside it */
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */
 	(void)str_fmt(path, sizeof(path), "lock/%u.lck", ve->id);
 	(void)unlinkat(ve->in->run, path, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/registry.h"
+#include "util/claim.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
@@ -174,19 +175,6 @@ static bool in_subid(const char *file, uint64_t base)
 	return hit;
 }
 
-/* Owner of a slot, 0 when it is free. */
-static uint32_t slot_owner(const struct inst *in, const char *path)
-{
-	char target[16];
-	ssize_t n = readlinkat(in->lib, path, target, sizeof(target) - 1);
-	uint32_t id;
-
-	if (n <= 0)
-		return 0;
-	target[n] = '\0';
-	return parse_u32(target, VEID_MIN, VEID_MAX, &id) < 0 ? 0 : id;
-}
-
 int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base, struct err *e)
 {
 	uint64_t slots = in->conf.id_slots;
@@ -194,11 +182,11 @@ int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base, struct 
 	for (uint64_t i = 0; i < slots; i++) {
 		uint64_t slot = (id + i) % slots, base = in->conf.id_base + slot * 65536;
 		char path[64];
-		uint32_t owner;
+		int64_t owner;
 
 		(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, slot);
-		owner = slot_owner(in, path);
-		if ((owner && owner != id) || base + 65536 > UINT32_MAX ||
+		owner = claim_owner(in->lib, path);
+		if ((owner > 0 && owner != id) || base + 65536 > UINT32_MAX ||
 		    in_subid("/etc/subuid", base) || in_subid("/etc/subgid", base))
 			continue;
 		*ret_base = base;
@@ -218,26 +206,29 @@ static bool slot_path(const struct inst *in, uint64_t base, char dst[64])
 
 int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t base, struct err *e)
 {
-	char path[64], me[16];
+	char path[64];
+	int r;
 
 	if (!slot_path(in, base, path))
 		return err_set(e, ERANGE, VZ_BAD_CONF,
 			       "reserve the ids of VE %u: %" PRIu64 " is not in this instance's range",
 			       id, base);
-	(void)str_fmt(me, sizeof(me), "%u", id);
-	if (symlinkat(me, in->lib, path) == 0 || slot_owner(in, path) == id)
-		return 0;
-	if (errno != EEXIST)
+	r = claim_take(in->lib, path, id);
+	if (r == -EEXIST)
+		return err_set(e, EAGAIN, VZ_NO_RESOURCES,
+			       "reserve the ids of VE %u: VE %" PRId64 " was faster; try again", id,
+			       claim_owner(in->lib, path));
+	if (r < 0) {
+		errno = -r;
 		return err_sys(e, "reserve the ids of VE %u", id);
-	return err_set(e, EAGAIN, VZ_NO_RESOURCES,
-		       "reserve the ids of VE %u: VE %u was faster; try again", id,
-		       slot_owner(in, path));
+	}
+	return 0;
 }
 
 void reg_ids_drop(const struct inst *in, uint32_t id, uint64_t base)
 {
 	char path[64];
 
-	if (slot_path(in, base, path) && slot_owner(in, path) == id)
-		(void)unlinkat(in->lib, path, 0);
+	if (slot_path(in, base, path))
+		claim_drop(in->lib, path, id);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which VEs exist, under which names and which id ranges. Names are symlinks names/NAME ->
- * ../conf/ID.conf; id ranges are ids/SLOT (links too), naming the number. Both are made
- * exclusively, so nothing here scans all VEs except reg_list.
+ * ../conf/ID.conf; id ranges are claims ids/SLOT (util/claim.h). Both are made exclusively, so
+ * nothing here scans all VEs except reg_list.
  */
 #pragma once
 

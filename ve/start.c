@@ -14,9 +14,9 @@
  *    VE's network namespace
  *    console opened                      ROOT -->  own mount namespace (all locked), pivot
  *                                           <-- ROOTED
- *    guest files, keeper's socket, state
- *    written                               GO -->  capabilities, filter, exec of init
- *    end of file = init runs                <-- ERR(struct err) at any point
+ *    guest files, keeper's socket          GO -->  capabilities, filter, exec of init
+ *    end of file = init runs: state         <-- ERR(struct err) at any point
+ *    written
  *
  * The worker is a child of the command, one per VE. When init runs it executes berth-keeper
  * and so stays init's parent. When a step fails it undoes that step and all before it.
@@ -46,8 +46,8 @@ const struct step start_steps[] = {
 	{ "guest",    up_guest,    NULL },
 	{ "pivot",    up_pivot,    NULL },
 	{ "keeper",   up_keeper,   NULL },
-	{ "state",    up_state,    NULL },
 	{ "go",       up_go,       NULL },
+	{ "state",    up_state,    NULL },              /* killed before this: not started, undone */
 	{ "hook",     up_hook,     NULL },
 };
 /* clang-format on */

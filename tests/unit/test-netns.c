@@ -138,6 +138,7 @@ TEST(damaged_claims)
 	int dir = scratch_open();
 
 	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
+		(void)unlinkat(dir, "10.0.0.5", 0);     /* the claim of the round before */
 		put(dir, "10.0.0.5", damage[i]);
 		CHECK(ipam_owner(dir, &a) == 0);
 		CHECK(ipam_claim(dir, &a, 101, &e) == 0);
