@@ -49,8 +49,8 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 }
 
 @test "berth: an unknown verb is refused with 20 and a near one is suggested" {
-	refused 20 'strat' berth strat 101
-	contains "$stderr" start
+	refused 20 'destry' berth destry 101
+	contains "$stderr" destroy
 }
 
 @test "berth: an unknown option is refused with 20" {
