@@ -75,25 +75,26 @@ int str_word(const char **s, char *dst, size_t size)
 	return 1;
 }
 
+static unsigned smaller(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* d[i][j]: from the first i bytes of a to the first j of b. */
 unsigned str_distance(const char *a, const char *b)
 {
-	unsigned row[32], i, j, n = (unsigned)strnlen(a, 31), m = (unsigned)strnlen(b, 31);
+	unsigned d[32][32], i, j, n = (unsigned)strnlen(a, 31), m = (unsigned)strnlen(b, 31);
 
-	for (j = 0; j <= m; j++)
-		row[j] = j;
-	for (i = 1; i <= n; i++) {
-		unsigned diag = row[0];
-
-		row[0] = i;
-		for (j = 1; j <= m; j++) {
-			unsigned sub = diag + (a[i - 1] != b[j - 1]);
-			unsigned del = row[j] + 1, ins = row[j - 1] + 1;
-
-			diag = row[j];
-			row[j] = sub < del ? sub : del;
-			if (ins < row[j])
-				row[j] = ins;
+	for (i = 0; i <= n; i++)
+		for (j = 0; j <= m; j++) {
+			if (!i || !j) {
+				d[i][j] = i + j;
+				continue;
+			}
+			d[i][j] = smaller(d[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+					  smaller(d[i - 1][j], d[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = smaller(d[i][j], d[i - 2][j - 2] + 1);
 		}
-	}
-	return row[m];
+	return d[n][m];
 }

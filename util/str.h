@@ -28,5 +28,8 @@ bool str_has_control(const char *s);
  */
 int str_word(const char **s, char *dst, size_t size);
 
-/* Edit distance of two short words (at most 31 bytes are compared); for "did you mean". */
+/*
+ * Edit distance of two short words (at most 31 bytes are compared); two neighbours swapped
+ * count one. For "did you mean".
+ */
 unsigned str_distance(const char *a, const char *b);

@@ -69,7 +69,7 @@ TEST(str_word_splits_lists)
 TEST(str_distance)
 {
 	static const struct { const char *a, *b; unsigned d; } rows[] = {
-		{ "start", "start", 0 }, { "strat", "start", 2 }, { "stat", "start", 1 },
+		{ "start", "start", 0 }, { "strat", "start", 1 }, { "stat", "start", 1 },
 		{ "", "abc", 3 }, { "set", "", 3 }, { "kitten", "sitting", 3 },
 	};
 
