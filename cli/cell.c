@@ -35,7 +35,7 @@ void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *
 {
 	char text[4096];
 
-	*ret = (struct cell){ CELL_NONE, 0, NULL };
+	*ret = (struct cell){ .type = CELL_NONE };
 	if (!p || !conf_has(conf, p) || param_format(p, conf, false, text, sizeof(text)) < 0 ||
 	    !*text)
 		return;
@@ -55,10 +55,24 @@ void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *
 	}
 }
 
+void cell_instead(const struct param *p, uint64_t effective, struct cell *cell)
+{
+	char text[32];
+
+	cell->effective = effective;
+	if (is_size(p)) {
+		cell->instead = size_text(effective);
+		return;
+	}
+	(void)str_fmt(text, sizeof(text), "%" PRIu64, effective);
+	cell->instead = xstrdup(effective == U64_UNLIMITED ? "unlimited" : text);
+}
+
 void cell_done(struct cell *cell)
 {
 	free(cell->text);
-	*cell = (struct cell){ CELL_NONE, 0, NULL };
+	free(cell->instead);
+	*cell = (struct cell){ .type = CELL_NONE };
 }
 
 static void list_json(struct json_out *j, const char *text)
@@ -127,6 +141,11 @@ void cell_text(const struct cell *cell, bool first, char *dst, size_t size)
 			n = (int)strcspn(cell->text, " ");
 		(void)snprintf(dst, size, "%.*s", n, cell->text);
 		break;
+	}
+	if (cell->instead) {
+		size_t len = strlen(dst);
+
+		(void)snprintf(dst + len, size - len, "(%s)", cell->instead);
 	}
 	for (p = dst; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)

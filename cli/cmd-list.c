@@ -179,7 +179,7 @@ static int select_rows(struct cli *c, struct list *l, const struct args *a, stru
 static void get_cell(const struct view *v, const struct column *col, char variant,
 		     struct cell *ret)
 {
-	*ret = (struct cell){ CELL_NONE, 0, NULL };
+	*ret = (struct cell){ .type = CELL_NONE };
 	col->get(v, col, variant, ret);
 }
 
@@ -289,6 +289,15 @@ static void print_text(const struct list *l, const struct args *a)
 		print_line(l, l->cells + i * l->n_picks, !a->no_trim);
 }
 
+/* A member of its own, so that the column's keeps its type and meaning. */
+static void effective_json(const struct cell *cell, const char *key, struct json_out *j)
+{
+	char name[100];
+
+	(void)str_fmt(name, sizeof(name), "%s_effective", key);
+	json_ku64(j, name, cell->effective);
+}
+
 static void row_json(const struct list *l, const struct cell *row, struct json_out *j)
 {
 	char key[80];
@@ -310,6 +319,8 @@ static void row_json(const struct list *l, const struct cell *row, struct json_o
 		if (p->grouped)
 			json_key(j, column_member(p->col, p->variant));
 		cell_json(j, &row[i]);
+		if (row[i].instead)
+			effective_json(&row[i], key, j);
 		if (last)
 			json_end(j);
 	}

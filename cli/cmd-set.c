@@ -71,15 +71,16 @@ static const char *outcome_word(enum set_outcome o)
 	return "";
 }
 
-static int report_json(uint32_t id, const struct set_report *rep, struct err *e)
+static int report_json(const struct args *a, const struct set_report *rep, struct err *e)
 {
 	struct json_out *j = json_new(true);
 	unsigned i;
 
 	json_object(j);
-	json_ku64(j, "ctid", id);
+	json_ku64(j, "ctid", a->ids[0]);
 	json_kbool(j, "running", rep->running);
 	json_kbool(j, "saved", rep->saved);
+	json_kbool(j, "dry_run", a->dry_run);
 	json_key(j, "changes");
 	json_array(j);
 	for (i = 0; i < rep->n; i++) {
@@ -212,7 +213,7 @@ static int finish(struct cli *c, const struct args *a, const struct set_report *
 	unsigned n = waiting(c, a, rep);
 
 	if (c->json)
-		return report_json(a->ids[0], rep, e);
+		return report_json(a, rep, e);
 	if (a->dry_run) {
 		dry_run_text(rep);
 		return 0;

@@ -7,7 +7,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
-#include "ve/ve.h"
+#include "ve/apply.h"
 
 /* The one line that panels split at blanks: five fixed words. */
 static void status_line(const struct ve_status *s)
@@ -46,17 +46,17 @@ static int effective_json(struct cli *c, uint32_t id, struct json_out *j, struct
 	json_key(j, "effective");
 	json_object(j);
 	for (i = 0; r >= 0 && i < n_params; i++) {
-		const struct param *p = &params[i];
 		uint64_t v;
-		int got = -1;
 
-		if (p->effective)
-			got = p->effective(ve, p, &v);
-		else if (p->cg.v2.file || p->cg.v1.file)
-			got = cg_get(&c->in.cg, ve->idstr, &p->cg, &v);
-		if (got >= 0)
-			json_known(j, p->json, v);
+		if (param_effective(ve, &params[i], &v) >= 0)
+			json_known(j, params[i].json, v == U64_UNLIMITED ? UINT64_MAX : v);
 	}
+	json_end(j);
+	json_key(j, "differs");
+	json_array(j);
+	for (i = 0; r >= 0 && i < n_params; i++)
+		if (!param_obeyed(ve, &params[i], &(uint64_t){ 0 }))
+			json_str(j, params[i].json);
 	json_end(j);
 	if (r >= 0)
 		ve_close(ve);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/columns.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "cli/xalloc.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "ve/apply.h"
+#include "ve/ptypes.h"
 
 #define PAGE 4096       /* vzctl's page, whatever the machine's */
 
@@ -36,10 +39,34 @@ GETTER(get_none)
 	(void)ret;
 }
 
+/* A VE as the functions of the parameter table want it; nothing is locked or opened. */
+static void view_ve(const struct view *v, struct ve *ret)
+{
+	*ret = (struct ve){ .in = v->in, .id = v->s->id, .conf = v->s->conf,
+			    .state = v->s->state, .lock = -1, .pidfd = -1 };
+	(void)str_fmt(ret->idstr, sizeof(ret->idstr), "%u", v->s->id);
+}
+
+/* The disk has columns of its own, and the cap by CPUS is shown as the limit it is. */
+static bool has_effective(const struct param *p)
+{
+	return p && p->type->number && p->type != &ptype_disk && !str_eq(p->key, "CPUS") &&
+	       (p->effective || p->cg.v1.file || p->cg.v2.file);
+}
+
 GETTER(get_param)
 {
+	const struct param *p = param_by_key(col->key);
+	uint64_t now;
+	struct ve ve;
+
 	UNUSED;
-	cell_param(param_by_key(col->key), &v->s->conf, ret);
+	cell_param(p, &v->s->conf, ret);
+	if (!v->s->running || !has_effective(p))
+		return;
+	view_ve(v, &ve);
+	if (!param_obeyed(&ve, p, &now))
+		cell_instead(p, now, ret);
 }
 
 /* As vzlist: the plain number, never with a suffix. */
@@ -49,6 +76,13 @@ GETTER(get_plain)
 	if (ret->type == CELL_NUM) {
 		free(ret->text);
 		ret->text = NULL;
+	}
+	if (ret->instead && ret->effective != U64_UNLIMITED) {
+		char text[24];
+
+		(void)str_fmt(text, sizeof(text), "%" PRIu64, ret->effective);
+		free(ret->instead);
+		ret->instead = xstrdup(text);
 	}
 }
 
@@ -114,6 +148,18 @@ GETTER(get_ram_used)
 		set_num(ret, v->s->stat.mem_current);
 }
 
+/* As vzlist: of a running VE what is enforced, else what is configured. */
+static bool limit_now(const struct view *v, const struct param *p, uint64_t *ret)
+{
+	struct ve ve;
+
+	if (v->s->running && has_effective(p)) {
+		view_ve(v, &ve);
+		return param_effective(&ve, p, ret) == 0;
+	}
+	return conf_has(&v->s->conf, p) && param_number(p, &v->s->conf, ret);
+}
+
 /* The limit of a beancounter: the parameter behind it, in units of `unit`. */
 static void ubc_limit(const struct view *v, const struct column *col, uint64_t unit,
 		      struct cell *ret)
@@ -122,8 +168,7 @@ static void ubc_limit(const struct view *v, const struct column *col, uint64_t u
 	uint64_t n;
 
 	set_num(ret, U64_UNLIMITED);
-	if (p && conf_has(&v->s->conf, p) && param_number(p, &v->s->conf, &n) &&
-	    n < U64_UNLIMITED)
+	if (p && limit_now(v, p, &n) && n < U64_UNLIMITED)
 		ret->num = n / unit;
 }
 

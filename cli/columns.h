@@ -25,11 +25,14 @@ struct cell {
 	enum cell_type type;
 	uint64_t num;
 	char *text;
+	/* Of a limit of a running VE: what the kernel enforces instead, NULL when it is the same. */
+	char *instead;
+	uint64_t effective;
 };
 
 /* What a getter looks at. */
 struct view {
-	const struct inst *in;
+	struct inst *in;
 	const struct ve_status *s;
 	uint64_t now;           /* seconds since 1970 */
 };
@@ -55,6 +58,8 @@ const char *column_member(const struct column *col, char variant);
 
 /* The value of a parameter, CELL_NONE when it is not set. */
 void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *ret);
+/* Say that a limit is `effective` now, and not what the cell holds. */
+void cell_instead(const struct param *p, uint64_t effective, struct cell *cell);
 void cell_done(struct cell *cell);
 void cell_json(struct json_out *j, const struct cell *cell);
 /* Text into dst[size], cut if need be; of a list only the first word when `first`. */

@@ -6,9 +6,13 @@
 #include "util/str.h"
 #include "ve/guest.h"
 #include "ve/plan.h"
+#include "ve/ptypes.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+
+#define PAGE 4096
 
 /* ---- rows with a knob ---- */
 
@@ -80,6 +84,63 @@ int param_effective(struct ve *ve, const struct param *p, uint64_t *ret)
 	if (!r && *ret == CG_NONE)
 		*ret = U64_UNLIMITED;
 	return r;
+}
+
+/* 0 and "unlimited" are both no limit, where 0 can be said; a row that is not set has none. */
+static uint64_t no_limit_as_zero(const struct param *p, uint64_t v)
+{
+	return v >= U64_UNLIMITED && !has_knob(p) ? 0 : v;
+}
+
+static bool same_in_kernel(const struct ve *ve, const struct param *p, uint64_t a, uint64_t b)
+{
+	const struct cg_file *f = ve->in->cg.on_v2[p->cg.ctl] ? &p->cg.v2 : &p->cg.v1;
+	char ta[64], tb[64];
+
+	a = a >= U64_UNLIMITED ? CG_NONE : a;
+	b = b >= U64_UNLIMITED ? CG_NONE : b;
+	if (p->cg.ctl == CG_MEMORY)
+		return a / PAGE == b / PAGE;
+	return f->codec->enc(a, ta, sizeof(ta)) == 0 && f->codec->enc(b, tb, sizeof(tb)) == 0 &&
+	       str_eq(ta, tb);
+}
+
+bool param_obeyed(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	uint64_t want = 0, have;
+
+	if (!p->type->number || param_effective(ve, p, &have) < 0)
+		return true;
+	if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &want))
+		want = has_knob(p) ? U64_UNLIMITED : 0;
+	want = no_limit_as_zero(p, want);
+	have = no_limit_as_zero(p, have);
+	if (has_knob(p) ? same_in_kernel(ve, p, want, have) : want == have)
+		return true;
+	*ret = have;
+	return false;
+}
+
+/* ---- what is in use ---- */
+
+int used_memory(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	struct err ignored = ERR_INIT;
+	struct cg_stat s;
+	int r = cg_read_stat(&ve->in->cg, ve->idstr, &s, &ignored);
+
+	(void)p;
+	if (r < 0 || s.mem_current == UINT64_MAX)
+		return r < 0 ? r : -ENOENT;
+	*ret = s.mem_current;
+	return 0;
+}
+
+int used_processes(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	*ret = cg_count(&ve->in->cg, ve->idstr);
+	return 0;
 }
 
 /* ---- CPU: the cap is the lower of cpulimit and cpus * 100 ---- */
@@ -161,19 +222,35 @@ int apply_disk(struct ve *ve, const struct param *p, struct err *e)
 	return r < 0 ? r : b->resize(private, root, ve->state.loop, &spec, e);
 }
 
-int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
+static int disk_usage(struct ve *ve, struct disk_usage *ret)
 {
 	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
 	_fd_ int private = -1, root = -1;
 	struct err ignored = ERR_INIT;
-	struct disk_usage u;
 	int r = open_disk(ve, &private, &root, &ignored);
+
+	return r < 0 ? r : b->usage(root, ve->state.loop, ret, &ignored);
+}
+
+int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	struct disk_usage u;
+	int r = disk_usage(ve, &u);
 
 	(void)p;
 	if (!r)
-		r = b->usage(root, ve->state.loop, &u, &ignored);
-	if (!r)
 		*ret = u.size;
+	return r;
+}
+
+int used_disk(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	struct disk_usage u;
+	int r = disk_usage(ve, &u);
+
+	(void)p;
+	if (!r)
+		*ret = u.used;
 	return r;
 }
 

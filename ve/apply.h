@@ -19,6 +19,15 @@ const char *param_lacks(struct ve *ve, const struct param *p);
 /* The kernel's value of a numeric row. 0, or -Exxx when there is none to ask. */
 int param_effective(struct ve *ve, const struct param *p, uint64_t *ret);
 
+/*
+ * True when the running VE obeys its config's value of a numeric row, or when nothing can be
+ * asked; else *ret is what it obeys. Rounding by the kernel's units is no difference.
+ */
+bool param_obeyed(struct ve *ve, const struct param *p, uint64_t *ret);
+
+int used_memory(struct ve *ve, const struct param *p, uint64_t *ret);
+int used_processes(struct ve *ve, const struct param *p, uint64_t *ret);
+int used_disk(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e);
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret);
 const char *lacks_cpu_quota(struct ve *ve, const struct param *p);

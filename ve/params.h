@@ -70,6 +70,9 @@ struct param {
 	int (*apply)(struct ve *ve, const struct param *p, struct err *e);
 	/* The kernel's value now; NULL where the knob tells or nothing can. */
 	int (*effective)(struct ve *ve, const struct param *p, uint64_t *ret);
+	/* What of it is in use; NULL where nothing counts it. */
+	int (*used)(struct ve *ve, const struct param *p, uint64_t *ret);
+	const char *below;                      /* what a limit below that means; NULL: impossible */
 	/* Why this host cannot enforce it, or NULL. */
 	const char *(*lacks)(struct ve *ve, const struct param *p);
 };

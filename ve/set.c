@@ -86,6 +86,47 @@ static void read_old(struct set *s)
 	}
 }
 
+static int check_ip_free(struct set *s, const struct ipaddr *a, struct err *e)
+{
+	char text[IPADDR_STRLEN];
+	int64_t owner = ipam_owner(s->ip_dir, a);
+
+	format_ip_host(a, text);
+	if (owner > 0 && owner != s->ve.id)
+		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by VE %" PRId64, text,
+			       owner);
+	if (owner <= 0 && net_is_host_addr(a))
+		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: is an address of this host",
+			       text);
+	return 0;
+}
+
+/* A limit below what is in use: what becomes of that. Only a dry run asks; others just try. */
+static enum set_outcome judge_use(struct set *s, const struct param *p, char *why, size_t size)
+{
+	uint64_t used, to;
+
+	if (!s->running || !p->used || !param_number(p, &s->to, &to) ||
+	    p->used(&s->ve, p, &used) < 0 || used <= to)
+		return SET_DONE;
+	(void)str_fmt(why, size, "in use: %" PRIu64 "%s%s", used, p->below ? ": " : "",
+		      p->below ? p->below : "");
+	return p->below ? SET_DONE : SET_IMPOSSIBLE;
+}
+
+/* Addresses that somebody has. */
+static enum set_outcome judge_ips(struct set *s, char *why, size_t size)
+{
+	struct err e = ERR_INIT;
+
+	for (unsigned i = 0; i < s->to.ips.n; i++)
+		if (check_ip_free(s, &s->to.ips.a[i], &e) < 0) {
+			(void)str_fmt(why, size, "%.200s", e.msg);
+			return SET_IMPOSSIBLE;
+		}
+	return SET_DONE;
+}
+
 static enum set_outcome judge(struct set *s, const struct param *p, char *why, size_t size)
 {
 	const char *lacks;
@@ -107,7 +148,11 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 		(void)str_fmt(why, size, "takes effect at the next start");
 		return SET_AT_RESTART;
 	}
-	return param_same(p, &s->old, &s->to) ? SET_SAME : SET_DONE;
+	if (param_same(p, &s->old, &s->to))
+		return SET_SAME;
+	if (!(s->flags & SET_DRY_RUN))
+		return SET_DONE;
+	return p->type == &ptype_ips ? judge_ips(s, why, size) : judge_use(s, p, why, size);
 }
 
 static int judge_all(struct set *s, struct err *e)
@@ -128,21 +173,6 @@ static int judge_all(struct set *s, struct err *e)
 			return err_set(e, EOPNOTSUPP, p->exit ? p->exit : VZ_NO_KERNEL_SUPPORT,
 				       "--%s: %s", p->opt, l->why);
 	}
-	return 0;
-}
-
-static int check_ip_free(struct set *s, const struct ipaddr *a, struct err *e)
-{
-	char text[IPADDR_STRLEN];
-	int64_t owner = ipam_owner(s->ip_dir, a);
-
-	format_ip_host(a, text);
-	if (owner > 0 && owner != s->ve.id)
-		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by VE %" PRId64, text,
-			       owner);
-	if (owner <= 0 && net_is_host_addr(a))
-		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: is an address of this host",
-			       text);
 	return 0;
 }
 
@@ -319,13 +349,12 @@ int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned fla
 	if (r < 0)
 		return r;
 	s.ve.patience_ms = c->patience_ms;
-	r = prepare(&s, e);
-	if (!r && !(flags & SET_DRY_RUN)) {
-		r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);
-		if (!r)
-			r = commit(&s, e);
-		cleanup_fd(&s.ip_dir);
-	}
+	r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);
+	if (!r)
+		r = prepare(&s, e);
+	if (!r && !(flags & SET_DRY_RUN))
+		r = commit(&s, e);
+	cleanup_fd(&s.ip_dir);
 	ve_close(&s.ve);
 	if (s.running)
 		adopt_quietly(in, id);
