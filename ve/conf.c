@@ -237,21 +237,28 @@ int conf_save(const struct inst *in, uint32_t id, const struct ve_conf *c, struc
 
 /* ---- plans ---- */
 
+/* The files of contrib/plans, so that they are there without any installation. */
 static const struct { const char *name, *text; } builtin[] = {
-	{ "basic", "PHYSPAGES=\"0:262144\"\nSWAPPAGES=\"0:0\"\nCPUUNITS=\"1000\"\n"
-		   "NUMPROC=\"2048:2048\"\nDISKSPACE=\"4194304:4194304\"\n" },
-	{ "light", "PHYSPAGES=\"0:65536\"\nSWAPPAGES=\"0:0\"\nCPUUNITS=\"1000\"\n"
-		   "NUMPROC=\"1024:1024\"\nDISKSPACE=\"2097152:2097152\"\n" },
+#include "ve/plans.inc"
 };
 
 static int load_builtin(const char *name, struct ve_conf *ret, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(builtin); i++)
+	char names[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(builtin); i++) {
+		int r;
+
 		if (str_eq(builtin[i].name, name))
 			return conf_parse(builtin[i].text, strlen(builtin[i].text), name, ret, e);
+		r = str_fmt(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+			    builtin[i].name);
+		len += r > 0 ? (size_t)r : 0;
+	}
 	return err_set(e, ENOENT, VZ_APPLYCONFIG,
-		       "load plan %s: no conf/ve-%s.conf-sample; built-in ones are basic and light",
-		       name, name);
+		       "load plan %s: no conf/ve-%s.conf-sample; built in are %s", name, name,
+		       names);
 }
 
 int conf_load_sample(const struct inst *in, const char *name, struct ve_conf *ret, struct err *e)

@@ -67,3 +67,22 @@ change() {
 	berth stop 101 --fast
 	equal "$(berth list -H -o ram 101 | tr -d ' ')" 256M
 }
+
+@test "plans: each size is built in, and an administrator's file of the name goes before it" {
+	local plan mib id=101
+	for plan in 256m:256 512m:512 1g:1024 2g:2048 4g:4096 8g:8192 16g:16384; do
+		mib=${plan#*:}
+		new_ve $id --config "vswap-${plan%:*}"
+		equal "$(berth list -a -H -o physpages.l,swappages.l $id | tr -s ' ')" \
+			" $((mib * 256)) $((mib * 512))"
+		equal "$(conf_value $id ORIGIN_SAMPLE)" "vswap-${plan%:*}"
+		((++id))
+	done
+	echo 'PHYSPAGES="0:20480"' >"$ROOT/etc/berth/conf/ve-vswap-1g.conf-sample"
+	new_ve 201 --config vswap-1g
+	equal "$(berth list -a -H -o ram 201 | tr -d ' ')" 80M
+	refused 109 'vswap-256m' berth create 202 --ostemplate mini --config vswap-3g
+	berth set 101 --applyconfig vswap-2g --save
+	equal "$(berth list -a -H -o ram 101 | tr -d ' ')" 2G
+	rm "$ROOT/etc/berth/conf/ve-vswap-1g.conf-sample"
+}
