@@ -4,7 +4,7 @@
 # bats file_tags=root,slow
 
 load helpers/load
-export BATS_TEST_TIMEOUT=120
+export BATS_TEST_TIMEOUT=$((120 * ${BERTH_PATIENCE:-1}))
 
 ids=({101..120})
 

@@ -4,8 +4,9 @@
 
 bats_require_minimum_version 1.5.0
 
-# Seconds for one test; a file with longer ones says so after loading this.
-export BATS_TEST_TIMEOUT=60
+# Seconds for one test; a file with longer ones says so after loading this. Slow machines get more
+# of everything that is waited for: BERTH_PATIENCE times as much.
+export BATS_TEST_TIMEOUT=$((60 * ${BERTH_PATIENCE:-1}))
 
 # A command on the "host": its network and mounts. bats' own descriptors stay out.
 host() {
@@ -45,7 +46,7 @@ lacks() {
 
 # within SECONDS CMD...: until it succeeds.
 within() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000 * ${BERTH_PATIENCE:-1}))
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/./} < end)) || fail "not within the time: $*" || return

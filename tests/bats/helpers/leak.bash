@@ -63,8 +63,10 @@ leak_links() {
 
 # Elements of sets: an empty table of this instance may stay, what it says about a VE may not.
 leak_rules() {
-	host nft -j list ruleset 2>/dev/null |
-		jq -c '.nftables[] | .set? // .map? | select(.elem != null) | [.table, .name, .elem]' || :
+	local all
+	all=$(host nft -j list ruleset 2>/dev/null) || :
+	[[ $all != *'"elem"'* ]] ||
+		jq -c '.nftables[] | .set? // .map? | select(.elem != null) | [.table, .name, .elem]' <<<"$all"
 }
 
 # Whatever names this root in its arguments: keepers, helpers, forgotten commands.
