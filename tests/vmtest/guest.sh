@@ -24,7 +24,10 @@ base_system() {
 	mounts cgroup2 nosuid,nodev,noexec,nsdelegate /sys/fs/cgroup
 	mounts bpf nosuid,nodev,noexec,mode=700 /sys/fs/bpf
 	[[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] || die "no cgroup2 on /sys/fs/cgroup"
-	[[ -e /dev/fd ]] || ln -s /proc/self/fd /dev/fd
+	ln -sfn /proc/self/fd /dev/fd
+	ln -sf fd/0 /dev/stdin
+	ln -sf fd/1 /dev/stdout
+	ln -sf fd/2 /dev/stderr
 	mkdir -p /run/lock /run/netns
 	ip link set lo up
 }
@@ -33,7 +36,7 @@ base_system() {
 # are loaded by the first use of a device node, which every distribution makes at boot.
 modules() {
 	mkdir -p /lib/modules && mount --bind "$VM_MODULES" /lib/modules || die "no modules"
-	kmod static-nodes --format=tmpfiles 2>/dev/null | systemd-tmpfiles --create - || die "no nodes"
+	kmod static-nodes --format=tmpfiles 2>/dev/null | systemd-tmpfiles --create --boot - || die "no nodes"
 	[[ -c /dev/loop-control ]] || die "no /dev/loop-control"
 }
 
@@ -52,8 +55,8 @@ say_where() {
 
 stty raw -echo </dev/ttyS1
 exec >/dev/ttyS1 2>&1 </dev/null
-modules
 base_system
+modules
 scratch
 say_where
 cd "$VM_TOP" || die "no $VM_TOP"
