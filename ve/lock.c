@@ -47,9 +47,12 @@ static void sign(int fd, const char *verb)
 	int n = str_fmt(text, sizeof(text), "%d %s %lld\n", (int)getpid(), verb,
 			(long long)time(NULL));
 
-	/* Only for other people's error messages: a failure changes nothing. */
-	if (n > 0 && ftruncate(fd, 0) == 0)
-		(void)!pwrite(fd, text, (size_t)n, 0);
+	/*
+	 * Only for other people's error messages: a failure changes nothing. Cut last: ext4 writes a
+	 * file that was cut to nothing out to the disk when it is closed (auto_da_alloc, ext4(5)).
+	 */
+	if (n > 0 && pwrite(fd, text, (size_t)n, 0) == n)
+		(void)!ftruncate(fd, n);
 }
 
 int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms, int *ret_fd,
