@@ -51,14 +51,15 @@ static int become_root(const struct spawn_spec *s, struct err *e)
 	return 0;
 }
 
-static int join_cgroups(const struct spawn_spec *s, struct err *e)
+/* The groups first: the root of a cgroup namespace is where its maker is (cgroup_namespaces(7)). */
+static int join(const struct spawn_spec *s, struct err *e)
 {
 	int r = cg_join(&s->tasks);
 
 	if (r < 0)
 		return err_ret(e, r, "join the control groups");
-	if (unshare(CLONE_NEWCGROUP) < 0)
-		return err_sys(e, "unshare the cgroup namespace");
+	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC) < 0)
+		return err_sys(e, "make the namespaces");
 	return 0;
 }
 
@@ -159,7 +160,7 @@ void child_main(const struct spawn_spec *s, int sock)
 	if (!r)
 		r = become_root(s, &e);
 	if (!r)
-		r = join_cgroups(s, &e);
+		r = join(s, &e);
 	if (!r)
 		r = sync_send(sock, SYNC_JOINED, NULL, 0);
 	if (!r)

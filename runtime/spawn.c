@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-/* Not CLONE_NEWNS: init shares the worker's mount namespace until its root is built there. Not
- * CLONE_NEWCGROUP: its root would be the cgroup of the parent, so the child unshares it itself. */
-#define INIT_NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
+/* Only what must be there at birth; the child makes the others while we mount. Not CLONE_NEWNS:
+ * init shares the worker's mount namespace until its root is built there. */
+#define INIT_NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID)
 
 static void reap(pid_t pid)
 {
@@ -60,8 +60,6 @@ int spawn_init(const struct spawn_spec *s, struct spawn *ret, struct err *e)
 	r = idmap_write(p.pid, s->base, e);
 	if (!r && sync_send(p.sock, SYNC_MAPPED, NULL, 0) < 0)
 		r = err_sys(e, "talk to init");
-	if (!r)
-		r = sync_expect(p.sock, SYNC_JOINED, NULL, 0, e);
 	if (r < 0) {
 		reap(p.pid);
 		spawn_done(&p);
@@ -69,6 +67,13 @@ int spawn_init(const struct spawn_spec *s, struct spawn *ret, struct err *e)
 	}
 	*ret = p;
 	return 0;
+}
+
+int spawn_joined(struct spawn *p, struct err *e)
+{
+	int r = sync_expect(p->sock, SYNC_JOINED, NULL, 0, e);
+
+	return r < 0 ? err_exit(e, VZ_ENV_CREATE) : 0;
 }
 
 int spawn_root(struct spawn *p, int root, int console, struct err *e)

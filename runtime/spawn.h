@@ -2,7 +2,8 @@
 /*
  * The host's half of bringing an init to life; runtime/child.c is the other. The calls are made
  * in this order by ve/start.c, see the picture there:
- *   spawn_init -> (build root, mounts, link) -> spawn_root -> (guest files, state) -> spawn_go
+ *   spawn_init -> (overlay) -> spawn_joined -> (mounts, link) -> spawn_root ->
+ *   (guest files, state) -> spawn_go
  */
 #pragma once
 
@@ -30,8 +31,10 @@ struct spawn {
 };
 #define SPAWN_INIT { 0, -1, -1 }
 
-/* Clone init with every namespace but mount, map its ids, and wait until it has joined. */
+/* Clone init into its user and pid namespaces, map its ids, and let it make the others. */
 MUST_CHECK int spawn_init(const struct spawn_spec *s, struct spawn *ret, struct err *e);
+/* Wait until it has every namespace but mount, and is in its cgroups. */
+MUST_CHECK int spawn_joined(struct spawn *p, struct err *e);
 /* Hand over the built root and the console; init pivots into it. */
 MUST_CHECK int spawn_root(struct spawn *p, int root, int console, struct err *e);
 /* Let it execute init; returns when exec has succeeded. */

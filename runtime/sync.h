@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 enum sync_msg {
-	/* host: your ids are mapped. Child: becomes root inside, joins its control groups, takes a
-	 * cgroup namespace rooted there. */
+	/* host: your ids are mapped. Child: becomes root inside, joins its control groups, makes
+	 * its other namespaces. Host meanwhile: mounts the root of the VE. */
 	SYNC_MAPPED = 1,
-	/* child: all my namespaces but mount exist. Host: builds the root and its mounts in the
+	/* child: all my namespaces but mount exist. Host: makes the mounts below the root in the
 	 * mount namespace that both still share, and the link in my network namespace. */
 	SYNC_JOINED,
 	/* host: the root is built; fds: its directory, the console. Child: takes a mount namespace

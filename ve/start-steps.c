@@ -302,12 +302,14 @@ int up_root(void *ctx, struct err *e)
 		return r;
 	r = rootfs_attach(&o, s->plan.stage, &s->root, e);
 	(void)close(o.userns);
-	if (!r)
-		r = build_mounts(s, e);
 	if (r < 0)
 		return err_exit(e, VZ_MOUNT);
-	cleanup_fd(&s->template);
-	disk_done(&s->disk);
+	r = spawn_joined(&s->init, e);
+	if (r < 0)
+		return r;
+	r = build_mounts(s, e);
+	if (r < 0)
+		return err_exit(e, VZ_MOUNT);
 	inst_say(s->ve->in, "Container is mounted");
 	return 0;
 }

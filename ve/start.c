@@ -7,11 +7,12 @@
  *    template and disk mounted, detached
  *    cgroups made, limits set
  *    private mount namespace; clone3        -->  waits
- *    id maps written                   MAPPED -->  root of the VE, in its cgroups
+ *    id maps written                   MAPPED -->  root of the VE, in its cgroups,
+ *    overlay mounted                               its own namespaces made
  *                                           <-- JOINED
- *    root, /proc /sys /dev, masks built in the
- *    shared mount namespace; link made in the
- *    VE's network namespace
+ *    /proc /sys /dev, masks built in the shared
+ *    mount namespace; link made in the VE's
+ *    network namespace
  *    console opened                      ROOT -->  own mount namespace (all locked), pivot
  *                                           <-- ROOTED
  *    guest files, keeper's socket          GO -->  capabilities, filter, exec of init
@@ -53,6 +54,10 @@ const struct step start_steps[] = {
 /* clang-format on */
 const size_t n_start_steps = ARRAY_SIZE(start_steps);
 
+/*
+ * The last to close a mount that is attached nowhere waits for a grace period of RCU: a start
+ * closes those of template and disk only when it has reported, and holds them longer than init.
+ */
 static void start_done(struct start *s)
 {
 	cleanup_fd(&s->template);
@@ -93,10 +98,11 @@ static int worker(void *arg, int report, struct err *e)
 
 	(void)str_fmt(what, sizeof(what), "start %u", s->ve->id);
 	r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
+	if (!r)
+		worker_report(report, NULL);
 	start_done(s);
 	if (r < 0)
 		return r;
-	worker_report(report, NULL);
 	return become_keeper(s, e);
 }
 
