@@ -17,6 +17,7 @@
 #include <sys/pidfd.h>
 
 #define KEEPER_END_MS 2000
+#define ASK_AGAIN_MS 2000
 
 /* How each kind of init is told to power off: a signal, or a command inside. */
 static const struct {
@@ -39,24 +40,41 @@ static void thaw(struct ve *ve)
 		err_clear(&ignored);            /* no node, no freezer: nothing is frozen */
 }
 
-static void ask(struct ve *ve)
+/* True when init is gone within the time. */
+static bool ask_by_script(struct ve *ve, const char *script, int timeout_ms)
 {
 	struct err e = ERR_INIT;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(ways); i++)
-		if (str_eq(ways[i].init, ve->state.init))
-			break;
-	if (i < ARRAY_SIZE(ways) && ways[i].script) {
-		if (exec_script(ve, ways[i].script, &e) < 0)
-			log_debug(&ve->in->log, "%s", e.msg);
-		return;
+	if (exec_script(ve, script, &e) < 0)
+		log_debug(&ve->in->log, "%s", e.msg);
+	return proc_wait_gone(ve->pidfd, timeout_ms) == 0;
+}
+
+/*
+ * An init has no default actions: what comes before it has set up its signals is lost, and
+ * nothing tells (pid_namespaces(7)). So it is asked again.
+ */
+static bool ask_by_signal(struct ve *ve, int sig, int timeout_ms)
+{
+	for (int left = timeout_ms; left > 0; left -= ASK_AGAIN_MS) {
+		(void)pidfd_send_signal(ve->pidfd, sig, NULL, 0);
+		if (proc_wait_gone(ve->pidfd, left < ASK_AGAIN_MS ? left : ASK_AGAIN_MS) == 0)
+			return true;
 	}
-	if (i < ARRAY_SIZE(ways))
-		(void)pidfd_send_signal(ve->pidfd, ways[i].rt_signal ? SIGRTMIN + ways[i].rt_signal
-								     : ways[i].signal, NULL, 0);
-	else
-		(void)pidfd_send_signal(ve->pidfd, SIGTERM, NULL, 0);
+	return false;
+}
+
+static bool ask(struct ve *ve, int timeout_ms)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!str_eq(ways[i].init, ve->state.init))
+			continue;
+		if (ways[i].script)
+			return ask_by_script(ve, ways[i].script, timeout_ms);
+		return ask_by_signal(ve, ways[i].rt_signal ? SIGRTMIN + ways[i].rt_signal
+							   : ways[i].signal, timeout_ms);
+	}
+	return ask_by_signal(ve, SIGTERM, timeout_ms);
 }
 
 /*
@@ -89,8 +107,7 @@ static void orderly(struct ve *ve, const struct stop_opts *o)
 	inst_say(ve->in, "Stopping container ...");
 	if (hook_run(ve, HOOK_STOP, &e) < 0)
 		log_warn(&ve->in->log, "%s (ignored)", e.msg);
-	ask(ve);
-	if (proc_wait_gone(ve->pidfd, (int)s * 1000) < 0)
+	if (!ask(ve, (int)s * 1000))
 		log_debug(&ve->in->log, "stop %u: init is still there after %d s", ve->id, (int)s);
 }
 
