@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The config file's grammar is the part of sh that vzctl's files use: KEY="value", KEY=value,
- * comments and blank lines. The value runs from the first quote to the last quote of the line.
- * Anything else is a broken file, refused with its line number: guessing would lose settings.
+ * comments and blank lines. The value runs from the first quote to the last quote of the line;
+ * what sh would take for its own in double quotes stands behind a backslash, because mount
+ * scripts and panels source these files. Anything else is a broken file, refused with its line
+ * number: guessing would lose settings.
  */
 #include "ve/conf.h"
 #include "util/cleanup.h"
@@ -22,8 +24,24 @@ static bool is_blank(const char *s, size_t n)
 	return n == 0 || s[0] == '#' || strspn(s, " \t\r") >= n;
 }
 
+#define SH_SPECIAL "\"\\$`"     /* within double quotes (sh(1), Quoting) */
+
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s == '\\' && s[1] && strchr(SH_SPECIAL, s[1]))
+			s++;
+		*to++ = *s;
+	}
+	*to = '\0';
+}
+
 static int copy_value(struct conf_line *l, const char *v, size_t n)
 {
+	bool twofold = n && *v == '"';
+
 	while (n && (v[n - 1] == ' ' || v[n - 1] == '\t' || v[n - 1] == '\r'))
 		n--;
 	if (n && (*v == '"' || *v == '\'')) {
@@ -36,6 +54,8 @@ static int copy_value(struct conf_line *l, const char *v, size_t n)
 		return -EINVAL;
 	memcpy(l->value, v, n);
 	l->value[n] = '\0';
+	if (twofold)
+		unescape(l->value);
 	return 0;
 }
 
@@ -182,7 +202,11 @@ static void put_row(struct out *o, const struct param *p, const struct ve_conf *
 	}
 	put(o, p->key, strlen(p->key));
 	put(o, "=\"", 2);
-	put(o, value, strlen(value));
+	for (const char *s = value; *s; s++) {
+		if (strchr(SH_SPECIAL, *s))
+			put(o, "\\", 1);
+		put(o, s, 1);
+	}
 	put(o, "\"\n", 2);
 }
 

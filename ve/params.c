@@ -149,7 +149,7 @@ const struct param params[] = {
 	  .help = "resolvers inside, or inherit", .type = &ptype_addrs,
 	  .flags = P_LIVE | BOTH, TEXT(nameserver), .exit = VZ_BAD_DNS, .apply = apply_guest },
 	{ .key = "SEARCHDOMAIN", .opt = "searchdomain", .json = "searchdomain", .arg = "DOMAIN",
-	  .help = "search list of the resolver", .type = &ptype_text, .flags = P_LIVE | BOTH,
+	  .help = "search list of the resolver", .type = &ptype_domains, .flags = P_LIVE | BOTH,
 	  TEXT(searchdomain), .exit = VZ_BAD_SEARCH, .apply = apply_guest },
 	{ .key = "SKIP_GUEST_CONFIG", .opt = "skip-guest-config", .json = "skip_guest_config",
 	  .arg = "yes|no", .help = "write no file inside: the tenant does", .type = &ptype_bool,

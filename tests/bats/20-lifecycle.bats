@@ -371,18 +371,19 @@ verb_matrix() {
 	sh -n "$(conf_of 101)"
 }
 
-@test "set: a value never becomes shell" {
+@test "set: a value never becomes shell, and comes back as it was" {
 	new_ve 101
-	local text before
-	before=$(<"$(conf_of 101)")
+	local text
 	# shellcheck disable=SC1003
-	for text in 'a $(touch pwned)' '`touch pwned`' 'x"; touch pwned; "' 'a\b' $'two\nLINES="1"'; do
-		run --separate-stderr berth set 101 --description "$text" --save
+	for text in 'a $(touch pwned)' '`touch pwned`' 'x"; touch pwned; "' 'a\b' '{"plan": "gold"}'; do
+		berth set 101 --description "$text" --save
 		(cd "$BATS_TEST_TMPDIR" && sh "$(conf_of 101)" && [[ ! -e pwned ]])
-		[[ $status -eq 0 ]] || equal "$(<"$(conf_of 101)")" "$before" config
+		equal "$(conf_value 101 DESCRIPTION)" "$text"
+		equal "$(berth list -a -H -o description 101)" "$text"
 	done
+	refused 21 description berth set 101 --description $'two\nLINES="1"' --save
+	equal "$(conf_value 101 DESCRIPTION)" '{"plan": "gold"}'
 }
-
 @test "create: options of set take effect at creation" {
 	berth create 101 --ostemplate mini --ram 300M --cpulimit 25 --hostname x.example \
 		--ipadd 10.9.0.7 --onboot yes --name web >/dev/null

@@ -80,3 +80,23 @@ TEST(an_empty_file_becomes_a_config)
 	CHECK_STR(text, "");
 	free(text);
 }
+
+TEST(what_sh_would_take_for_its_own_is_escaped_and_read_back)
+{
+	static const char *const texts[] = {
+		"{\"plan\": \"gold\"}", "$(touch pwned)", "`touch pwned`", "a\\b", "\\", "it's", "\"", "",
+	};
+	const struct param *p = param_by_key("DESCRIPTION");
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct ve_conf c = { 0 }, back = { 0 };
+		struct err e = ERR_INIT;
+		char *text = NULL;
+
+		CHECK(param_parse(p, texts[i], false, &c, &e) == 0);
+		CHECK(conf_format("", &c, &text, &e) == 0);
+		CHECK(parse(text, &back, &e) == 0);
+		CHECK_STR(back.description, texts[i]);
+		free(text);
+	}
+}
