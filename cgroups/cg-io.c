@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rates on one block device. One value stands for reads and for writes, each on its own.
+ * Rates on one block device, of reading and of writing.
  *
  * v2: one line of io.max per device; the kernel merges, keys that are not named stay.
  *
@@ -100,25 +100,31 @@ static int read_v1(const struct cg_node *n, const struct rate *k, dev_t dev, uin
 	return r < 0 ? r : 0;
 }
 
-static int write_v2(const struct cg_node *n, const struct rate *k, dev_t dev, uint64_t value)
+static int write_v2(const struct cg_node *n, const struct rate *k, dev_t dev,
+		    const uint64_t value[2])
 {
-	char one[32], text[128];
+	char read[32], write[32], text[128];
 
-	if (cg_codec_max.enc(value, one, sizeof(one)) < 0 ||
-	    str_fmt(text, sizeof(text), "%u:%u %s=%s %s=%s", major(dev), minor(dev), k->v2[0], one,
-		    k->v2[1], one) < 0)
+	if (cg_codec_max.enc(value[0], read, sizeof(read)) < 0 ||
+	    cg_codec_max.enc(value[1], write, sizeof(write)) < 0 ||
+	    str_fmt(text, sizeof(text), "%u:%u %s=%s %s=%s", major(dev), minor(dev), k->v2[0],
+		    read, k->v2[1], write) < 0)
 		return -ERANGE;
 	return cg_node_write(n, "io.max", text);
 }
 
-static int write_v1(const struct cg_node *n, const struct rate *k, dev_t dev, uint64_t value)
+static int write_v1(const struct cg_node *n, const struct rate *k, dev_t dev,
+		    const uint64_t value[2])
 {
 	char text[64];
-	int r = str_fmt(text, sizeof(text), "%u:%u %" PRIu64, major(dev), minor(dev),
-			value == CG_NONE ? 0 : value);
+	int r = 0;
 
-	for (unsigned i = 0; r >= 0 && i < 2; i++)
-		r = cg_node_write(n, k->v1[i], text);
+	for (unsigned i = 0; r >= 0 && i < 2; i++) {
+		r = str_fmt(text, sizeof(text), "%u:%u %" PRIu64, major(dev), minor(dev),
+			    value[i] == CG_NONE ? 0 : value[i]);
+		if (r >= 0)
+			r = cg_node_write(n, k->v1[i], text);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -129,7 +135,7 @@ static int read_rates(const struct cg_host *h, const struct cg_node *n, const st
 }
 
 static int write_rates(const struct cg_host *h, const struct cg_node *n, const struct rate *k,
-		       dev_t dev, uint64_t value)
+		       dev_t dev, const uint64_t value[2])
 {
 	struct cg_node root = { h->v1[CG_IO], "." };
 	int r;
@@ -140,55 +146,58 @@ static int write_rates(const struct cg_host *h, const struct cg_node *n, const s
 	return r < 0 ? r : write_v1(&root, k, dev, value);
 }
 
-int cg_set_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what, uint64_t value,
-	      struct err *e)
+static int in_range(const struct rate *k, const uint64_t asked[2], uint64_t ret[2])
 {
-	const struct rate *k = &rates[what];
-	uint64_t old[2] = { 0, 0 }, now[2] = { 0, 0 };
+	for (unsigned i = 0; i < 2; i++) {
+		ret[i] = asked[i] >= U64_UNLIMITED ? CG_NONE : asked[i];
+		if (ret[i] != CG_NONE && (ret[i] == 0 || ret[i] > k->max))
+			return -ERANGE;
+	}
+	return 0;
+}
+
+int cg_set_io(const struct cg_host *h, const char *id, const struct cg_rate *rate, struct err *e)
+{
+	const struct rate *k = &rates[rate->what];
+	uint64_t old[2] = { 0, 0 }, now[2] = { 0, 0 }, value[2];
 	struct cg_node n;
 	int r = cg_node(h, CG_IO, id, &n);
 
-	if (value >= U64_UNLIMITED)
-		value = CG_NONE;
-	else if (r == 0 && (value == 0 || value > k->max))
-		r = -ERANGE;
 	if (r == 0)
-		r = read_rates(h, &n, k, dev, old);
+		r = in_range(k, rate->value, value);
+	if (r == 0)
+		r = read_rates(h, &n, k, rate->dev, old);
 	if (r < 0)
 		goto fail;
-	r = write_rates(h, &n, k, dev, value);
+	r = write_rates(h, &n, k, rate->dev, value);
 	if (r == 0)
-		r = read_rates(h, &n, k, dev, now);
-	if (r == 0 && (now[0] != value || now[1] != value))
+		r = read_rates(h, &n, k, rate->dev, now);
+	if (r == 0 && (now[0] != value[0] || now[1] != value[1]))
 		r = -EIO;
 	if (r == 0)
 		return 0;
-	(void)write_rates(h, &n, k, dev, old[0]);
+	(void)write_rates(h, &n, k, rate->dev, old);
 fail:
 	return cg_fail(e, CG_IO, r, "set %s of VE %s on device %u:%u",
-		       what == CG_IO_BPS ? "I/O rate" : "I/O operations", id, major(dev),
-		       minor(dev));
+		       rate->what == CG_IO_BPS ? "I/O rate" : "I/O operations", id,
+		       major(rate->dev), minor(rate->dev));
 }
 
-int cg_get_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what, uint64_t *ret)
+int cg_get_io(const struct cg_host *h, const char *id, struct cg_rate *rate)
 {
-	uint64_t now[2];
 	struct cg_node n;
 	int r = cg_node(h, CG_IO, id, &n);
 
-	if (r == 0)
-		r = read_rates(h, &n, &rates[what], dev, now);
-	if (r == 0)
-		*ret = now[0] < now[1] ? now[0] : now[1];
-	return r;
+	return r < 0 ? r : read_rates(h, &n, &rates[rate->what], rate->dev, rate->value);
 }
 
 void cg_forget_io(const struct cg_host *h, dev_t dev)
 {
+	static const uint64_t none[2] = { CG_NONE, CG_NONE };
 	struct cg_node root = { h->v1[CG_IO], "." };
 
 	if (h->v1[CG_IO] < 0)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++)
-		(void)write_v1(&root, &rates[i], dev, CG_NONE);
+		(void)write_v1(&root, &rates[i], dev, none);
 }

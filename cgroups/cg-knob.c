@@ -157,6 +157,25 @@ static int cfs_quota_dec(const char *text, uint64_t *ret)
 	return 0;
 }
 
+static int burst_enc(uint64_t value, char *dst, size_t size)
+{
+	uint64_t usec = 0;
+
+	if (value && value != CG_NONE && quota_of(value, &usec) < 0)
+		return -ERANGE;
+	return put_number(dst, size, usec);
+}
+
+static int burst_dec(const char *text, uint64_t *ret)
+{
+	uint64_t usec;
+
+	if (whole_number(text, &usec) < 0 || usec > UINT64_MAX / 200)
+		return -EINVAL;
+	*ret = (usec * 200 / PERIOD_US + 1) / 2;
+	return 0;
+}
+
 static uint64_t clamp(uint64_t v, uint64_t low, uint64_t high)
 {
 	return v < low ? low : v > high ? high : v;
@@ -270,6 +289,7 @@ static int bfq_weight_dec(const char *text, uint64_t *ret)
 const struct cg_codec cg_codec_max = { max_enc, max_dec };
 const struct cg_codec cg_codec_v1_bytes = { v1_bytes_enc, v1_bytes_dec };
 const struct cg_codec cg_codec_v1_count = { max_enc, max_dec };
+const struct cg_codec cg_codec_burst = { burst_enc, burst_dec };
 const struct cg_codec cg_codec_cpu_max = { cpu_max_enc, cpu_max_dec };
 const struct cg_codec cg_codec_cfs_quota = { cfs_quota_enc, cfs_quota_dec };
 const struct cg_codec cg_codec_weight = { weight_enc, weight_dec };

@@ -21,6 +21,7 @@ extern const struct cg_codec cg_codec_v1_bytes;         /* "-1" or bytes; reads 
 extern const struct cg_codec cg_codec_v1_count;         /* pids.max of v1: "max" or a number */
 extern const struct cg_codec cg_codec_cpu_max;          /* percent of one CPU <-> "50000 100000" */
 extern const struct cg_codec cg_codec_cfs_quota;        /* percent <-> cpu.cfs_quota_us, period 100000 */
+extern const struct cg_codec cg_codec_burst;            /* percent <-> microseconds per period; none is 0 */
 extern const struct cg_codec cg_codec_weight;           /* cpuunits 8..500000 (1000) <-> cpu.weight 1..10000 (100) */
 extern const struct cg_codec cg_codec_shares;           /* cpuunits <-> cpu.shares 2..262144 (1024) */
 extern const struct cg_codec cg_codec_io_weight;        /* ioprio 0..7 (4) <-> "default 100" */

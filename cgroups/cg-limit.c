@@ -167,7 +167,7 @@ static int put_list(const struct cg_host *h, const struct cg_node *n, const stru
 	char text[4096];
 	int r;
 
-	if (!list || !*list) {
+	if (!*list) {
 		r = whole_list(h, f, text, sizeof(text));
 		return r < 0 ? r : cg_node_write(n, f->file, text);
 	}
@@ -187,9 +187,9 @@ static int put_list_or_restore(const struct cg_host *h, const struct cg_node *n,
 			       const struct cpuset_file *f, const char *list)
 {
 	char old[4096];
-	int r = cg_node_read(n, f->file, old, sizeof(old));
+	int r = list ? cg_node_read(n, f->file, old, sizeof(old)) : 0;
 
-	if (r < 0)
+	if (r < 0 || !list)
 		return r;
 	r = put_list(h, n, f, list);
 	if (r < 0)

@@ -109,16 +109,22 @@ int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uin
 /* Why the limit cannot be enforced on this host, or NULL when it can. */
 const char *cg_lacks(const struct cg_host *h, const struct cg_knob *k);
 
-/* cpuset: a list such as "0-3,7"; NULL or "" is every CPU (or node) of the host. */
+/* cpuset: lists such as "0-3,7"; "" is every CPU (or node) of the host, NULL leaves as it is. */
 MUST_CHECK int cg_set_cpus(const struct cg_host *h, const char *id, const char *cpus,
 			   const char *mems, struct err *e);
 int cg_get_cpus(const struct cg_host *h, const char *id, char *ret, size_t size);
 
-/* Rates on one block device, reads and writes together each; CG_NONE lifts. */
+/* Rates on one block device, of reading and of writing; CG_NONE lifts. */
 enum cg_io { CG_IO_BPS, CG_IO_IOPS };
-MUST_CHECK int cg_set_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what,
-			 uint64_t value, struct err *e);
-int cg_get_io(const struct cg_host *h, const char *id, dev_t dev, enum cg_io what, uint64_t *ret);
+struct cg_rate {
+	dev_t dev;
+	enum cg_io what;
+	uint64_t value[2];              /* reading, writing */
+};
+MUST_CHECK int cg_set_io(const struct cg_host *h, const char *id, const struct cg_rate *rate,
+			 struct err *e);
+/* dev and what are given, the values are filled in. */
+int cg_get_io(const struct cg_host *h, const char *id, struct cg_rate *rate);
 /* Forget the throttles that cg_set_io left in the root group for dev (v1); at detach. */
 void cg_forget_io(const struct cg_host *h, dev_t dev);
 

@@ -47,10 +47,10 @@ static void view_ve(const struct view *v, struct ve *ret)
 	(void)str_fmt(ret->idstr, sizeof(ret->idstr), "%u", v->s->id);
 }
 
-/* The disk has columns of its own, and the cap by CPUS is shown as the limit it is. */
+/* The disk has columns of its own. */
 static bool has_effective(const struct param *p)
 {
-	return p && p->type->number && p->type != &ptype_disk && !str_eq(p->key, "CPUS") &&
+	return p && p->type->number && p->type != &ptype_disk &&
 	       (p->effective || p->cg.v1.file || p->cg.v2.file);
 }
 
@@ -288,7 +288,7 @@ static const struct column table[] = {
 	{ "cpuunits", NULL, "CPUUNI", 7, 0, NULL, "CPUUNITS", get_plain },
 	{ "cpus", NULL, "CPUS", 5, 0, NULL, "CPUS", get_plain },
 	{ "cpumask", NULL, "CPUMASK", -10, 0, NULL, "CPUMASK", get_param },
-	{ "nodemask", NULL, "NODEMASK", -10, 0, NULL, NULL, get_none },
+	{ "nodemask", NULL, "NODEMASK", -10, 0, NULL, "NODEMASK", get_param },
 	{ "ioprio", NULL, "IOP", 3, 0, NULL, "IOPRIO", get_plain },
 	{ "iolimit", NULL, "IOLIMIT", 11, 0, NULL, "IOLIMIT", get_plain },
 	{ "iopslimit", NULL, "IOPSLIMIT", 9, 0, NULL, "IOPSLIMIT", get_plain },

@@ -142,11 +142,13 @@ static bool adds_up(const struct param *p)
 }
 
 /* The value alone is parsed first, so that an error names what was given just now. */
-static int set_param(struct args *a, const struct param *p, const char *value, struct err *e)
+static int set_param(struct args *a, const struct spelling *sp, const char *value, struct err *e)
 {
+	const struct param *p = sp->param;
+	bool as_file = p->flags & P_ALIAS_FILE && sp->name == p->alias;
 	struct ve_conf *one = xcalloc(1, sizeof(*one));
 	char old[4096], text[8192];
-	int r = param_parse(p, value, false, one, e);
+	int r = param_parse(p, value, as_file, one, e);
 
 	if (r >= 0 && adds_up(p) && conf_has(&a->change.to, p)) {
 		r = param_format(p, &a->change.to, false, old, sizeof(old));
@@ -261,7 +263,7 @@ static int parse_long(struct scan *s)
 	if (sp.opt)
 		return parse_opt(s, sp.opt, value);
 	r = next_value(s, &value);
-	return r < 0 ? r : set_param(s->a, sp.param, value, s->e);
+	return r < 0 ? r : set_param(s->a, &sp, value, s->e);
 }
 
 static const struct opt *find_letter(const struct command *cmd, char letter)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define PAGE 4096
@@ -52,12 +53,9 @@ int apply_limits(struct ve *ve, struct err *e)
 {
 	for (size_t i = 0; i < n_params; i++) {
 		const struct param *p = &params[i];
-		bool limit = has_knob(p) || p->apply == apply_cpu_quota ||
-			     p->apply == apply_cpumask || p->apply == apply_iolimit ||
-			     p->apply == apply_iopslimit;
 		int r;
 
-		if (!limit || !conf_has(&ve->conf, p))
+		if ((!has_knob(p) && !(p->flags & P_LIMIT)) || !conf_has(&ve->conf, p))
 			continue;
 		r = param_apply(ve, p, e);
 		if (r < 0)
@@ -111,7 +109,9 @@ bool param_obeyed(struct ve *ve, const struct param *p, uint64_t *ret)
 
 	if (!p->type->number || param_effective(ve, p, &have) < 0)
 		return true;
-	if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &want))
+	if (p->wanted)
+		want = p->wanted(ve);
+	else if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &want))
 		want = has_knob(p) ? U64_UNLIMITED : 0;
 	want = no_limit_as_zero(p, want);
 	have = no_limit_as_zero(p, have);
@@ -150,14 +150,53 @@ static const struct cg_knob quota = {
 	NULL, NULL,
 };
 
+static const struct cg_knob burst = {
+	CG_CPU, { "cpu.max.burst", &cg_codec_burst }, { "cpu.cfs_burst_us", &cg_codec_burst },
+	NULL, NULL,
+};
+
+static int put_cpu(struct ve *ve, const struct cg_knob *k, uint64_t value, struct err *e)
+{
+	return cg_set(&ve->in->cg, ve->idstr, &(struct cg_ask){ k, value, 0 }, e);
+}
+
+uint64_t wanted_cpu_quota(const struct ve *ve)
+{
+	uint64_t limit = ve->conf.cpulimit, cap = ve->conf.cpus * 100;
+
+	return limit && (!cap || limit < cap) ? limit : cap;
+}
+
+/* The kernel refuses a burst above the quota, so the one that is lowered goes first. */
 int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
 {
-	uint64_t cap = ve->conf.cpus * 100;
+	uint64_t cap = wanted_cpu_quota(ve), more = ve->conf.cpuburst, now = 0;
+	int r = 0;
 
 	(void)p;
-	if (ve->conf.cpulimit && (!cap || ve->conf.cpulimit < cap))
-		cap = ve->conf.cpulimit;
-	return cg_set(&ve->in->cg, ve->idstr, &(struct cg_ask){ &quota, cap ? cap : CG_NONE, 0 }, e);
+	if (cap && more > cap)
+		return err_set(e, EINVAL, VZ_SET_CPU,
+			       "a burst of %" PRIu64 " is above the limit of %" PRIu64, more, cap);
+	(void)cg_get(&ve->in->cg, ve->idstr, &burst, &now);
+	if (more < now)
+		r = put_cpu(ve, &burst, more, e);
+	if (!r)
+		r = put_cpu(ve, &quota, cap ? cap : CG_NONE, e);
+	if (!r && more > now)
+		r = put_cpu(ve, &burst, more, e);
+	return r;
+}
+
+int effective_cpu_burst(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return cg_get(&ve->in->cg, ve->idstr, &burst, ret);
+}
+
+const char *lacks_cpu_burst(struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return cg_lacks(&ve->in->cg, &burst);
 }
 
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret)
@@ -165,11 +204,10 @@ int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret)
 	uint64_t v;
 	int r = cg_get(&ve->in->cg, ve->idstr, &quota, &v);
 
+	(void)p;
 	if (r < 0)
 		return r;
-	if (v == CG_NONE)
-		v = 0;
-	*ret = str_eq(p->opt, "cpus") ? v / 100 : v;
+	*ret = v == CG_NONE ? 0 : v;
 	return 0;
 }
 
@@ -179,11 +217,19 @@ const char *lacks_cpu_quota(struct ve *ve, const struct param *p)
 	return cg_lacks(&ve->in->cg, &quota);
 }
 
+static const char *list_or_all(const struct ve *ve, const struct param *p, const char *list)
+{
+	return conf_has(&ve->conf, p) && !str_eq(list, "all") ? list : "";
+}
+
 int apply_cpumask(struct ve *ve, const struct param *p, struct err *e)
 {
-	const char *mask = conf_has(&ve->conf, p) ? ve->conf.cpumask : "";
+	return cg_set_cpus(&ve->in->cg, ve->idstr, list_or_all(ve, p, ve->conf.cpumask), NULL, e);
+}
 
-	return cg_set_cpus(&ve->in->cg, ve->idstr, str_eq(mask, "all") ? "" : mask, "", e);
+int apply_nodemask(struct ve *ve, const struct param *p, struct err *e)
+{
+	return cg_set_cpus(&ve->in->cg, ve->idstr, NULL, list_or_all(ve, p, ve->conf.nodemask), e);
 }
 
 const char *lacks_cpuset(struct ve *ve, const struct param *p)
@@ -252,44 +298,6 @@ int used_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 	if (!r)
 		*ret = u.used;
 	return r;
-}
-
-static int apply_io(struct ve *ve, enum cg_io what, uint64_t value, struct err *e)
-{
-	return cg_set_io(&ve->in->cg, ve->idstr, (dev_t)ve->state.disk_dev, what,
-			 value ? value : CG_NONE, e);
-}
-
-static int effective_io(struct ve *ve, enum cg_io what, uint64_t *ret)
-{
-	uint64_t v;
-	int r = cg_get_io(&ve->in->cg, ve->idstr, (dev_t)ve->state.disk_dev, what, &v);
-
-	if (!r)
-		*ret = v == CG_NONE ? 0 : v;
-	return r;
-}
-
-int apply_iolimit(struct ve *ve, const struct param *p, struct err *e)
-{
-	return apply_io(ve, CG_IO_BPS, conf_has(&ve->conf, p) ? ve->conf.iolimit : 0, e);
-}
-
-int effective_iolimit(struct ve *ve, const struct param *p, uint64_t *ret)
-{
-	(void)p;
-	return effective_io(ve, CG_IO_BPS, ret);
-}
-
-int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e)
-{
-	return apply_io(ve, CG_IO_IOPS, conf_has(&ve->conf, p) ? ve->conf.iopslimit : 0, e);
-}
-
-int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret)
-{
-	(void)p;
-	return effective_io(ve, CG_IO_IOPS, ret);
 }
 
 /* ---- addresses and files inside ---- */

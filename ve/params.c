@@ -22,6 +22,13 @@
 	{ .key = KEY, .opt = name, .json = name, .arg = "B[:L]", .help = text,                \
 	  .type = &ptype_ubc_text, .flags = P_STORED | P_CT, AT(ubc[i]) }
 
+#define IO_BYTES                                                                              \
+	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 64 * GIB,      \
+	.unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO
+#define IO_COUNT                                                                              \
+	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 100000000,   \
+	.exit = VZ_IO
+
 /* clang-format off */
 const struct param params[] = {
 	/* who it is */
@@ -66,15 +73,15 @@ const struct param params[] = {
 	  .flags = P_LIVE | P_SAVE | BOTH, TEXT(onexit) },
 
 	/* memory and processes */
-	{ .key = "PHYSPAGES", .opt = "ram", .json = "ram", .arg = "SIZE",
-	  .help = "memory; a bare number is bytes", .type = &ptype_ubc_size,
-	  .flags = P_LIVE | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
+	{ .key = "PHYSPAGES", .opt = "ram", .alias = "physpages", .json = "ram", .arg = "SIZE",
+	  .help = "memory; a bare number is bytes, of --physpages pages", .type = &ptype_ubc_size,
+	  .flags = P_LIVE | P_ALIAS_FILE | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
 	  .file_unit = PAGE, .exit = VZ_SET_UBC, .used = used_memory, .below = "reclaimed first",
 	  .cg = { CG_MEMORY, { "memory.max", &cg_codec_max },
 		  { "memory.limit_in_bytes", &cg_codec_v1_bytes }, cg_memory_set, NULL } },
-	{ .key = "SWAPPAGES", .opt = "swap", .json = "swap", .arg = "SIZE",
-	  .help = "swap on top of memory; a bare number is bytes", .type = &ptype_ubc_size,
-	  .flags = P_LIVE | BOTH, AT(swap), .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
+	{ .key = "SWAPPAGES", .opt = "swap", .alias = "swappages", .json = "swap", .arg = "SIZE",
+	  .help = "swap on top of memory; a bare number is bytes, of --swappages pages",
+	  .type = &ptype_ubc_size, .flags = P_LIVE | P_ALIAS_FILE | BOTH, AT(swap), .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
 	  .exit = VZ_SET_UBC,
 	  .cg = { CG_MEMORY, { "memory.swap.max", &cg_codec_max },
 		  { "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes }, cg_swap_set,
@@ -89,9 +96,16 @@ const struct param params[] = {
 	/* CPU */
 	{ .key = "CPULIMIT", .opt = "cpulimit", .json = "cpulimit", .arg = "PERCENT[%]",
 	  .help = "hard cap; 100 is one CPU, 0 is none, N% is of the whole node",
-	  .type = &ptype_cpulimit, .flags = P_LIVE | BOTH, AT(cpulimit), .max = 102400,
+	  .type = &ptype_cpulimit, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, AT(cpulimit),
+	  .max = 102400,
 	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
+	  .wanted = wanted_cpu_quota,
 	  .lacks = lacks_cpu_quota },
+	{ .key = "CPUBURST", .opt = "cpuburst", .json = "cpuburst", .arg = "PERCENT",
+	  .help = "what it may use above cpulimit in 0.1 s, out of what it left unused before",
+	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, AT(cpuburst),
+	  .max = 102400, .exit = VZ_SET_CPU, .apply = apply_cpu_quota,
+	  .effective = effective_cpu_burst, .lacks = lacks_cpu_burst },
 	{ .key = "CPUUNITS", .opt = "cpuunits", .alias = "cpuweight", .json = "cpuunits",
 	  .arg = "N", .help = "share of CPU when it is short; 1000 is the default",
 	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(cpuunits), .min = 8, .max = 500000,
@@ -100,13 +114,17 @@ const struct param params[] = {
 		  NULL, NULL } },
 	{ .key = "CPUS", .opt = "cpus", .json = "cpus", .arg = "N",
 	  .help = "CPUs it may use at once; caps like cpulimit N*100",
-	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(cpus), .max = 1024,
-	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
+	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | BOTH, AT(cpus), .max = 1024,
+	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota,
 	  .lacks = lacks_cpu_quota },
 	{ .key = "CPUMASK", .opt = "cpumask", .json = "cpumask", .arg = "LIST",
 	  .help = "CPUs it may run on, such as 0-3,7, or all", .type = &ptype_cpulist,
-	  .flags = P_LIVE | BOTH, AT(cpumask), .exit = VZ_SET_CPU, .apply = apply_cpumask,
-	  .lacks = lacks_cpuset },
+	  .flags = P_LIVE | P_LIMIT | BOTH, AT(cpumask), .exit = VZ_SET_CPU,
+	  .apply = apply_cpumask, .lacks = lacks_cpuset },
+	{ .key = "NODEMASK", .opt = "nodemask", .json = "nodemask", .arg = "LIST",
+	  .help = "memory nodes (NUMA) it may use, such as 0-1, or all", .type = &ptype_cpulist,
+	  .flags = P_LIVE | P_LIMIT | BOTH, AT(nodemask), .exit = VZ_SET_CPU,
+	  .apply = apply_nodemask, .lacks = lacks_cpuset },
 
 	/* disk */
 	{ .key = "DISKSPACE", .opt = "diskspace", .json = "diskspace", .arg = "SIZE[:SIZE]",
@@ -124,13 +142,27 @@ const struct param params[] = {
 	  .unit = KIB, .file_unit = KIB },
 	{ .key = "IOLIMIT", .opt = "iolimit", .json = "iolimit", .arg = "SIZE",
 	  .help = "bytes per second of its disk, each way; a bare number is MiB; 0 is none",
-	  .type = &ptype_size, .flags = P_LIVE | BOTH, AT(iolimit), .max = 64 * GIB,
-	  .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO, .apply = apply_iolimit,
-	  .effective = effective_iolimit },
+	  IO_BYTES, AT(iolimit), .apply = apply_iolimit, .effective = effective_iolimit },
+	{ .key = "IOLIMIT_READ", .opt = "iolimit-read", .json = "iolimit_read", .arg = "SIZE",
+	  .help = "bytes per second of reading, in place of iolimit; 0 is as iolimit",
+	  IO_BYTES, AT(iolimit_way[0]), .apply = apply_iolimit,
+	  .effective = effective_iolimit_read },
+	{ .key = "IOLIMIT_WRITE", .opt = "iolimit-write", .json = "iolimit_write", .arg = "SIZE",
+	  .help = "bytes per second of writing, in place of iolimit; 0 is as iolimit",
+	  IO_BYTES, AT(iolimit_way[1]), .apply = apply_iolimit,
+	  .effective = effective_iolimit_write },
 	{ .key = "IOPSLIMIT", .opt = "iopslimit", .json = "iopslimit", .arg = "N",
 	  .help = "operations per second of its disk, each way; 0 is none",
-	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(iopslimit), .max = 100000000,
-	  .exit = VZ_IO, .apply = apply_iopslimit, .effective = effective_iopslimit },
+	  IO_COUNT, AT(iopslimit), .apply = apply_iopslimit, .effective = effective_iopslimit },
+	{ .key = "IOPSLIMIT_READ", .opt = "iopslimit-read", .json = "iopslimit_read", .arg = "N",
+	  .help = "operations per second of reading, in place of iopslimit; 0 is as iopslimit",
+	  IO_COUNT, AT(iopslimit_way[0]), .apply = apply_iopslimit,
+	  .effective = effective_iopslimit_read },
+	{ .key = "IOPSLIMIT_WRITE", .opt = "iopslimit-write", .json = "iopslimit_write",
+	  .arg = "N",
+	  .help = "operations per second of writing, in place of iopslimit; 0 is as iopslimit",
+	  IO_COUNT, AT(iopslimit_way[1]), .apply = apply_iopslimit,
+	  .effective = effective_iopslimit_write },
 	{ .key = "IOPRIO", .opt = "ioprio", .json = "ioprio", .arg = "N",
 	  .help = "weight of its I/O, 0 to 7; 4 is the default", .type = &ptype_number,
 	  .flags = P_LIVE | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,

@@ -35,7 +35,10 @@ struct ve_conf {
 	char ubc[UBC_STORED][48];
 	struct ip_list ips;
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
-	uint64_t iolimit, iopslimit, ioprio, diskspace, diskinodes, disk_headroom;
+	uint64_t cpuburst;
+	/* in either direction; [0] reading, [1] writing, 0: as the one for both */
+	uint64_t iolimit, iopslimit, iolimit_way[2], iopslimit_way[2];
+	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
 	bool onboot, disabled, skip_guest;
 	char onexit[16];
@@ -50,6 +53,13 @@ enum param_flags {
 	P_STORED = 1 << 5,      /* accepted and kept for vzctl's clients, without effect */
 	P_SAVE = 1 << 6,        /* meaningless without --save */
 	P_HIDDEN = 1 << 7,      /* written by berth itself; no option */
+	P_LIMIT = 1 << 8,       /* a function puts it in force on the control group, before init runs */
+	/*
+	 * Several rows make up one setting of the kernel. What is in force of this one, saved or
+	 * not, is kept when another of them is set.
+	 */
+	P_PART = 1 << 9,
+	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 
 struct ptype;
@@ -70,6 +80,8 @@ struct param {
 	int (*apply)(struct ve *ve, const struct param *p, struct err *e);
 	/* The kernel's value now; NULL where the knob tells or nothing can. */
 	int (*effective)(struct ve *ve, const struct param *p, uint64_t *ret);
+	/* What the config asks of the kernel, where that is not the row's own value alone. */
+	uint64_t (*wanted)(const struct ve *ve);
 	/* What of it is in use; NULL where nothing counts it. */
 	int (*used)(struct ve *ve, const struct param *p, uint64_t *ret);
 	const char *below;                      /* what a limit below that means; NULL: impossible */

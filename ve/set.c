@@ -65,6 +65,21 @@ static int final_ips(struct set *s, struct err *e)
 	return 0;
 }
 
+/* Parts of a setting that are in force without being saved: keep them, whatever else is set. */
+static void read_parts(struct set *s)
+{
+	struct ve saved = s->ve;
+
+	for (size_t i = 0; s->running && i < n_params; i++) {
+		uint64_t now;
+
+		if (!(params[i].flags & P_PART) || param_obeyed(&saved, &params[i], &now))
+			continue;
+		memcpy((char *)&s->ve.conf + params[i].off, &now, sizeof(now));
+		conf_mark(&s->ve.conf, &params[i], true);
+	}
+}
+
 /* What the VE obeys now: its config, over it what the kernel says of the rows at hand. */
 static void read_old(struct set *s)
 {
@@ -201,12 +216,17 @@ static void put_back(struct set *s, const struct param *const *done, size_t n)
 	struct err ignored = ERR_INIT;
 
 	s->ve.was = &failed;
-	while (n-- > 0) {
-		param_copy(done[n], &s->ve.conf, &s->old);
+	for (unsigned i = 0; i < s->rep->n; i++)
+		param_copy(s->rep->line[i].param, &s->ve.conf, &s->old);
+	while (n-- > 0)
 		if (param_apply(&s->ve, done[n], &ignored) < 0)
 			log_warn(&s->ve.in->log, "put back: %s", ignored.msg);
-	}
 	s->ve.was = NULL;
+}
+
+static bool is_applied(const struct set_line *l)
+{
+	return l->outcome == SET_DONE || l->outcome == SET_SAME;
 }
 
 static int apply_all(struct set *s, struct err *e)
@@ -216,13 +236,16 @@ static int apply_all(struct set *s, struct err *e)
 	int r = 0;
 
 	s->ve.was = &s->old;
+	/* All of them first: a row may be put in force together with others (CPU, I/O). */
+	for (unsigned i = 0; i < s->rep->n; i++)
+		if (is_applied(&s->rep->line[i]))
+			param_copy(s->rep->line[i].param, &s->ve.conf, &s->to);
 	for (unsigned i = 0; !r && i < s->rep->n; i++) {
 		const struct set_line *l = &s->rep->line[i];
 
-		if (l->outcome != SET_DONE && l->outcome != SET_SAME)
+		if (!is_applied(l))
 			continue;
 		done[n++] = l->param;
-		param_copy(l->param, &s->ve.conf, &s->to);
 		r = fault_at("set", l->param->opt, false, e);
 		if (!r)
 			r = param_apply(&s->ve, l->param, e);
@@ -331,6 +354,7 @@ static int prepare(struct set *s, struct err *e)
 		s->to = sample;
 	}
 	conf_merge(&s->to, &s->change->to);
+	read_parts(s);
 	read_old(s);
 	r = final_ips(s, e);
 	if (!r)

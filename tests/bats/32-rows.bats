@@ -45,7 +45,7 @@ change() {
 @test "list, status: nothing differs where nothing differs" {
 	run_ve 101 --ram 256M --swap 64M --cpulimit 50 --cpuunits 1234 --numproc 100 \
 		--iolimit 10M --iopslimit 100 --diskspace 1G
-	run_ve 102
+	run_ve 102 --cpus 1 --cpulimit 50
 	local id
 	for id in 101 102; do
 		equal "$(berth status -j "$id" | jq -c .differs)" '[]'
@@ -85,4 +85,117 @@ change() {
 	berth set 101 --applyconfig vswap-2g --save
 	equal "$(berth list -a -H -o ram 101 | tr -d ' ')" 2G
 	rm "$ROOT/etc/berth/conf/ve-vswap-1g.conf-sample"
+}
+
+@test "physpages, swappages: in pages, the limit of barrier:limit counts" {
+	run_ve 101 --physpages 0:65536 --swappages 16384
+	check_limit 101 ram $((256 * MIB))
+	check_limit 101 swap $((64 * MIB))
+	berth set 101 --physpages 32768:49152 --save
+	check_limit 101 ram $((192 * MIB))
+	berth set 101 --physpages 128M
+	check_limit 101 ram $((128 * MIB))
+	berth set 101 --ram 65536p
+	check_limit 101 ram $((256 * MIB))
+	equal "$(conf_value 101 PHYSPAGES)" 0:49152
+}
+
+# rates ID: bytes and operations per second, reading and writing.
+rates() {
+	local dev
+	dev=$(disk_dev "$1")
+	echo "$(throttle "$1" "$dev" bps) $(throttle "$1" "$dev" iops)"
+}
+
+@test "iolimit, iopslimit: reading and writing apart, live and after a restart" {
+	run_ve 101 --iolimit 10M --iolimit-write 4M --iopslimit-read 300
+	equal "$(rates 101)" "$((10 * MIB)) $((4 * MIB)) 300 max"
+	berth set 101 --iolimit 20M --save
+	equal "$(rates 101)" "$((20 * MIB)) $((4 * MIB)) 300 max"
+	berth set 101 --iolimit-write 0 --iopslimit 1000 --save
+	equal "$(rates 101)" "$((20 * MIB)) $((20 * MIB)) 300 1000"
+	equal "$(berth status -j 101 | jq -c .differs)" '[]'
+	berth restart 101
+	equal "$(rates 101)" "$((20 * MIB)) $((20 * MIB)) 300 1000"
+}
+
+@test "iolimit: a direction that was set without being saved survives the next change" {
+	run_ve 101
+	berth set 101 --iolimit 10M
+	berth set 101 --iolimit-write 5M
+	equal "$(rates 101)" "$((10 * MIB)) $((5 * MIB)) max max"
+	equal "$(berth status -j 101 | jq -c .differs)" '["iolimit","iolimit_write"]'
+	berth set 101 --iolimit-read 7M
+	equal "$(rates 101)" "$((7 * MIB)) $((5 * MIB)) max max"
+	berth set 101 --iopslimit 50
+	equal "$(rates 101)" "$((7 * MIB)) $((5 * MIB)) 50 50"
+	refused 21 iolimit-read berth set 101 --iolimit-read -1
+	equal "$(rates 101)" "$((7 * MIB)) $((5 * MIB)) 50 50"
+}
+
+@test "iolimit-write: binds writing and leaves reading alone" {
+	run_ve 101 --iolimit-write 10M --diskspace 1G
+	local t
+	t=${EPOCHREALTIME/./}
+	shell 101 'dd if=/dev/zero of=/f bs=1M count=30 conv=fsync 2>/dev/null'
+	t=$(((${EPOCHREALTIME/./} - t) / 1000))
+	((t >= 2500 && t <= 6000)) || fail "30 MiB written at 10 MiB/s took $t ms"
+	t=${EPOCHREALTIME/./}
+	shell 101 'sync; dd if=/f of=/dev/null bs=1M iflag=direct 2>/dev/null'
+	t=$(((${EPOCHREALTIME/./} - t) / 1000))
+	((t <= 1500)) || fail "30 MiB read without a limit took $t ms"
+}
+
+# cpu_file ID NAME-ON-V1 NAME-ON-V2
+cpu_file() {
+	if on_v2 cpu; then cat "$(cg_dir "$1" cpu)/$3"; else cat "$(cg_dir "$1" cpu)/$2"; fi
+}
+
+burst_of() {
+	cpu_file "$1" cpu.cfs_burst_us cpu.max.burst
+}
+
+@test "cpuburst: in the kernel, up and down together with the limit it must not exceed" {
+	run_ve 101 --cpulimit 40 --cpuburst 20
+	equal "$(burst_of 101)" 20000
+	berth set 101 --cpulimit 10 --cpuburst 10
+	check_limit 101 cpulimit 10
+	equal "$(burst_of 101)" 10000
+	berth set 101 --cpulimit 60 --cpuburst 50
+	check_limit 101 cpulimit 60
+	equal "$(burst_of 101)" 50000
+	# a burst that was not saved is not forgotten by the next change
+	run --separate-stderr -21 berth set 101 --cpuburst 1x
+	refused 2 'burst of 50 is above the limit of 30' berth set 101 --cpulimit 30
+	check_limit 101 cpulimit 60
+	equal "$(burst_of 101)" 50000
+	berth set 101 --cpuburst 0
+	equal "$(burst_of 101)" 0
+	berth restart 101
+	check_limit 101 cpulimit 40
+	equal "$(burst_of 101)" 20000
+}
+
+@test "cpuburst: what was left unused may be used later, and only that" {
+	run_ve 101 --cpulimit 20 --cpuburst 20
+	put_probe 101
+	sleep 1
+	inside 101 /probe cpuburn 1
+	local bursts
+	bursts=$(cpu_file 101 cpu.stat cpu.stat | awk '$1 == "nr_bursts" { print $2 }')
+	((bursts >= 1)) || fail "$(cpu_file 101 cpu.stat cpu.stat)"
+}
+
+@test "nodemask: in the kernel, all, and refused where there is no such node" {
+	run_ve 101 --nodemask 0
+	local dir
+	dir=$(cg_dir 101 cpuset)
+	equal "$(<"$dir/cpuset.mems")" 0
+	berth set 101 --cpumask 0
+	equal "$(<"$dir/cpuset.mems") $(<"$dir/cpuset.cpus")" '0 0'
+	run --separate-stderr ! berth set 101 --nodemask 63
+	one_line_error nodemask
+	equal "$(<"$dir/cpuset.mems") $(<"$dir/cpuset.cpus")" '0 0'
+	berth set 101 --nodemask all
+	equal "$(<"$dir/cpuset.cpus")" 0
 }

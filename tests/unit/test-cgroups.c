@@ -127,6 +127,9 @@ static const struct dec_case dec_cases[] = {
 	{ &cg_codec_io_weight, "100", -EINVAL, 0 },
 	{ &cg_codec_io_weight, "default x", -EINVAL, 0 },
 	{ &cg_codec_bfq_weight, "1000\n", 0, 7 },
+	{ &cg_codec_burst, "0\n", 0, 0 },
+	{ &cg_codec_burst, "20000\n", 0, 20 },
+	{ &cg_codec_burst, "x", -EINVAL, 0 },
 };
 
 TEST(decode)
@@ -370,14 +373,19 @@ TEST(v1_swap_moves_with_memory)
 
 TEST(io_lines)
 {
+	struct cg_rate bps = { makedev(7, 1), CG_IO_BPS, { 0, 0 } };
+	struct cg_rate iops = { makedev(7, 1), CG_IO_IOPS, { 0, 0 } };
+	struct cg_rate other = { makedev(7, 2), CG_IO_BPS, { 0, 0 } };
 	struct cg_host h = fake(true);
-	uint64_t v = 0;
 
 	put("v2/berth/101/io.max", "7:10 rbps=1 wbps=1 riops=1 wiops=1\n"
 				   "7:1 rbps=1048576 wbps=2097152 riops=max wiops=max\n");
-	CHECK(cg_get_io(&h, "101", makedev(7, 1), CG_IO_BPS, &v) == 0 && v == MIB(1));
-	CHECK(cg_get_io(&h, "101", makedev(7, 1), CG_IO_IOPS, &v) == 0 && v == CG_NONE);
-	CHECK(cg_get_io(&h, "101", makedev(7, 2), CG_IO_BPS, &v) == 0 && v == CG_NONE);
+	CHECK(cg_get_io(&h, "101", &bps) == 0);
+	CHECK(bps.value[0] == MIB(1) && bps.value[1] == MIB(2));
+	CHECK(cg_get_io(&h, "101", &iops) == 0);
+	CHECK(iops.value[0] == CG_NONE && iops.value[1] == CG_NONE);
+	CHECK(cg_get_io(&h, "101", &other) == 0);
+	CHECK(other.value[0] == CG_NONE && other.value[1] == CG_NONE);
 	fake_end(&h);
 }
 

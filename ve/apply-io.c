@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rates of a VE's disk. Three rows make up one setting: a limit for both directions, and one
+ * for reading and for writing that goes before it. The kernel has only two numbers; read_rates
+ * turns them into three again, so that a limit that was set without being saved is known to
+ * the next change.
+ */
+#include "ve/apply.h"
+
+#include <errno.h>
+
+/* 0 is no limit; in a direction: that of both. */
+struct rates {
+	uint64_t both, way[2];
+};
+
+static const struct rates *configured(const struct ve *ve, enum cg_io what, struct rates *dst)
+{
+	const struct ve_conf *c = &ve->conf;
+
+	if (what == CG_IO_BPS)
+		*dst = (struct rates){ c->iolimit, { c->iolimit_way[0], c->iolimit_way[1] } };
+	else
+		*dst = (struct rates){ c->iopslimit, { c->iopslimit_way[0], c->iopslimit_way[1] } };
+	return dst;
+}
+
+static int apply(struct ve *ve, enum cg_io what, struct err *e)
+{
+	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };
+	struct rates c;
+
+	(void)configured(ve, what, &c);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t v = c.way[i] ? c.way[i] : c.both;
+
+		rate.value[i] = v ? v : CG_NONE;
+	}
+	return cg_set_io(&ve->in->cg, ve->idstr, &rate, e);
+}
+
+/*
+ * A direction with a limit of its own in the config keeps it. If none has, the larger number
+ * is that of both, and the other direction has its own.
+ */
+static void three_of_two(const uint64_t now[2], const struct rates *c, struct rates *ret)
+{
+	bool read_lower = now[0] < now[1];
+
+	*ret = *c;
+	if (c->way[0] && c->way[1]) {
+		ret->way[0] = now[0];
+		ret->way[1] = now[1];
+	} else if (c->way[0] || c->way[1]) {
+		ret->way[c->way[1] != 0] = now[c->way[1] != 0];
+		ret->both = now[c->way[1] == 0];
+	} else {
+		ret->both = now[read_lower];
+		if (now[0] != now[1])
+			ret->way[!read_lower] = now[!read_lower];
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (ret->way[i] == CG_NONE)
+			ret->way[i] = 0;
+	if (ret->both == CG_NONE)
+		ret->both = 0;
+}
+
+static int read_rates(struct ve *ve, enum cg_io what, struct rates *ret)
+{
+	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };
+	struct rates c;
+	int r = cg_get_io(&ve->in->cg, ve->idstr, &rate);
+
+	if (r == 0)
+		three_of_two(rate.value, configured(ve, what, &c), ret);
+	return r;
+}
+
+static int effective(struct ve *ve, enum cg_io what, int way, uint64_t *ret)
+{
+	struct rates now;
+	int r = read_rates(ve, what, &now);
+
+	if (r == 0)
+		*ret = way < 0 ? now.both : now.way[way];
+	return r;
+}
+
+int apply_iolimit(struct ve *ve, const struct param *p, struct err *e)
+{
+	(void)p;
+	return apply(ve, CG_IO_BPS, e);
+}
+
+int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e)
+{
+	(void)p;
+	return apply(ve, CG_IO_IOPS, e);
+}
+
+int effective_iolimit(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_BPS, -1, ret);
+}
+
+int effective_iolimit_read(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_BPS, 0, ret);
+}
+
+int effective_iolimit_write(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_BPS, 1, ret);
+}
+
+int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_IOPS, -1, ret);
+}
+
+int effective_iopslimit_read(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_IOPS, 0, ret);
+}
+
+int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective(ve, CG_IO_IOPS, 1, ret);
+}
