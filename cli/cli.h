@@ -29,6 +29,7 @@ verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited; /* 
 verb_fn cmd_set;                                                        /* cmd-set.c */
 verb_fn cmd_status;                                                     /* cmd-status.c */
 verb_fn cmd_stat;                                                       /* cmd-stat.c */
+verb_fn cmd_node;                                                       /* cmd-node.c */
 verb_fn cmd_list;                                                       /* cmd-list.c */
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */

@@ -125,6 +125,12 @@ static const struct opt list_opts[] = {
 	END,
 };
 
+static const struct opt node_opts[] = {
+	{ OPT_TAKE, 0, "config", NULL, 0, "PLAN", "count VEs of this plan; the default one otherwise",
+	  0, 0, 0, take_config },
+	END,
+};
+
 static const struct opt build_opts[] = {
 	TEXT(0, "name", NULL, name, "NAME", "channel to put it in; the recipe's name otherwise"),
 	TEXT(0, "mirror", NULL, mirror, "URL", "package mirror; the one of the host otherwise"),
@@ -202,6 +208,11 @@ const struct command commands[] = {
 	  "column, one of = != < <= > >= and a value; = takes patterns.",
 	  "berth list -a -o ctid,status,ram,ip -s -ram\n"
 	  "berth list 'ram>1G' 'hostname=web*'\nberth list -a -j\n" },
+	{ "node", NULL, "[options]", "what the host has, promised, uses, and what still fits",
+	  VERB | CMD_JSON, 0, 0, node_opts, cmd_node,
+	  "Promised are the limits of all VEs, running or not. What fits is counted without\n"
+	  "overcommitment, resource by resource; the one that holds fewest ends it.",
+	  "berth node\nberth node --config vswap-1g -j\n" },
 	{ "template build", NULL, "RECIPE [options]", "make a template: mini, debian-12, ...",
 	  CMD_ROOT | CMD_JSON, 1, 1, build_opts, cmd_template_build, NULL,
 	  "berth template build mini\nberth template build debian-12 --mirror http://deb.debian.org/debian\n" },

@@ -96,3 +96,28 @@ stat_of() {
 	run --separate-stderr ! berth stat 199
 	one_line_error 199
 }
+
+@test "node: promises are summed, and the plan that fits is ended by the resource that is short" {
+	new_ve 101 --ram 1G --cpulimit 50 --numproc 100 --diskspace 2G
+	run_ve 102 --ram 512M --cpus 1 --cpulimit 0 --numproc 200 --diskspace 1G
+	new_ve 103 --ram unlimited --swap unlimited --numproc 300 --diskspace 1G
+	local out total
+	out=$(berth node --config light -j)
+	equal "$(json '[.ves, .running] | join(" ")' <<<"$out")" '3 1'
+	equal "$(json .memory.promised <<<"$out")" $((1536 * MIB))
+	equal "$(json '[.memory.unlimited, .cpu.unlimited] | join(" ")' <<<"$out")" '1 1'
+	equal "$(json .cpu.promised <<<"$out")" 150
+	equal "$(json .processes.promised <<<"$out")" 600
+	equal "$(json .disk.promised <<<"$out")" $((4096 * MIB))
+	total=$(($(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo) * 1024))
+	equal "$(json .memory.has <<<"$out")" "$total"
+	equal "$(json .memory.fits <<<"$out")" $(((total - 1536 * MIB) / (256 * MIB)))
+	equal "$(json .fits <<<"$out")" \
+		"$(json '[.memory, .cpu, .disk, .processes] | map(.fits // infinite) | min' <<<"$out")"
+	contains 'memory cpu disk processes' "$(json .ends_it <<<"$out")"
+	# A plan that needs more CPU than the host has.
+	equal "$(berth node --config vswap-16g -j | json '.cpu.fits' || :)" \
+		$((($(nproc) * 100 - 150) / 800))
+	berth node --config light | grep -q '^Plan light: [0-9]* more fit; .* ends it'
+	refused 109 nosuch berth node --config nosuch
+}
