@@ -11,6 +11,8 @@
 #include "util/str.h"
 #include "ve/params.h"
 
+#define CELL(t, n, s) (struct cell){ .type = (t), .num = (n), .text = (s) }
+
 TEST(columns_unique_and_complete)
 {
 	struct column *cols;
@@ -70,19 +72,19 @@ TEST(filter_matches)
 		struct cell cell;
 		bool pass;
 	} cases[] = {
-		{ "ram>1G", { CELL_NUM, UINT64_C(2) << 30, NULL }, true },
-		{ "ram>=2G", { CELL_NUM, UINT64_C(2) << 30, NULL }, true },
-		{ "ram<2G", { CELL_NUM, UINT64_C(2) << 30, NULL }, false },
-		{ "ram=2G", { CELL_NUM, UINT64_C(2) << 30, NULL }, true },
-		{ "ram>1G", { CELL_NONE, 0, NULL }, false },
-		{ "ram=-", { CELL_NONE, 0, NULL }, true },
-		{ "ram=many", { CELL_NUM, 1, NULL }, false },
-		{ "hostname=web*", { CELL_TEXT, 0, web }, true },
-		{ "hostname!=web*", { CELL_TEXT, 0, web }, false },
-		{ "ip=10.0.0.2", { CELL_LIST, 0, ips }, true },
-		{ "ip=10.0.0.3", { CELL_LIST, 0, ips }, false },
-		{ "onboot=yes", { CELL_BOOL, 1, NULL }, true },
-		{ "onboot=no", { CELL_BOOL, 1, NULL }, false },
+		{ "ram>1G", CELL(CELL_NUM, UINT64_C(2) << 30, NULL), true },
+		{ "ram>=2G", CELL(CELL_NUM, UINT64_C(2) << 30, NULL), true },
+		{ "ram<2G", CELL(CELL_NUM, UINT64_C(2) << 30, NULL), false },
+		{ "ram=2G", CELL(CELL_NUM, UINT64_C(2) << 30, NULL), true },
+		{ "ram>1G", CELL(CELL_NONE, 0, NULL), false },
+		{ "ram=-", CELL(CELL_NONE, 0, NULL), true },
+		{ "ram=many", CELL(CELL_NUM, 1, NULL), false },
+		{ "hostname=web*", CELL(CELL_TEXT, 0, web), true },
+		{ "hostname!=web*", CELL(CELL_TEXT, 0, web), false },
+		{ "ip=10.0.0.2", CELL(CELL_LIST, 0, ips), true },
+		{ "ip=10.0.0.3", CELL(CELL_LIST, 0, ips), false },
+		{ "onboot=yes", CELL(CELL_BOOL, 1, NULL), true },
+		{ "onboot=no", CELL(CELL_BOOL, 1, NULL), false },
 	};
 	struct column *cols;
 	size_t i, n;
@@ -121,12 +123,12 @@ TEST(cell_text_is_safe)
 	static char evil[] = "a\033[2Jb", list[] = "one two";
 	char text[32];
 
-	cell_text(&(struct cell){ CELL_TEXT, 0, evil }, false, text, sizeof(text));
+	cell_text(&CELL(CELL_TEXT, 0, evil), false, text, sizeof(text));
 	CHECK(str_eq(text, "a?[2Jb"));
-	cell_text(&(struct cell){ CELL_LIST, 0, list }, true, text, sizeof(text));
+	cell_text(&CELL(CELL_LIST, 0, list), true, text, sizeof(text));
 	CHECK(str_eq(text, "one"));
-	cell_text(&(struct cell){ CELL_SECONDS, 90061, NULL }, false, text, sizeof(text));
+	cell_text(&CELL(CELL_SECONDS, 90061, NULL), false, text, sizeof(text));
 	CHECK(str_eq(text, "001d01h:01m:01s"));
-	cell_text(&(struct cell){ CELL_NONE, 0, NULL }, false, text, sizeof(text));
+	cell_text(&CELL(CELL_NONE, 0, NULL), false, text, sizeof(text));
 	CHECK(str_eq(text, "-"));
 }
