@@ -23,17 +23,13 @@
  */
 #define BASH_OR_SH "[ -x /bin/bash ] && exec /bin/bash \"$@\"; exec /bin/sh \"$@\""
 
-/* Give the command a terminal when the caller sits at one. */
 static int run_inside(struct cli *c, uint32_t id, const char *const *argv, int in, struct err *e)
 {
 	struct exec_opts o = {
-		.argv = argv,
-		.pty = isatty(in) && isatty(STDOUT_FILENO),
-		.in = in, .out = STDOUT_FILENO, .err = STDERR_FILENO,
+		.argv = argv, .in = in, .out = STDOUT_FILENO, .err = STDERR_FILENO,
+		.term = getenv("TERM"),
 	};
 
-	if (o.pty)
-		o.term = getenv("TERM");
 	return ve_exec(&c->in, id, &o, e);
 }
 

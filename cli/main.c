@@ -32,6 +32,7 @@ static int prepare_process(struct err *e)
 {
 	/* A handler rather than SIG_IGN: exec resets it, so programs inside a VE get the default. */
 	struct sigaction sa = { .sa_handler = on_sigpipe, .sa_flags = SA_RESTART };
+	sigset_t none;
 	int fd;
 
 	/* A missing 0, 1 or 2 would be filled by the next open, say of a VE's disk. */
@@ -46,6 +47,10 @@ static int prepare_process(struct err *e)
 	(void)umask(022);
 	if (sigaction(SIGPIPE, &sa, NULL) < 0)
 		return err_sys(e, "handle SIGPIPE");
+	/* Ignored, it would take the exit statuses of our children away (wait(2)). */
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigemptyset(&none) < 0 ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return err_sys(e, "reset the signals");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/sys-call.h"
+#include "util/sys-fs.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -30,6 +31,11 @@ static int join(const struct attach_spec *s, struct err *e)
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "join the control groups");
+	}
+	r = caps_new_keyring();
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "leave the keyring of the host");
 	}
 	if (setns(s->pidfd, JOIN) < 0)
 		return err_sys(e, "enter the VE");
@@ -56,8 +62,9 @@ static int take_stdio(const struct attach_spec *s, struct err *e)
 	for (int i = 0; i < 3; i++)
 		if (dup2(from[i], i) < 0)
 			return err_sys(e, "pass standard file %d", i);
-	if (s->tty && ioctl(0, TIOCSCTTY, 0) < 0)
-		return err_sys(e, "take the terminal");
+	for (int i = 0; i < 3 && s->tty; i++)
+		if (isatty(i))
+			return ioctl(i, TIOCSCTTY, 0) < 0 ? err_sys(e, "take the terminal") : 0;
 	return 0;
 }
 
@@ -87,11 +94,15 @@ static int confine(const struct attach_spec *s, int sock, struct err *e)
 	return 0;
 }
 
-static void __attribute__((noreturn)) attach_child(const struct attach_spec *s, int sock)
+static void __attribute__((noreturn)) attach_child(const struct attach_spec *s, int sock, bool born)
 {
 	struct err e = ERR_INIT;
-	int r = join(s, &e);
+	int r = born ? 0 : fs_write_at(s->payload, "cgroup.procs", "0", &e);
 
+	if (!r)
+		r = join(s, &e);
+	if (!r)
+		r = sync_send(sock, SYNC_JOINED, NULL, 0);
 	if (!r)
 		r = take_stdio(s, &e);
 	if (!r)
@@ -105,14 +116,18 @@ static void __attribute__((noreturn)) attach_child(const struct attach_spec *s, 
 	_exit(127);
 }
 
-/* Only children are born into the joined pid namespace; the caller itself comes back. */
-static int clone_inside(const struct attach_spec *s, int sock[2], pid_t *ret, struct err *e)
+/*
+ * Only children are born into the joined pid namespace; the caller itself comes back. born: into
+ * the payload, which saves the move.
+ */
+static int clone_inside(const struct attach_spec *s, bool born, int sock[2], pid_t *ret,
+			struct err *e)
 {
 	_fd_ int own = open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
 	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
+		.flags = born ? CLONE_INTO_CGROUP : 0,
 		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)s->payload,
+		.cgroup = born ? (uint64_t)s->payload : 0,
 	};
 	pid_t pid;
 
@@ -122,7 +137,7 @@ static int clone_inside(const struct attach_spec *s, int sock[2], pid_t *ret, st
 	pid = sys_clone3(&args);
 	if (pid == 0) {
 		(void)close(sock[0]);
-		attach_child(s, sock[1]);
+		attach_child(s, sock[1], born);
 	}
 	if (pid < 0)
 		(void)err_sys(e, "fork into the VE");
@@ -138,25 +153,61 @@ static int clone_inside(const struct attach_spec *s, int sock[2], pid_t *ret, st
 	return 0;
 }
 
-int attach_start(const struct attach_spec *s, pid_t *ret_pid, struct err *e)
+/* Both messages within the time: a tenant can stop our child as soon as it has joined. */
+static int hear(const struct attach_spec *s, int sock, bool *ret_joined, struct err *e)
+{
+	struct timeval limit = { s->timeout_ms / 1000, s->timeout_ms % 1000 * 1000 };
+	int r;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
+		return err_sys(e, "limit the wait for the command");
+	r = sync_expect(sock, SYNC_JOINED, NULL, 0, e);
+	*ret_joined = r != -ECHILD && r != -ECONNRESET;
+	if (!r)
+		r = sync_expect_exec(sock, e);
+	if (r == -EAGAIN)
+		r = err_set(e, ETIMEDOUT, 0, "start a command inside: no answer in time");
+	return r;
+}
+
+static int try_start(const struct attach_spec *s, bool born, pid_t *ret_pid, bool *ret_joined,
+		     struct err *e)
 {
 	int sock[2], r;
 	pid_t pid = 0;
 
+	*ret_joined = true;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_sys(e, "make the socket to the command");
-	r = clone_inside(s, sock, &pid, e);
+	r = clone_inside(s, born, sock, &pid, e);
 	(void)close(sock[1]);
 	if (!r) {
-		r = sync_expect_exec(sock[0], e);
-		if (r < 0)
+		r = hear(s, sock[0], ret_joined, e);
+		if (r < 0) {
+			(void)kill(pid, SIGKILL);
 			(void)attach_wait(pid);
+		}
 	}
 	(void)close(sock[0]);
 	if (r < 0)
 		return r;
 	*ret_pid = pid;
 	return 0;
+}
+
+/*
+ * Since 6.14 a child that is cloned into another group dies at birth unless its own and its
+ * parent's group have seen the same number of writes to cgroup.kill. Then it has to be moved.
+ */
+int attach_start(const struct attach_spec *s, pid_t *ret_pid, struct err *e)
+{
+	bool joined;
+	int r = try_start(s, true, ret_pid, &joined, e);
+
+	if (!r || joined)
+		return r;
+	err_clear(e);
+	return try_start(s, false, ret_pid, &joined, e);
 }
 
 int attach_wait(pid_t pid)

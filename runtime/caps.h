@@ -11,3 +11,7 @@ uint64_t caps_bounding(void);
  * ambient empty. Called in the VE's user namespace as its root, just before the filter.
  * 0 or -Exxx; async-signal-safe. */
 int caps_limit(void);
+
+/* Leave the keys of whoever runs berth behind: a new, empty session keyring
+ * (session-keyring(7)). Called while still root of the host, whose quota is ample. 0 or -Exxx. */
+int caps_new_keyring(void);

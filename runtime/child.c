@@ -157,6 +157,8 @@ void child_main(const struct spawn_spec *s, int sock)
 	struct err e = ERR_INIT;
 	int r = sync_expect(sock, SYNC_MAPPED, NULL, 0, &e);
 
+	if (!r && (r = caps_new_keyring()) < 0)
+		r = err_ret(&e, r, "leave the keyring of the host");
 	if (!r)
 		r = become_root(s, &e);
 	if (!r)

@@ -106,7 +106,7 @@ static void copy_size(const struct relay *r)
 {
 	struct winsize size;
 
-	if (ioctl(r->in, TIOCGWINSZ, &size) == 0)
+	if (ioctl(r->in, TIOCGWINSZ, &size) == 0 || ioctl(r->out, TIOCGWINSZ, &size) == 0)
 		(void)ioctl(r->master, TIOCSWINSZ, &size);
 }
 
@@ -277,26 +277,27 @@ static int block_signals(sigset_t *ret_old)
  * The signals that would end us are taken as data, so that the terminal is never left raw; they
  * are sent again once it is restored and do what the caller has set for them.
  */
-int pty_relay(int in, int out, int master, int pidfd, bool detach)
+int pty_relay(int in, int out, int master, int pidfd, unsigned flags)
 {
 	struct relay r = { .in = in, .out = out, .master = master, .pidfd = pidfd,
-			   .detach = detach };
-	int n, sig = 0, flags = fcntl(master, F_GETFL);
+			   .detach = flags & PTY_DETACH };
+	int n, sig = 0, mode = fcntl(master, F_GETFL);
 	sigset_t old;
 	_fd_ int sigs = -1;
 
-	if (flags < 0 || fcntl(master, F_SETFL, flags | O_NONBLOCK) < 0)
+	if (mode < 0 || fcntl(master, F_SETFL, mode | O_NONBLOCK) < 0)
 		return -errno;
 	sigs = block_signals(&old);
 	if (sigs < 0)
 		return sigs;
 	r.sigs = sigs;
-	go_raw(&r);
+	if (!(flags & PTY_LINES))
+		go_raw(&r);
 	copy_size(&r);
 	n = relay_loop(&r, &sig);
 	if (r.raw)
 		(void)tcsetattr(in, TCSADRAIN, &r.saved);
-	(void)fcntl(master, F_SETFL, flags);
+	(void)fcntl(master, F_SETFL, mode);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	if (sig)
 		(void)raise(sig);

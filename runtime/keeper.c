@@ -18,6 +18,7 @@
 #include "runtime/keeper.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -88,6 +89,7 @@ static void set_process(void)
 	(void)syscall(SYS_close_range, KEEPER_FD_END, ~0U, 0);
 	(void)setsid();         /* EPERM: a session leader already */
 	(void)umask(077);
+	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);  /* the caller's keys go */
 	(void)prctl(PR_SET_NAME, "berth-keeper");
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (chdir("/") < 0)

@@ -113,6 +113,9 @@ int sync_expect_exec(int sock, struct err *e)
 
 	if (len == 0)
 		return 0;
+	if (len < 0)
+		return err_set(e, (int)-len, 0, "receive the end of the start: %s",
+			       strerror((int)-len));
 	if (len == sizeof(p) && p.msg == SYNC_ERR && p.err.eno > 0) {
 		*e = p.err;
 		e->msg[sizeof(e->msg) - 1] = '\0';

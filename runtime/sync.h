@@ -15,7 +15,8 @@ enum sync_msg {
 	/* host: your ids are mapped. Child: becomes root inside, joins its control groups, makes
 	 * its other namespaces. Host meanwhile: mounts the root of the VE. */
 	SYNC_MAPPED = 1,
-	/* child: all my namespaces but mount exist. Host: makes the mounts below the root in the
+	/* child of attach.c: I am in the control groups and namespaces of the VE. Of spawn.c:
+	 * all my namespaces but mount exist. Host: makes the mounts below the root in the
 	 * mount namespace that both still share, and the link in my network namespace. */
 	SYNC_JOINED,
 	/* host: the root is built; fds: its directory, the console. Child: takes a mount namespace

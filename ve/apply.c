@@ -350,6 +350,8 @@ int apply_ips(struct ve *ve, const struct param *p, struct err *e)
 	int r = ns_open(ve->state.pid, "net", &netns, e);
 
 	if (!r)
+		r = guest_still_there(ve, &netns, e);
+	if (!r)
 		r = change_ips(ve, ve->was ? &ve->was->ips : &ve->state.ips, &ve->conf.ips, netns, e);
 	if (r < 0)
 		return r;

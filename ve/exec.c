@@ -8,6 +8,7 @@
 #include "util/str.h"
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 #include "ve/guest.h"
 #include "ve/keep.h"
 #include "ve/plan.h"
@@ -20,7 +21,9 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
+#include <termios.h>
 
 #define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -112,26 +115,62 @@ static int exec_plain(struct ve *ve, struct attach_spec *s, struct err *e)
 	return r < 0 ? r : wait_forwarding(pid);
 }
 
+/* The caller's terminal does these two already, unless it is raw. */
+static void leave_to_caller(int slave)
+{
+	struct termios t;
+
+	if (tcgetattr(slave, &t) < 0)
+		return;
+	t.c_lflag &= ~(tcflag_t)ECHO;
+	t.c_oflag &= ~(tcflag_t)OPOST;
+	(void)tcsetattr(slave, TCSANOW, &t);
+}
+
+/*
+ * The terminal of the VE takes the place of the caller's wherever that is one of the three: who
+ * holds a terminal can read what is typed there, long after the command has ended. Files and
+ * pipes among them are passed as they are.
+ */
 static int exec_pty(struct ve *ve, struct attach_spec *s, struct err *e)
 {
 	_fd_ int pts = -1, master = -1, slave = -1, pidfd = -1;
-	int in = s->in, out = s->out, r;
+	int in = isatty(s->in) ? s->in : -1;
+	int out = isatty(s->out) ? s->out : isatty(s->err) ? s->err : s->in;
+	unsigned flags = in >= 0 && out == s->out ? 0 : PTY_LINES;
 	pid_t pid;
+	int r = open_pts(ve, &pts, e);
 
-	r = open_pts(ve, &pts, e);
 	if (!r)
 		r = pty_open(pts, &master, &slave, e);
 	if (r < 0)
 		return r;
-	s->in = s->out = s->err = slave;
+	if (flags & PTY_LINES)
+		leave_to_caller(slave);
+	s->in = in >= 0 ? slave : s->in;
+	s->out = isatty(s->out) ? slave : s->out;
+	s->err = isatty(s->err) ? slave : s->err;
 	s->tty = true;
 	r = start_inside(ve, s, &pid, e);
 	if (r < 0)
 		return r;
 	cleanup_fd(&slave);                     /* so that the master sees the last user go */
 	pidfd = pidfd_open(pid, 0);
-	(void)pty_relay(in, out, master, pidfd, false);
+	(void)pty_relay(in, out, master, pidfd, flags);
 	return attach_wait(pid);
+}
+
+/* With a directory of the host as its standard input the VE could walk the host's files. */
+static int check_stdio(const struct attach_spec *s, struct err *e)
+{
+	const int fds[] = { s->in, s->out, s->err };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fstat(fds[i], &st) == 0 && S_ISDIR(st.st_mode))
+			return err_set(e, EISDIR, VZ_BAD_VALUE,
+				       "pass standard file %zu: a directory of the host", i);
+	return 0;
 }
 
 /* bash where the VE has it, as vzctl does. */
@@ -153,14 +192,18 @@ static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 	const char *env[] = { PATH_ENV, o->argv ? "HOME=/" : "HOME=/root", term, NULL };
 	struct attach_spec s = { .argv = o->argv, .env = env, .in = o->in, .out = o->out,
 				 .err = o->err };
+	bool pty = isatty(o->in) || isatty(o->out) || isatty(o->err);
+	int r = check_stdio(&s, e);
 
-	if (o->term && str_is_word(o->term, "._-+"))
+	if (r < 0)
+		return r;
+	if (pty && o->term && str_is_word(o->term, "._-+"))
 		(void)str_fmt(term, sizeof(term), "TERM=%.100s", o->term);
 	if (!o->argv) {
 		shell[0] = login_shell(ve);
 		s.argv = shell;
 	}
-	return o->pty ? exec_pty(ve, &s, e) : exec_plain(ve, &s, e);
+	return pty ? exec_pty(ve, &s, e) : exec_plain(ve, &s, e);
 }
 
 static int open_running(struct ve *ve, struct inst *in, uint32_t id, struct err *e)
@@ -189,13 +232,28 @@ int ve_exec(struct inst *in, uint32_t id, const struct exec_opts *o, struct err 
 	return r;
 }
 
-int exec_script(struct ve *ve, const char *text, struct err *e)
+/* What a VE's shell does with a script is the tenant's business, how long we wait is ours. */
+static int wait_at_most(struct ve *ve, pid_t pid, uint64_t end, struct err *e)
+{
+	_fd_ int pidfd = pidfd_open(pid, 0);
+	uint64_t now = proc_now_us();
+
+	if (pidfd >= 0 && proc_wait_gone(pidfd, now < end ? (int)((end - now) / 1000) : 0) == 0)
+		return attach_wait(pid);
+	(void)kill(pid, SIGKILL);
+	(void)attach_wait(pid);
+	return err_set(e, ETIMEDOUT, 0, "run a script in VE %u: no end in time", ve->id);
+}
+
+int exec_script(struct ve *ve, const char *text, int timeout_ms, struct err *e)
 {
 	static const char *const argv[] = { "/bin/sh", NULL };
 	static const char *const env[] = { PATH_ENV, "HOME=/", "TERM=linux", NULL };
 	_fd_ int script = memfd_create("script", MFD_CLOEXEC);
 	_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct attach_spec s = { .argv = argv, .env = env, .in = script, .out = null, .err = null };
+	struct attach_spec s = { .argv = argv, .env = env, .in = script, .out = null, .err = null,
+				 .timeout_ms = timeout_ms > 0 ? timeout_ms : 1 };
+	uint64_t end = proc_now_us() + (uint64_t)s.timeout_ms * 1000;
 	pid_t pid;
 	int r;
 
@@ -203,7 +261,7 @@ int exec_script(struct ve *ve, const char *text, struct err *e)
 	    lseek(script, 0, SEEK_SET) < 0)
 		return err_sys(e, "pass a script to VE %u", ve->id);
 	r = start_inside(ve, &s, &pid, e);
-	return r < 0 ? r : attach_wait(pid);
+	return r < 0 ? r : wait_at_most(ve, pid, end, e);
 }
 
 int ve_console(struct inst *in, uint32_t id, int tty_in, int tty_out, struct err *e)
@@ -223,7 +281,7 @@ int ve_console(struct inst *in, uint32_t id, int tty_in, int tty_out, struct err
 	if (!r && stream < 0)
 		r = err_set(e, EIO, 0, "the keeper of VE %u has no console to give", id);
 	if (!r)
-		(void)pty_relay(tty_in, tty_out, stream, ve.pidfd, true);
+		(void)pty_relay(tty_in, tty_out, stream, ve.pidfd, PTY_DETACH);
 	ve_close(&ve);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-cred.h"
+#include "util/sys-proc.h"
 #include "ve/plan.h"
 
 #include <fcntl.h>
@@ -66,17 +67,29 @@ int guest_userpasswd(struct ve *ve, int root, const char *userpasswd, struct err
 	return write_as_root(ve, root, &pw, e) < 0 ? err_exit(e, VZ_PASSWD) : 0;
 }
 
+/*
+ * What was opened by the number of init is the VE's only if init is alive now: the tenant decides
+ * when it ends, and the number could have gone to a process of the host.
+ */
+int guest_still_there(const struct ve *ve, int *fd, struct err *e)
+{
+	if (proc_wait_gone(ve->pidfd, 0) == -ETIMEDOUT)
+		return 0;
+	cleanup_fd(fd);
+	return err_set(e, ESRCH, VZ_NOT_RUNNING, "VE %u has just stopped", ve->id);
+}
+
 int guest_open_root(struct ve *ve, int *ret, struct err *e)
 {
 	char path[64];
-	int fd;
+	_fd_ int fd = -1;
 
 	(void)str_fmt(path, sizeof(path), "/proc/%d/root", (int)ve->state.pid);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open the root of VE %u", ve->id);
-	*ret = fd;
-	return 0;
+	*ret = TAKE_FD(fd);
+	return guest_still_there(ve, ret, e);
 }
 
 int guest_sethostname(struct ve *ve, struct err *e)

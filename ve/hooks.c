@@ -43,7 +43,7 @@ static int open_script(struct ve *ve, const char *name, int *ret, struct err *e)
 	return 0;
 }
 
-static int run_on_host(struct ve *ve, const char *name, struct err *e)
+static int execute(struct ve *ve, const char *name, struct err *e)
 {
 	char path[PATH_MAX], id[32], conf[PATH_MAX + 16], root[PATH_MAX + 16];
 	const char *argv[] = { path, NULL };
@@ -63,7 +63,17 @@ static int run_on_host(struct ve *ve, const char *name, struct err *e)
 	return r < 0 ? err_exit(e, VZ_HOOK) : 0;
 }
 
-static int run_script(struct ve *ve, const char *name, bool inside, struct err *e)
+static int run_on_host(struct ve *ve, const char *name, struct err *e)
+{
+	_fd_ int fd = -1;
+	int r = open_script(ve, name, &fd, e);
+
+	if (r)
+		return r < 0 ? r : 0;
+	return execute(ve, name, e);
+}
+
+static int run_inside(struct ve *ve, const char *name, int timeout_ms, struct err *e)
 {
 	_fd_ int fd = -1;
 	_free_ char *text = NULL;
@@ -71,17 +81,15 @@ static int run_script(struct ve *ve, const char *name, bool inside, struct err *
 
 	if (r)
 		return r < 0 ? r : 0;
-	if (!inside)
-		return run_on_host(ve, name, e);
 	r = fs_read_fd(fd, name, HOOK_MAX, &text, NULL, e);
 	if (!r)
-		r = exec_script(ve, text, e);
+		r = exec_script(ve, text, timeout_ms, e);
 	if (r > 0)
 		r = err_set(e, EIO, VZ_HOOK, "run %s: exit code %d", name, r);
 	return r < 0 ? err_exit(e, VZ_HOOK) : 0;
 }
 
-int hook_run(struct ve *ve, enum hook which, struct err *e)
+int hook_run_within(struct ve *ve, enum hook which, int timeout_ms, struct err *e)
 {
 	char own[64], global[64];
 	const char *first = own, *second = global;
@@ -90,11 +98,16 @@ int hook_run(struct ve *ve, enum hook which, struct err *e)
 	(void)str_fmt(own, sizeof(own), "conf/%u.%s", ve->id, hooks[which].suffix);
 	(void)str_fmt(global, sizeof(global), "conf/vps.%s", hooks[which].suffix);
 	if (hooks[which].inside)
-		return run_script(ve, own, true, e);
+		return run_inside(ve, own, timeout_ms, e);
 	if (hooks[which].global_first) {
 		first = global;
 		second = own;
 	}
-	r = run_script(ve, first, false, e);
-	return r < 0 ? r : run_script(ve, second, false, e);
+	r = run_on_host(ve, first, e);
+	return r < 0 ? r : run_on_host(ve, second, e);
+}
+
+int hook_run(struct ve *ve, enum hook which, struct err *e)
+{
+	return hook_run_within(ve, which, HOOK_TIMEOUT_MS, e);
 }

@@ -12,3 +12,5 @@
 enum hook { HOOK_PREMOUNT, HOOK_MOUNT, HOOK_START, HOOK_STOP, HOOK_UMOUNT, HOOK_POSTUMOUNT };
 
 MUST_CHECK int hook_run(struct ve *ve, enum hook which, struct err *e);
+/* The same; a script inside, where the tenant has a say in it, gets this long. */
+MUST_CHECK int hook_run_within(struct ve *ve, enum hook which, int timeout_ms, struct err *e);

@@ -4,6 +4,7 @@
  * worker holds; a down must do its work without them, and close them if they are there.
  */
 #include "ve/start-steps.h"
+#include "netns/ipam.h"
 #include "runtime/console.h"
 #include "runtime/idmap.h"
 #include "runtime/keeper.h"
@@ -30,6 +31,7 @@
 
 #define LOOP_WAIT_MS 5000
 #define KILL_WAIT_MS 20000
+#define MAX_PTYS 512            /* of the host's 4096, kernel.pty.max */
 
 static uid_t base_of(const struct start *s)
 {
@@ -275,6 +277,7 @@ static int open_console(struct start *s, int pts, struct err *e)
 static int build_mounts(struct start *s, struct err *e)
 {
 	struct mounts_spec m = { .root = s->root, .uid = base_of(s), .gid = base_of(s),
+				 .ptys = MAX_PTYS,
 				 .lxcfs = s->ve->in->conf.lxcfs && mounts_lxcfs_present() };
 	struct ns_visit home;
 	_fd_ int pts = -1;
@@ -331,10 +334,29 @@ int up_network(void *ctx, struct err *e)
 	return 0;
 }
 
+/* Addresses that a `set` without --save has given to the running VE only. */
+static void release_unsaved(const struct ve *ve)
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int dir = -1;
+
+	if (!ve->state.ips.n || fs_open_dir(ve->in->lib, "ip", &dir, &ignored) < 0)
+		return;
+	for (unsigned i = 0; i < ve->state.ips.n; i++) {
+		unsigned j = 0;
+
+		while (j < ve->conf.ips.n && !ip_same_host(&ve->conf.ips.a[j], &ve->state.ips.a[i]))
+			j++;
+		if (j == ve->conf.ips.n)
+			ipam_release(dir, &ve->state.ips.a[i], ve->id);
+	}
+}
+
 void down_network(void *ctx)
 {
 	struct start *s = ctx;
 
+	release_unsaved(s->ve);
 	net_down(&s->plan.net);
 }
 
@@ -439,7 +461,7 @@ int up_hook(void *ctx, struct err *e)
 
 /* ---- start --wait ---- */
 
-static int ready(struct ve *ve, struct err *e)
+static int ready(struct ve *ve, int timeout_ms, struct err *e)
 {
 	static const char script[] =
 		"if [ -d /run/systemd/system ]; then\n"
@@ -450,7 +472,7 @@ static int ready(struct ve *ve, struct err *e)
 		"[ ! -e /lib/systemd/systemd ] || exit 1\n"
 		"[ ! -x /sbin/runlevel ] || /sbin/runlevel 2>/dev/null | grep -q ' [2-5]$'\n";
 
-	return exec_script(ve, script, e);
+	return exec_script(ve, script, timeout_ms, e);
 }
 
 int start_wait_ready(struct inst *in, uint32_t id, int wait_ms, struct err *e)
@@ -463,7 +485,8 @@ int start_wait_ready(struct inst *in, uint32_t id, int wait_ms, struct err *e)
 	if (r < 0)
 		return r;
 	do {
-		r = ve.pidfd < 0 || proc_wait_gone(ve.pidfd, 0) == 0 ? -ESRCH : ready(&ve, e);
+		r = ve.pidfd < 0 || proc_wait_gone(ve.pidfd, 0) == 0 ? -ESRCH :
+		    ready(&ve, (int)((int64_t)(end - proc_now_us()) / 1000), e);
 		if (r > 0)
 			(void)nanosleep(&pause, NULL);
 	} while (r > 0 && proc_now_us() < end);

@@ -40,14 +40,23 @@ static void thaw(struct ve *ve)
 		err_clear(&ignored);            /* no node, no freezer: nothing is frozen */
 }
 
+static int left_ms(uint64_t end)
+{
+	uint64_t now = proc_now_us();
+
+	return now < end ? (int)((end - now) / 1000) : 0;
+}
+
 /* True when init is gone within the time. */
 static bool ask_by_script(struct ve *ve, const char *script, int timeout_ms)
 {
 	struct err e = ERR_INIT;
 
-	if (exec_script(ve, script, &e) < 0)
+	uint64_t end = proc_now_us() + (uint64_t)timeout_ms * 1000;
+
+	if (exec_script(ve, script, timeout_ms, &e) < 0)
 		log_debug(&ve->in->log, "%s", e.msg);
-	return proc_wait_gone(ve->pidfd, timeout_ms) == 0;
+	return proc_wait_gone(ve->pidfd, left_ms(end)) == 0;
 }
 
 /*
@@ -97,17 +106,19 @@ static int claim_keeper(struct ve *ve, int *ret_sock, int *ret_pidfd)
 	return 0;
 }
 
+/* The script and the command run in the VE, so they have their part of the time, no more. */
 static void orderly(struct ve *ve, const struct stop_opts *o)
 {
 	struct err e = ERR_INIT;
-	uint64_t s = (uint64_t)o->timeout_s;
+	uint64_t s = (uint64_t)o->timeout_s, end;
 
 	if (!s)
 		s = ve->conf.stop_timeout ? ve->conf.stop_timeout : ve->in->conf.stop_timeout;
+	end = proc_now_us() + s * 1000000;
 	inst_say(ve->in, "Stopping container ...");
-	if (hook_run(ve, HOOK_STOP, &e) < 0)
+	if (hook_run_within(ve, HOOK_STOP, left_ms(end), &e) < 0)
 		log_warn(&ve->in->log, "%s (ignored)", e.msg);
-	if (!ask(ve, (int)s * 1000))
+	if (!ask(ve, left_ms(end)))
 		log_debug(&ve->in->log, "stop %u: init is still there after %d s", ve->id, (int)s);
 }
 

@@ -63,8 +63,7 @@ MUST_CHECK int ve_adopt(struct inst *in, uint32_t id, struct err *e);
 
 struct exec_opts {
 	const char *const *argv;        /* NULL-terminated; NULL: a login shell */
-	bool pty;                       /* give the command a terminal of the VE */
-	int in, out, err;               /* the caller's descriptors */
+	int in, out, err;               /* the caller's; a terminal of the VE stands in for a tty */
 	const char *term;               /* TERM for the VE, or NULL */
 };
 /* Returns the command's exit code (128+signal), or -Exxx. */
