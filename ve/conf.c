@@ -285,6 +285,17 @@ static int load_builtin(const char *name, struct ve_conf *ret, struct err *e)
 		       names);
 }
 
+/* A plan is often the copy of a VE's config. It sets sizes; it never says who a VE is. */
+static void forget_identity(struct ve_conf *c)
+{
+	static const char *const keys[] = { "NAME", "TEMPLATE_VERSION", "LOCAL_UID", "LOCAL_GID",
+					    "HOSTNAME", "IP_ADDRESS" };
+	struct ve_conf none = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		param_copy(param_by_key(keys[i]), c, &none);
+}
+
 int conf_load_sample(const struct inst *in, const char *name, struct ve_conf *ret, struct err *e)
 {
 	_free_ char *text = NULL;
@@ -300,7 +311,11 @@ int conf_load_sample(const struct inst *in, const char *name, struct ve_conf *re
 		err_clear(e);
 		return load_builtin(name, ret, e);
 	}
-	return r < 0 ? r : conf_parse(text, len, path, ret, e);
+	if (!r)
+		r = conf_parse(text, len, path, ret, e);
+	if (!r)
+		forget_identity(ret);
+	return r;
 }
 
 /* ---- berth.conf ---- */

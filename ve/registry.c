@@ -199,7 +199,8 @@ int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base, struct 
 /* ids/SLOT of a base; false when it lies outside the instance's ranges. */
 static bool slot_path(const struct inst *in, uint64_t base, char dst[64])
 {
-	if (base < in->conf.id_base || (base - in->conf.id_base) / 65536 >= in->conf.id_slots)
+	if (base < in->conf.id_base || (base - in->conf.id_base) / 65536 >= in->conf.id_slots ||
+	    (base - in->conf.id_base) % 65536)
 		return false;
 	return str_fmt(dst, 64, "ids/%" PRIu64, (base - in->conf.id_base) / 65536) > 0;
 }
@@ -216,7 +217,7 @@ int reg_ids_claim(const struct inst *in, uint32_t id, uint64_t base, struct err 
 	r = claim_take(in->lib, path, id);
 	if (r == -EEXIST)
 		return err_set(e, EAGAIN, VZ_NO_RESOURCES,
-			       "reserve the ids of VE %u: VE %" PRId64 " was faster; try again", id,
+			       "reserve the ids of VE %u: VE %" PRId64 " has them", id,
 			       claim_owner(in->lib, path));
 	if (r < 0) {
 		errno = -r;

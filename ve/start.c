@@ -28,6 +28,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/mount.h"
+#include "ve/registry.h"
 #include "ve/start-steps.h"
 #include "ve/worker.h"
 
@@ -145,6 +146,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	r = refuse(&ve, o, e);
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
+	if (!r)         /* a config that was copied by hand names the ids of another VE */
+		r = reg_ids_claim(in, id, ve.conf.local_uid, e);
 	if (!r)
 		r = tidy_up(&ve, e);
 	if (!r)
