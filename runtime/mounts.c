@@ -409,6 +409,8 @@ static const struct row rows[] = {
 	 * the ceilings the host sets for the VE. systemd asks whether sys/net is writable. */
 	{ "proc/sys", read_only, NULL, 0, NULL },
 	{ "proc/sys/net", writable, NULL, 0, NULL },
+	/* nf_hooks_lwtunnel looks like the VE's own and is a switch of the machine (5.15 to 6.18) */
+	{ "proc/sys/net/netfilter", read_only, NULL, 0, NULL },
 	{ "proc/sys/kernel/msgmax", writable, NULL, 0, NULL },
 	{ "proc/sys/kernel/msgmnb", writable, NULL, 0, NULL },
 	{ "proc/sys/kernel/msgmni", writable, NULL, 0, NULL },
@@ -426,6 +428,8 @@ static const struct row rows[] = {
 	/* addresses of the kernel, timing side channels, other people's keys and processes */
 	{ "proc/acpi", hide, NULL, 0, NULL },
 	{ "proc/asound", hide, NULL, 0, NULL },
+	{ "proc/cmdline", hide, NULL, 0, NULL },        /* of the host's kernel; may hold secrets */
+	{ "proc/diskstats", hide, NULL, 0, NULL },      /* a row per VE: its loop device */
 	{ "proc/interrupts", hide, NULL, 0, NULL },
 	{ "proc/iomem", hide, NULL, 0, NULL },
 	{ "proc/ioports", hide, NULL, 0, NULL },
@@ -437,9 +441,11 @@ static const struct row rows[] = {
 	{ "proc/kpageflags", hide, NULL, 0, NULL },
 	{ "proc/latency_stats", hide, NULL, 0, NULL },
 	{ "proc/pagetypeinfo", hide, NULL, 0, NULL },
+	{ "proc/partitions", hide, NULL, 0, NULL },
 	{ "proc/sched_debug", hide, NULL, 0, NULL },
 	{ "proc/scsi", hide, NULL, 0, NULL },
 	{ "proc/slabinfo", hide, NULL, 0, NULL },
+	{ "proc/swaps", hide, NULL, 0, NULL },          /* paths of the host */
 	{ "proc/timer_list", hide, NULL, 0, NULL },
 	{ "proc/timer_stats", hide, NULL, 0, NULL },
 	{ "proc/vmallocinfo", hide, NULL, 0, NULL },
@@ -454,10 +460,13 @@ static const struct row rows[] = {
 	{ "sys/kernel/slab", hide, NULL, 0, NULL },
 	{ "sys/kernel/tracing", hide, NULL, 0, NULL },
 	{ "sys/kernel/vmcoreinfo", hide, NULL, 0, NULL },
-	/* loop devices name the host's files, and so the other VEs: loopN/loop/backing_file */
+	/* loop devices name the host's files, and so the other VEs: loopN/loop/backing_file;
+	 * also without names their number is the number of VEs */
 	{ "sys/block", hide, NULL, 0, NULL },
+	{ "sys/class/bdi", hide, NULL, 0, NULL },
 	{ "sys/class/block", hide, NULL, 0, NULL },
 	{ "sys/dev/block", hide, NULL, 0, NULL },
+	{ "sys/devices/virtual/bdi", hide, NULL, 0, NULL },
 	{ "sys/devices/virtual/block", hide, NULL, 0, NULL },
 	/* power draw and throttling tell what the neighbours compute (CVE-2020-8694) */
 	{ "sys/class/powercap", hide, NULL, 0, NULL },

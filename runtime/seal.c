@@ -6,14 +6,24 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+
+/* The environment is only believed where it names the very file that runs. */
+static bool names_us(const char *path)
+{
+	struct stat us, it;
+
+	return stat("/proc/self/exe", &us) == 0 && stat(path, &it) == 0 &&
+	       us.st_dev == it.st_dev && us.st_ino == it.st_ino;
+}
 
 int seal_path(char *dst, size_t size, struct err *e)
 {
 	const char *told = getenv("BERTH_EXE");
 	ssize_t n;
 
-	if (told && *told == '/') {
+	if (told && *told == '/' && names_us(told)) {
 		if (str_fmt(dst, size, "%s", told) < 0)
 			return err_set(e, ENAMETOOLONG, 0, "find this program: path too long");
 		return 0;
