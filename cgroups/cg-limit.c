@@ -7,6 +7,7 @@
 #include "cgroups/cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,10 +137,13 @@ int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uin
 
 struct cpuset_file {
 	const char *file, *effective; /* v1 holds what is effective; v2 holds the wish */
+	const char *host;             /* directory whose `possible` lists all there can ever be */
 };
 
-static const struct cpuset_file cpus_file = { "cpuset.cpus", "cpuset.cpus.effective" };
-static const struct cpuset_file mems_file = { "cpuset.mems", "cpuset.mems.effective" };
+static const struct cpuset_file cpus_file = { "cpuset.cpus", "cpuset.cpus.effective",
+					      "/sys/devices/system/cpu" };
+static const struct cpuset_file mems_file = { "cpuset.mems", "cpuset.mems.effective",
+					      "/sys/devices/system/node" };
 
 static int shown_list(const struct cg_host *h, const struct cg_node *n, const struct cpuset_file *f,
 		      char *dst, size_t size)
@@ -147,16 +151,38 @@ static int shown_list(const struct cg_host *h, const struct cg_node *n, const st
 	return cg_node_read(n, h->on_v2[CG_CPUSET] ? f->effective : f->file, dst, size);
 }
 
-/* What "every CPU" is spelled: nothing on v2 (inherit), the parent's list on v1. */
-static int whole_list(const struct cg_host *h, const struct cpuset_file *f, char *dst, size_t size)
+static int put_whole_v1(const struct cg_host *h, const struct cg_node *n,
+			const struct cpuset_file *f)
 {
 	struct cg_node base = { h->v1[CG_CPUSET], "" };
+	char text[4096];
+	int r = str_fmt(base.path, sizeof(base.path), "%s", h->base);
 
-	if (h->on_v2[CG_CPUSET])
-		return str_fmt(dst, size, "\n");
-	if (str_fmt(base.path, sizeof(base.path), "%s", h->base) < 0)
-		return -ENAMETOOLONG;
-	return cg_node_read(&base, f->file, dst, size);
+	if (r >= 0)
+		r = cg_node_read(&base, f->file, text, sizeof(text));
+	return r < 0 ? r : cg_node_write(n, f->file, text);
+}
+
+/*
+ * Every CPU. On v1 the parent's list; on v2 none, which inherits. But a group that has both a
+ * list and tasks may not lose the list (ENOSPC, validate_change() in kernel/cgroup/cpuset.c):
+ * there it is all that the host can ever have, of which what exists is effective.
+ */
+static int put_whole(const struct cg_host *h, const struct cg_node *n, const struct cpuset_file *f)
+{
+	struct cg_node host = { AT_FDCWD, "" };
+	char text[4096];
+	int r;
+
+	if (!h->on_v2[CG_CPUSET])
+		return put_whole_v1(h, n, f);
+	r = cg_node_write(n, f->file, "\n");
+	if (r != -ENOSPC)
+		return r;
+	r = str_fmt(host.path, sizeof(host.path), "%s", f->host);
+	if (r >= 0)
+		r = cg_node_read(&host, "possible", text, sizeof(text));
+	return r < 0 ? r : cg_node_write(n, f->file, text);
 }
 
 /* v2 accepts CPUs that are not there and falls back to all: only the effective list tells. */
@@ -167,10 +193,8 @@ static int put_list(const struct cg_host *h, const struct cg_node *n, const stru
 	char text[4096];
 	int r;
 
-	if (!*list) {
-		r = whole_list(h, f, text, sizeof(text));
-		return r < 0 ? r : cg_node_write(n, f->file, text);
-	}
+	if (!*list)
+		return put_whole(h, n, f);
 	r = parse_cpulist(list, 0, want);
 	if (r == 0)
 		r = cg_node_write(n, f->file, list);
@@ -183,6 +207,12 @@ static int put_list(const struct cg_host *h, const struct cg_node *n, const stru
 	return 0;
 }
 
+static void restore_list(const struct cg_host *h, const struct cg_node *n,
+			 const struct cpuset_file *f, const char *old)
+{
+	(void)(old[0] ? cg_node_write(n, f->file, old) : put_whole(h, n, f));
+}
+
 static int put_list_or_restore(const struct cg_host *h, const struct cg_node *n,
 			       const struct cpuset_file *f, const char *list)
 {
@@ -193,7 +223,7 @@ static int put_list_or_restore(const struct cg_host *h, const struct cg_node *n,
 		return r;
 	r = put_list(h, n, f, list);
 	if (r < 0)
-		(void)cg_node_write(n, f->file, old[0] ? old : "\n");
+		restore_list(h, n, f, old);
 	return r;
 }
 
@@ -217,7 +247,7 @@ int cg_set_cpus(const struct cg_host *h, const char *id, const char *cpus, const
 	r = put_list_or_restore(h, &n, &mems_file, mems);
 	if (r == 0)
 		return 0;
-	(void)cg_node_write(&n, cpus_file.file, old[0] ? old : "\n");
+	restore_list(h, &n, &cpus_file, old);
 	return cg_fail(e, CG_CPUSET, r, "set memory nodes of VE %s to %s", id,
 		       mems && *mems ? mems : "all");
 }

@@ -192,6 +192,15 @@ oom_kills() {
 	refused 21 7 berth set 102 --cpuunits 7
 }
 
+@test "cpumask: a VE without one keeps every CPU when an absent one is refused" {
+	run_ve 101
+	local all
+	all=$(shell 101 'sed -n "s/^Cpus_allowed_list:\t//p" /proc/self/status')
+	run berth set 101 --cpumask 0,1023
+	[[ $status -ne 0 ]]
+	equal "$(shell 101 'sed -n "s/^Cpus_allowed_list:\t//p" /proc/self/status')" "$all"
+}
+
 @test "cpumask: is in the kernel and seen inside; an absent CPU is refused" {
 	requires two_cpus
 	run_ve 101 --cpumask 1
