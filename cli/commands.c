@@ -125,6 +125,14 @@ static const struct opt list_opts[] = {
 	END,
 };
 
+static const struct opt top_opts[] = {
+	FLAG('1', "once", NULL, once, "print once and end; also when the output is no terminal"),
+	TEXT('s', "sort", NULL, sort, "COLUMN",
+	     "cpu, throttled, memory, limit, processes, read, write, received or sent"),
+	TEXT('d', "delay", NULL, delay, "TIME", "time between two looks, 1s unless said otherwise"),
+	END,
+};
+
 static const struct opt node_opts[] = {
 	{ OPT_TAKE, 0, "config", NULL, 0, "PLAN", "count VEs of this plan; the default one otherwise",
 	  0, 0, 0, take_config },
@@ -208,6 +216,10 @@ const struct command commands[] = {
 	  "column, one of = != < <= > >= and a value; = takes patterns.",
 	  "berth list -a -o ctid,status,ram,ip -s -ram\n"
 	  "berth list 'ram>1G' 'hostname=web*'\nberth list -a -j\n" },
+	{ "top", NULL, "[options]", "what running VEs use at this moment", VERB, 0, 0, top_opts, cmd_top,
+	  "HELD% is the share of the time in which the CPU limit stopped a VE. Live, q ends it and a\n"
+	  "letter sorts: c cpu, h held, m memory, l limit, p processes, r read, w written, i in, o out.",
+	  "berth top\nberth top -1 -s memory -d 5s\n" },
 	{ "node", NULL, "[options]", "what the host has, promised, uses, and what still fits",
 	  VERB | CMD_JSON, 0, 0, node_opts, cmd_node,
 	  "Promised are the limits of all VEs, running or not. What fits is counted without\n"

@@ -29,6 +29,8 @@ struct args {
 	bool all, force, fast, save, dry_run, yes, reset_ub, raw;
 	uint64_t wait, timeout;         /* seconds */
 	const char *setmode, *name, *mirror;
+	bool once;
+	const char *delay;
 	/* list */
 	bool stopped, names, no_header, ids_only, no_trim, fields;
 	const char *columns, *sort, *by_hostname, *by_name, *by_description;

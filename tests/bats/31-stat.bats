@@ -39,9 +39,13 @@ stat_of() {
 	put_probe 101
 	local before
 	before=$(stat_of 101 .cpu.throttled_usec)
-	inside 101 /probe cpuburn 2
-	(($(stat_of 101 .cpu.throttled_usec) > before + 500000)) || fail "$(berth stat 101)"
-	(($(stat_of 101 .cpu.nr_throttled) >= 10))
+	throttled() {
+		inside 101 /probe cpuburn 1
+		(($(stat_of 101 .cpu.throttled_usec) > before + 400000))
+	}
+	# A busy host may give less than the limit for a while.
+	within 30 throttled
+	(($(stat_of 101 .cpu.nr_throttled) >= 5))
 	berth stat 101 | grep -q 'held back by its limit for .* s in .* periods (limit: 20 % of one CPU)'
 	local seen kernel
 	seen=$(stat_of 101 .cpu.usage_usec)
@@ -78,8 +82,11 @@ stat_of() {
 	put_probe 101
 	local before what
 	before=$(stat_of 101 .pressure.cpu.some.total)
-	inside 101 /probe cpuburn 2
-	(($(stat_of 101 .pressure.cpu.some.total) > before + 500000)) || fail "$(berth stat -j 101)"
+	stalled() {
+		inside 101 /probe cpuburn 1
+		(($(stat_of 101 .pressure.cpu.some.total) > before + 400000))
+	}
+	within 30 stalled
 	for what in cpu memory io; do
 		equal "$(stat_of 101 ".pressure.$what.some | keys | join(\" \")")" \
 			'avg10 avg300 avg60 total'
@@ -120,4 +127,40 @@ stat_of() {
 		$((($(nproc) * 100 - 150) / 800))
 	berth node --config light | grep -q '^Plan light: [0-9]* more fit; .* ends it'
 	refused 109 nosuch berth node --config nosuch
+}
+
+# top_of ID COLUMN <TABLE: by the header's name.
+top_of() {
+	awk -v id="$1" -v col="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == col) c = i }
+		$1 == id { print $c }'
+}
+
+@test "top -1: the busy VE is first, with what its limit gives it and holds back" {
+	run_ve 101 --ram 128M
+	run_ve 102 --cpulimit 30 --name busy --ram 64M
+	put_probe 102
+	shell 102 '/probe cpuburn 20 </dev/null >/dev/null 2>&1 &'
+	local out cpu held
+	out=$(berth top -1 -d 2s)
+	equal "$(sed -n 2p <<<"$out" | awk '{ print $1, $NF }')" '102 busy'
+	cpu=$(top_of 102 CPU% <<<"$out")
+	held=$(top_of 102 HELD% <<<"$out")
+	# A busy host gives less than the limit, and then holds less back; never more.
+	((${cpu%.*} >= 5 && ${cpu%.*} <= 32)) || fail "$out"
+	((${held%.*} >= 3)) || fail "$out"
+	equal "$(top_of 102 OF-MiB <<<"$out")" 64
+	out=$(berth top -1 -s limit -d 200ms)
+	equal "$(awk 'NR > 1 { print $1 }' <<<"$out" | tr '\n' ' ')" '101 102 '
+	refused 21 nosuch berth top -1 -s nosuch
+	refused 21 delay berth top -1 -d 1x
+}
+
+@test "top: live on a terminal, q ends it and gives the terminal back" {
+	run_ve 101
+	local out
+	out=$( (sleep 1.5; printf q) | host timeout 20 script -qec \
+		"stty -a >$BATS_TEST_TMPDIR/before; '$BERTH' --root '$ROOT' top -d 300ms; stty -a >$BATS_TEST_TMPDIR/after" \
+		/dev/null)
+	(($(grep -c CTID <<<"$out") >= 2)) || fail "$out"
+	cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 }
