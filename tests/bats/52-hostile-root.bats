@@ -7,7 +7,7 @@
 
 load helpers/load
 
-BATS_TEST_TIMEOUT=240
+export BATS_TEST_TIMEOUT=240
 
 TOO_LONG=6      # seconds for a command, of which none may wait for something inside
 
@@ -36,9 +36,8 @@ unharmed() {
 
 # plant KIND PATH: in the mounted root $AT, as the tenant or the author of a template could.
 plant() {
-	local at=$AT/$2 was up=../../../../../../../../../../../..
+	local at=$AT/$2 up=../../../../../../../../../../../..
 	host mkdir -p "$(dirname "$at")"
-	was=$(host stat -c %F "$at" 2>/dev/null || :)
 	host rm -rf --one-file-system "${AT:?}/$2"
 	local to=$CANARY
 	[[ $3 == dir ]] || to+=/file

@@ -65,7 +65,7 @@ enter_command() {
 
 @test "inherited: ignored and blocked signals do not change the result, nor come in" {
 	new_ve 101
-	local -a odd=(env --ignore-signal=CHLD,QUIT,USR1 --block-signal=CHLD,TERM,USR2)
+	local -a odd=(env "--ignore-signal=CHLD,QUIT,USR1" "--block-signal=CHLD,TERM,USR2")
 	host "${odd[@]}" "$BERTH" --root "$ROOT" start 101 >/dev/null
 	run -7 host "${odd[@]}" "$BERTH" --root "$ROOT" exec3 101 /bin/sh -c 'exit 7'
 	run -0 host "${odd[@]}" "$BERTH" --root "$ROOT" exec3 101 /bin/cat /proc/self/status
