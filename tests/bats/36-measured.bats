@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each limit is exceeded on purpose from inside, and what came through is measured: at start,
+# raised live, lowered live, and after a restart. A host that is busy with other things gives
+# less than a limit allows for a while, so a measurement may be taken three times.
+# bats file_tags=root,slow
+
+load helpers/load
+
+export BATS_TEST_TIMEOUT=300
+MIB=$((1 << 20))
+
+# near GOT WANT PERCENT: too little is no fault of the limit where the host was too busy to
+# reach it, as the measurement says by making the file `busy`.
+near() {
+	local off=$((($1 - $2) * 1000 / $2))
+	echo "measured $1 for $2 ($off per mille)"
+	((off <= $3 * 10)) || return
+	((off >= -$3 * 10)) || [[ -e $BATS_TEST_TMPDIR/busy ]]
+}
+
+# measured MEASURE WANT PERCENT: in at most three goes.
+measured() {
+	local try got
+	for try in 1 2 3; do
+		rm -f "$BATS_TEST_TMPDIR/busy"
+		got=$("$1" "$2") || return
+		near "$got" "$2" "$3" || continue
+		[[ $try -eq 3 || ! -e $BATS_TEST_TMPDIR/busy ]] && return
+	done
+	fail "$1: $got, want $2 within $3 percent (try $try)"
+}
+
+# at_all_times MEASURE PERCENT OPTION FIRST HIGH LOW [SUFFIX]
+at_all_times() {
+	put_probe 101
+	measured "$1" "$4" "$2"
+	berth set 101 "$3" "$5$7"
+	measured "$1" "$5" "$2"
+	berth set 101 "$3" "$6$7" --save
+	measured "$1" "$6" "$2"
+	berth restart 101 >/dev/null
+	measured "$1" "$6" "$2"
+}
+
+cpu_times() {
+	local v2
+	v2=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')
+	awk '$1 == "usage_usec" { print $2 }' "$v2/cpu.stat"
+	awk '$1 == "nr_periods" || $1 == "nr_throttled" { print $2 }' "$(cg_dir 101 cpu)/cpu.stat"
+}
+
+# Tenths of a percent of one CPU, by the CPU time and the periods that the kernel has counted.
+cpu_tenths() {
+	local a b periods
+	shell 101 '/probe cpuburn 5 </dev/null >/dev/null 2>&1 &'
+	sleep 0.5
+	mapfile -t a < <(cpu_times)
+	sleep 3
+	mapfile -t b < <(cpu_times)
+	shell 101 'killall probe' || :
+	periods=$((b[1] - a[1]))
+	# Periods in which the burner did not come to its limit: others had the CPU.
+	((b[2] - a[2] >= periods)) || touch "$BATS_TEST_TMPDIR/busy"
+	echo $(((b[0] - a[0]) / 100 / periods))
+}
+
+@test "cpulimit: what a burner gets" {
+	run_ve 101 --cpulimit 40
+	put_probe 101
+	measured cpu_tenths 400 2
+	berth set 101 --cpulimit 80
+	measured cpu_tenths 800 2
+	berth set 101 --cpulimit 25 --save
+	measured cpu_tenths 250 2
+	berth restart 101 >/dev/null
+	measured cpu_tenths 250 2
+}
+
+# MiB in use at most, of a hog that wants more than there is.
+memory_peak() {
+	local dir
+	dir=$(cg_dir 101 memory)
+	on_v2 memory || echo 0 >"$dir/memory.max_usage_in_bytes"
+	shell 101 "/probe memhog $((2 * $1 * MIB))" >"$BATS_TEST_TMPDIR/hog" || :
+	if on_v2 memory; then
+		awk -v m=$MIB '{ v = $2 } END { print int(v / m) }' "$BATS_TEST_TMPDIR/hog"
+	else
+		echo $(($(<"$dir/memory.max_usage_in_bytes") / MIB))
+	fi
+}
+
+@test "ram: what a hog gets" {
+	run_ve 101 --ram 256M --swap 0
+	at_all_times memory_peak 2 --ram 256 400 128 M
+}
+
+few_processes() {
+	(($(<"$(cg_dir 101 pids)/pids.current") < 20))
+}
+
+# Processes of a fork bomb, with those that were there.
+processes() {
+	local before made
+	# Those of the bomb before are still ending.
+	within 10 few_processes
+	before=$(<"$(cg_dir 101 pids)/pids.current")
+	made=$(inside 101 /probe forkbomb 4000 | awk '{ print $2 }')
+	echo $((made + before + 1))
+}
+
+@test "numproc: what a fork bomb gets" {
+	run_ve 101 --numproc 200
+	at_all_times processes 1 --numproc 200 500 100
+}
+
+# KiB per second of three seconds' worth, written and on the disk.
+writing() {
+	local t
+	shell 101 sync
+	t=${EPOCHREALTIME/./}
+	shell 101 "dd if=/dev/zero of=/f bs=64k count=$(($1 * 3 / 64)) conv=fsync 2>/dev/null"
+	t=$((${EPOCHREALTIME/./} - t))
+	shell 101 'rm /f; sync'
+	echo $(($1 * 3 / 64 * 64 * 1000000 / t))
+}
+
+@test "iolimit: what buffered writing gets" {
+	run_ve 101 --iolimit 20480K --diskspace 1G
+	at_all_times writing 5 --iolimit 20480 40960 10240 K
+}
