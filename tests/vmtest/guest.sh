@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # In the test machine, as its only user: what a distribution has set up by the time somebody
-# logs in, then the suites. Started by init.c or, in the variant with systemd, by a unit.
+# logs in, then the suites. Started by init.c; in the variant with systemd it becomes systemd,
+# which starts it again by a unit.
 # TAP goes to the second serial line, all else to the console.
 set -u
-source "${BASH_SOURCE[0]%/*}/settings"		# written by `run`: where things are, what to do
+here=${BASH_SOURCE[0]%/*}
+source "$here/settings"		# written by `run`: where things are, what to do
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LANG=C.UTF-8 TERM=dumb
 
@@ -46,13 +48,31 @@ scratch() {
 	export BERTH_SCRATCH=/mnt/scratch
 }
 
+# basic.target is what a server has before its services: udev, tmpfiles, modules, sysctl, slices.
+# The host's /tmp, where the build may be, must not be emptied as a server's is at boot.
+become_systemd() {
+	mkdir -p /run/systemd/system /run/tmpfiles.d
+	ln -s /dev/null /run/tmpfiles.d/tmp.conf
+	cat >/run/systemd/system/vmtest.service <<-END
+		[Unit]
+		Requires=basic.target
+		After=basic.target
+		[Service]
+		Type=exec
+		ExecStart=/bin/bash $here/guest.sh
+		ExecStopPost=$here/initramfs/init --exit \$EXIT_STATUS
+	END
+	exec /lib/systemd/systemd --unit=vmtest.service
+}
+
 say_where() {
 	printf '# kernel %s, %s CPUs, %s MiB, controllers: %s\n' "$(uname -r)" "$(nproc)" \
 		"$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" \
 		"$(</sys/fs/cgroup/cgroup.controllers)"
-	printf '# up after %s s\n' "$(cut -d' ' -f1 /proc/uptime)"
+	printf '# init %s, up after %s s\n' "$(</proc/1/comm)" "$(cut -d' ' -f1 /proc/uptime)"
 }
 
+[[ $$ -ne 1 ]] || become_systemd
 stty raw -echo </dev/ttyS1
 exec >/dev/ttyS1 2>&1 </dev/null
 base_system

@@ -9,8 +9,8 @@
  *   script    the argument `vmtest_script` of the kernel's command line, by bash
  *   end       the script's exit status becomes QEMU's, through the isa-debug-exit device
  *
- * With `vmtest_init=PATH` that program takes over as PID 1 instead (systemd), and has to see
- * to the script itself; `--exit STATUS` of this program then ends the machine.
+ * With `vmtest_takes_over=1` the script becomes process 1 instead, and then systemd; whoever
+ * ends such a machine calls this program with `--exit STATUS`.
  *
  * Static, and runs in nothing but this machine: a failure is a line on the console and a
  * panic, which `run` reports.
@@ -112,6 +112,12 @@ static _Noreturn void end(int status)
 	die("isa-debug-exit");
 }
 
+static _Noreturn void exec_script(const char *script)
+{
+	(void)execl("/bin/bash", "bash", script, (char *)NULL);
+	die(script);
+}
+
 static int run_script(const char *script)
 {
 	pid_t pid = fork(), got;
@@ -121,8 +127,7 @@ static int run_script(const char *script)
 		die("fork");
 	if (pid == 0) {
 		(void)setsid();
-		(void)execl("/bin/bash", "bash", script, (char *)NULL);
-		die(script);
+		exec_script(script);
 	}
 	while ((got = wait(&status)) != pid)
 		if (got < 0 && errno != EINTR)
@@ -132,7 +137,7 @@ static int run_script(const char *script)
 
 int main(int argc, char **argv)
 {
-	const char *script = getenv("vmtest_script"), *init = getenv("vmtest_init");
+	const char *script = getenv("vmtest_script");
 
 	if (argc == 3 && strcmp(argv[1], "--exit") == 0)
 		end(atoi(argv[2]));
@@ -146,11 +151,9 @@ int main(int argc, char **argv)
 	open_console();
 	load_modules();
 	switch_root();
-	if (init) {
-		(void)execl(init, init, (char *)NULL);
-		die(init);
-	}
 	if (!script)
 		die("no vmtest_script");
+	if (getenv("vmtest_takes_over"))
+		exec_script(script);
 	end(run_script(script));
 }
