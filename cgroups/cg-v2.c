@@ -191,7 +191,7 @@ static int remove_patiently(const struct cg_node *n)
 	return r;
 }
 
-static void remove_instance(const struct cg_host *h)
+void cg_tidy(const struct cg_host *h)
 {
 	struct cg_node keepers = { h->v2, "" };
 
@@ -215,7 +215,7 @@ int cg_v2_remove(const struct cg_host *h, const char *id, struct err *e)
 		return err_set(e, EBUSY, VZ_SYSTEM, "remove cgroup of VE %s: it has processes", id);
 	if (r < 0)
 		return err_set(e, -r, VZ_SYSTEM, "remove cgroup of VE %s: %s", id, strerror(-r));
-	remove_instance(h);
+	cg_tidy(h);
 	return 0;
 }
 
@@ -325,4 +325,12 @@ int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e)
 	if (on && r == -ETIMEDOUT)
 		(void)cg_node_write(&n, "cgroup.freeze", "0");
 	return err_set(e, -r, VZ_SYSTEM, "%s VE %s: %s", on ? "freeze" : "thaw", id, strerror(-r));
+}
+
+void cg_leave_keepers(const struct cg_host *h)
+{
+	struct cg_node root = { h->v2, "." };
+
+	/* Failing leaves a directory that the next tidy removes. */
+	(void)cg_node_write(&root, "cgroup.procs", "0");
 }

@@ -65,8 +65,15 @@ MUST_CHECK int cg_open_tasks(const struct cg_host *h, const char *id, struct cg_
 int cg_join(const struct cg_tasks *t);          /* moves the caller; 0 or -Exxx; async-signal-safe */
 void cg_tasks_close(struct cg_tasks *t);
 
-/* Put the calling process (a keeper) into INSTANCE/keepers on v2, outside every VE. */
+/*
+ * Put the calling process (a keeper) into INSTANCE/keepers on v2: outside every VE, and outside
+ * the session or service that ran the command, which may be killed as a whole.
+ */
 MUST_CHECK int cg_join_keepers(const struct cg_host *h, struct err *e);
+/* Leave it for the root of the hierarchy, so that the instance's node can be removed. */
+void cg_leave_keepers(const struct cg_host *h);
+/* Remove INSTANCE and INSTANCE/keepers on v2 if nothing uses them; for after a keeper's end. */
+void cg_tidy(const struct cg_host *h);
 
 /*
  * Kill every process of the VE, frozen ones too, and thaw (cgroup.kill, since 5.14). Nothing

@@ -95,6 +95,7 @@ int ve_destroy(struct inst *in, uint32_t id, struct err *e)
 		r = remove_private(&ve, e);
 	if (!r)
 		forget(&ve);
+	cg_tidy(&in->cg);
 	ve_close(&ve);
 	return r;
 }

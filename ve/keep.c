@@ -43,6 +43,7 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 		ve_close(&ve);
 		return 0;
 	}
+	cg_leave_keepers(&in->cg);              /* this process was the keeper */
 	again = wants_start(&ve, status);
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
 	start_undo(&ve, "exited");
@@ -52,6 +53,15 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	if (quick)                              /* a reboot loop must not eat the host */
 		(void)nanosleep(&pause, NULL);
 	return ve_start(in, id, &plain, e);
+}
+
+int keep_exec(const struct inst *in, const struct keeper_start *k, struct err *e)
+{
+	if (cg_join_keepers(&in->cg, e) < 0) {
+		log_debug(&in->log, "%s (the keeper stays where it is)", e->msg);
+		err_clear(e);
+	}
+	return keeper_exec(k, e);
 }
 
 /* ---- adoption ---- */
@@ -104,7 +114,7 @@ static int adopter(void *arg, int report, struct err *e)
 	};
 
 	worker_report(report, NULL);
-	return keeper_exec(&k, e);
+	return keep_exec(ve->in, &k, e);
 }
 
 static int adopt_locked(struct ve *ve, int dir, struct err *e)

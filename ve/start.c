@@ -27,6 +27,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/keep.h"
 #include "ve/mount.h"
 #include "ve/registry.h"
 #include "ve/start-steps.h"
@@ -87,7 +88,7 @@ static int become_keeper(struct start *s, struct err *e)
 		.oom_events = s->oom_events, .events = s->events,
 	};
 
-	return keeper_exec(&k, e);
+	return keep_exec(s->ve->in, &k, e);
 }
 
 /* The worker. Returns only when the start failed, everything undone. */

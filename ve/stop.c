@@ -150,8 +150,8 @@ static int stop_running(struct ve *ve, const struct stop_opts *o, struct err *e)
 	}
 	inst_say(ve->in, "Container was stopped");
 	start_undo(ve, "stop");
-	if (keeper >= 0)
-		(void)proc_wait_gone(keeper, KEEPER_END_MS);
+	if (keeper >= 0 && proc_wait_gone(keeper, KEEPER_END_MS) == 0)
+		cg_tidy(&ve->in->cg);
 	return 0;
 }
 
