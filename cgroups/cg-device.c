@@ -9,8 +9,6 @@
  * in the VE, an administrator's) can forbid more, never allow more. The node is ours alone,
  * so a program found on it is the one to replace. It goes away with the node.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -18,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -6,8 +6,6 @@
  * systemd and of every distribution since 2016), not from /proc/self/mountinfo, whose lines
  * can be anything inside a private mount namespace.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -10,13 +10,12 @@
  * flusher and nobody else. It outlives the VE's node, hence cg_forget_io. The root's files
  * have a line per VE and are only written here, never read, to keep the cost constant.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/parse.h"
 #include "util/str.h"

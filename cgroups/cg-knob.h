@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "cgroups/cgroup.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "cgroups/cgroup.h"
 
 struct cg_codec {
 	int (*enc)(uint64_t value, char *dst, size_t size);     /* 0 or -ERANGE */

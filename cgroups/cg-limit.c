@@ -4,14 +4,13 @@
  * back to the old value when the kernel took something else. cpusets are lists, not numbers,
  * and are here as well.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/exits.h"
 #include "util/parse.h"

@@ -15,11 +15,10 @@
  * be below memory: raise memsw first, lower it last, and move it along with memory so that
  * the difference, the swap limit, stays.
  */
-#include "cgroups/cg-knob.h"
-
 #include <errno.h>
 #include <inttypes.h>
 
+#include "cgroups/cg-knob.h"
 #include "cgroups/cg-internal.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -4,8 +4,6 @@
  * nothing depends on where cgroups are mounted once cg_host_open has looked. cgroupfs holds
  * no symlinks, and files of it cannot be made by a guest; O_NOFOLLOW is there all the same.
  */
-#include "cgroups/cg-internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -15,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"

@@ -3,11 +3,10 @@
  * Pressure stall information of a VE's node (Documentation/accounting/psi.rst). It lives on
  * v2 on every host, also where the limits that cause the stalls are on v1.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <string.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/parse.h"
 #include "util/str.h"

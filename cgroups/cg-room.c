@@ -5,8 +5,6 @@
  * When its tasks spend more than a quarter of the time waiting for memory, nothing more is
  * taken until they have caught up.
  */
-#include "cgroups/cg-internal.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -16,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -4,8 +4,6 @@
  * controller); memory, processes and I/O from wherever their controller is. What a host
  * cannot tell stays UINT64_MAX: absence is not zero.
  */
-#include "cgroups/cgroup.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -4,13 +4,12 @@
  * delegated, hence always a leaf. A leaf matters twice: a blkio throttle does not bind child
  * groups, and a CPU quota needs no order between parent and child when no child has one.
  */
-#include "cgroups/cg-internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroups/cg-internal.h"
 #include "util/exits.h"
 #include "util/str.h"
 

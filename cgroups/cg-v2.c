@@ -13,8 +13,6 @@
  * level above what the VE can write, and only the files that
  * Documentation/admin-guide/cgroup-v2.rst, "Delegation", names change owner.
  */
-#include "cgroups/cg-internal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

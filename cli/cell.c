@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A value of list: made from a parameter, shown as text or JSON, compared. */
-#include "cli/columns.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/xalloc.h"
 #include "util/str.h"
 #include "ve/ptypes.h"

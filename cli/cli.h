@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "ve/inst.h"
-
 #include <stdbool.h>
+
+#include "ve/inst.h"
 
 struct cli {
 	const char *root;               /* --root or BERTH_ROOT, "" for the host itself */

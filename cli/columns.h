@@ -6,11 +6,11 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "cli/cli.h"
 #include "util/json.h"
 #include "ve/ve.h"
-
-#include <stdint.h>
 
 enum cell_type {
 	CELL_NONE,      /* "-", null */

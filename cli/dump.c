@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tables as data, for tests, completion and the manual's check; not for users. */
+#include <stdlib.h>
+
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/out.h"
 #include "ve/ptypes.h"
 #include "ve/ve.h"
-
-#include <stdlib.h>
 
 static void print_step(void *arg, const char *verb, const char *step)
 {

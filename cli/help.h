@@ -2,9 +2,9 @@
 /* Help, made from the command table and the parameter table. */
 #pragma once
 
-#include "cli/commands.h"
-
 #include <stdio.h>
+
+#include "cli/commands.h"
 
 void help_global(FILE *f);
 /* To stdout; returns 0. */

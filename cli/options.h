@@ -7,11 +7,11 @@
  */
 #pragma once
 
-#include "ve/ve.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "ve/ve.h"
 
 struct command;
 

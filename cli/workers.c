@@ -8,8 +8,6 @@
  * The numbers' pipe is filled by the parent between results; a worker that dies is noticed
  * because its result is missing when the result pipe ends.
  */
-#include "cli/ids.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/ids.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
 #include "util/cleanup.h"

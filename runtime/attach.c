@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/attach.h"
-#include "runtime/caps.h"
-#include "runtime/seccomp.h"
-#include "runtime/sync.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
-#include "util/sys-call.h"
-#include "util/sys-fs.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -18,6 +11,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+
+#include "runtime/caps.h"
+#include "runtime/seccomp.h"
+#include "runtime/sync.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/sys-call.h"
+#include "util/sys-fs.h"
 
 /* The user namespace comes first: the kernel takes a combined setns in an order that keeps the
  * needed privilege until the end (setns(2), pidfd form since 5.8). */

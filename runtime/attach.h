@@ -2,11 +2,11 @@
 /* Running a command in a VE that is up: exec, enter, runscript, hooks inside. */
 #pragma once
 
-#include "cgroups/cgroup.h"
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "cgroups/cgroup.h"
+#include "util/err.h"
 
 struct attach_spec {
 	int pidfd;                      /* of the VE's init */

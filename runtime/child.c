@@ -8,13 +8,6 @@
  * of the guest has run; until SYNC_ROOT the paths seen are the host's.
  */
 #include "runtime/child.h"
-#include "runtime/caps.h"
-#include "runtime/seccomp.h"
-#include "runtime/sync.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
-#include "util/sys-call.h"
-#include "util/sys-fs.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -25,6 +18,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+
+#include "runtime/caps.h"
+#include "runtime/seccomp.h"
+#include "runtime/sync.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/sys-call.h"
+#include "util/sys-fs.h"
 
 static int err_ret(struct err *e, int r, const char *what)
 {

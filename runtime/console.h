@@ -2,9 +2,9 @@
 /* Pseudo terminals that belong to the VE (devpts of its own), and relaying a caller's tty. */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
+
+#include "util/err.h"
 
 /* New pty of the devpts whose mount or directory fd is pts, after a check that it is one. Both
  * ends CLOEXEC, NOCTTY; the slave goes to the owner of pts/ptmx, in a VE its root. */

@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 /*
  * Fill the fresh tmpfs dev: the standard nodes and links, the directories pts, shm and mqueue

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/idmap.h"
-#include "util/str.h"
-#include "util/sys-fs.h"
 
 #include <fcntl.h>
+
+#include "util/str.h"
+#include "util/sys-fs.h"
 
 int idmap_write(pid_t pid, uid_t base, struct err *e)
 {

@@ -2,9 +2,9 @@
 /* User and group ids of a VE: 65536 from a base on the host (user_namespaces(7)). */
 #pragma once
 
-#include "util/err.h"
-
 #include <sys/types.h>
+
+#include "util/err.h"
 
 #define IDMAP_SIZE 65536
 

@@ -5,8 +5,6 @@
  * Socket addresses have room for 108 bytes only (unix(7)), so the socket is reached through
  * /proc/self/fd of its directory, however long the --root is.
  */
-#include "runtime/keeper.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +16,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "runtime/keeper.h"
 #include "runtime/keeper-msg.h"
 #include "runtime/keeper-ring.h"
 #include "util/cleanup.h"

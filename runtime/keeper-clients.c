@@ -6,13 +6,13 @@
  * the VE loses its own. One message of each is served in a turn, so that a flood of one
  * delays the others by that much; one that does not take its answer is dropped.
  */
-#include "runtime/keeper-impl.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "runtime/keeper-impl.h"
 
 void clients_init(struct clients *cs)
 {

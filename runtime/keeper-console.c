@@ -9,14 +9,14 @@
  * falls off the ring's end and continues at its oldest byte: it loses output, and delays
  * nobody. Input is taken from one of them, as fast as the pty takes it.
  */
-#include "runtime/keeper-impl.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "runtime/keeper-impl.h"
 
 #define WINDOW_MS 50
 #define WINDOW_BYTES (256 * 1024)       /* 5 MiB/s */

@@ -7,12 +7,12 @@
  * three quarters, so that there is always room for how the VE ended. All texts are constants
  * and numbers, so nothing needs escaping.
  */
-#include "runtime/keeper-impl.h"
-
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "runtime/keeper-impl.h"
 
 #define EVENTS_MAX (256 * 1024)
 #define OOM_QUIET_MS 10000

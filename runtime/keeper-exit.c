@@ -11,8 +11,6 @@
  * somebody's 0700 directory. execve(2) by uid 0 then gives berth the full set again, as far
  * as the bounding set goes (capabilities(7)); no_new_privs would prevent that and is not set.
  */
-#include "runtime/keeper-impl.h"
-
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -20,6 +18,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "runtime/keeper-impl.h"
 
 #define REAPED_MS 5000          /* a host's first process that is slow at it */
 

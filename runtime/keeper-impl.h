@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "runtime/keeper-msg.h"
-#include "runtime/keeper-ring.h"
-
 #include <poll.h>
 #include <stdbool.h>
+
+#include "runtime/keeper-msg.h"
+#include "runtime/keeper-ring.h"
 
 /* ---- keeper-event.c: the events file, out-of-memory counting ---- */
 struct events {

@@ -5,11 +5,11 @@
  * mapped as long as the VE runs, where the loop needs a fifth of it. What is unmapped comes
  * back from the page cache when it is used.
  */
-#include "runtime/keeper-impl.h"
-
 #include <link.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "runtime/keeper-impl.h"
 
 static int note_segments(struct dl_phdr_info *info, size_t size, void *arg)
 {

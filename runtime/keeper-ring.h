@@ -2,9 +2,9 @@
 /* The keeper's side of the console log: writing the ring, and reading it at a position. */
 #pragma once
 
-#include "runtime/keeper.h"
-
 #include <stdbool.h>
+
+#include "runtime/keeper.h"
 
 /* Most bytes of one ring_write. The reader in another process gives up that many of the
  * oldest, because the keeper may be replacing them. */

@@ -11,11 +11,11 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 #define KEEPER_VERSION 1
 

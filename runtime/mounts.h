@@ -8,10 +8,10 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 struct mounts_spec {
 	int root;               /* fd of the attached root of the VE */

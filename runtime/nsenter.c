@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/nsenter.h"
-#include "util/cleanup.h"
-#include "util/str.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+
+#include "util/cleanup.h"
+#include "util/str.h"
 
 static int open_own(const char *name, int *ret, struct err *e)
 {

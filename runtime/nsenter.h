@@ -2,9 +2,9 @@
 /* Stepping into namespaces and back, for a single-threaded process of the host. */
 #pragma once
 
-#include "util/err.h"
-
 #include <sys/types.h>
+
+#include "util/err.h"
 
 /* The caller's own namespaces, to return to; -1 where it did not leave. */
 struct ns_home {

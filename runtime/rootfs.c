@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/rootfs.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
+
+#include "util/cleanup.h"
+#include "util/exits.h"
 
 int rootfs_attach(const struct overlay_spec *o, const char *stage, int *ret, struct err *e)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/seal.h"
-#include "util/cleanup.h"
-#include "util/str.h"
 
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#include "util/cleanup.h"
+#include "util/str.h"
 
 /* The environment is only believed where it names the very file that runs. */
 static bool names_us(const char *path)

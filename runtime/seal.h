@@ -7,9 +7,9 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stddef.h>
+
+#include "util/err.h"
 
 /*
  * Return at once when this process runs from a read-only mount; else execute argv again through

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/spawn.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
 #include "runtime/child.h"
 #include "runtime/idmap.h"
 #include "runtime/sync.h"
@@ -8,13 +16,6 @@
 #include "util/str.h"
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
-
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
 /* Only what must be there at birth; the child makes the others while we mount. Not CLONE_NEWNS:
  * init shares the worker's mount namespace until its root is built there. */

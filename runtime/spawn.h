@@ -7,11 +7,11 @@
  */
 #pragma once
 
-#include "cgroups/cgroup.h"
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "cgroups/cgroup.h"
+#include "util/err.h"
 
 /* Everything the child needs is decided before clone; both sides only read it. */
 struct spawn_spec {

@@ -7,9 +7,9 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdint.h>
+
+#include "util/err.h"
 
 enum sync_msg {
 	/* host: your ids are mapped. Child: becomes root inside, joins its control groups, makes

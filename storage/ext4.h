@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "util/err.h"
 
 #define EXT4_BLOCK 4096u
 

@@ -2,10 +2,10 @@
 /* Filesystem contexts (fsopen(2)): a mount that is never in anybody's mount table. */
 #pragma once
 
-#include "util/err.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "util/err.h"
 
 struct fs_opt {
 	const char *key, *value;        /* value NULL: a flag */

@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 struct loop {
 	int fd;                 /* the open device; keeps it attached until a mount does */

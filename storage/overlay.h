@@ -11,9 +11,9 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <sys/types.h>
+
+#include "util/err.h"
 
 struct overlay_spec {
 	int lower;              /* detached mount of the template */

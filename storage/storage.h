@@ -8,11 +8,11 @@
  */
 #pragma once
 
-#include "storage/loop.h"
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "storage/loop.h"
+#include "util/err.h"
 
 struct disk_usage {
 	uint64_t size, used, avail;             /* bytes; size is the cap, not the filesystem */

@@ -5,8 +5,6 @@
  * host name, options of this build) is taken out afterwards, with every path resolved inside
  * the new root: its packages wrote it.
  */
-#include "templates/recipe.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/recipe.h"
 #include "templates/apt.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -4,8 +4,6 @@
  * in well under two seconds without a network, so it serves tests and first trials. The same
  * busybox gives the same digest: all times are one fixed moment.
  */
-#include "templates/recipe.h"
-
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/recipe.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "templates/store.h"
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "templates/store.h"
+#include "util/err.h"
 
 /* [A-Za-z0-9._-], at most 63 bytes, not starting with a dot or a hyphen. */
 bool manifest_name_ok(const char *s);

@@ -11,8 +11,6 @@
  * start of the second and every later VE does. Only who finds it out of date takes the lock,
  * looks again, hashes, attaches and writes.
  */
-#include "templates/store.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/store.h"
 #include "storage/fsctx.h"
 #include "templates/verify.h"
 #include "util/cleanup.h"

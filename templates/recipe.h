@@ -2,10 +2,10 @@
 /* Inside of build*.c: a recipe fills a directory, build.c does the rest for all of them. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "templates/build.h"
 #include "util/err.h"
-
-#include <sys/types.h>
 
 struct recipe {
 	const char *name;               /* what the user types, and the distribution's name */

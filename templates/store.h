@@ -6,12 +6,12 @@
  */
 #pragma once
 
-#include "storage/loop.h"
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "storage/loop.h"
+#include "util/err.h"
 
 #define DIGEST_LEN 64           /* hex digits */
 

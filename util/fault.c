@@ -4,15 +4,15 @@
  * is read from the environment and nowhere kept. berth is not setuid and refuses to run as
  * anybody but root, so whoever sets it could as well kill the process.
  */
-#include "util/exits.h"
-#include "util/step.h"
-#include "util/str.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "util/exits.h"
+#include "util/step.h"
+#include "util/str.h"
 
 int fault_at(const char *verb, const char *step, bool after, struct err *e)
 {

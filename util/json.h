@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "util/err.h"
 
 /* ---- writing: a growing text; the first failure sticks and json_finish reports it ---- */
 struct json_out;

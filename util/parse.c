@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/parse.h"
-#include "util/str.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -9,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "util/str.h"
 
 /* Digits at the start of *s; refuses none at all and anything over 64 bits. */
 static int digits(const char **s, uint64_t *ret)

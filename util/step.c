@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/step.h"
+
 #include "util/sys-proc.h"
 
 static int step_up(const struct step *s, void *ctx, const char *what, struct err *e)

@@ -8,10 +8,10 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "util/err.h"
 #include "util/log.h"
-
-#include <stddef.h>
 
 struct step {
 	const char *name;                               /* one word, shown in errors and traces */

@@ -2,10 +2,10 @@
 /* Bounded text without surprises: a result that does not fit is an error, never cut. */
 #pragma once
 
-#include "util/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "util/err.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <sys/types.h>
+
+#include "util/err.h"
 
 struct cred {
 	void *caps;             /* what the caller had */

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/sys-fs.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
-#include "util/parse.h"
-#include "util/str.h"
-#include "util/sys-call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +10,12 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-call.h"
 
 /*
  * RESOLVE_IN_ROOT may answer EAGAIN when a rename or mount races with the walk; the kernel

@@ -7,12 +7,12 @@
  */
 #pragma once
 
-#include "util/err.h"
-
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 /*
  * Open rel below the directory dfd as a guest would see it (dfd is "/" for every symlink),

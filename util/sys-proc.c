@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/sys-proc.h"
-#include "util/cleanup.h"
-#include "util/parse.h"
-#include "util/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +12,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/parse.h"
+#include "util/str.h"
 
 /* Field n (from 3 on) of /proc/PID/stat. The name in field 2 may hold blanks and brackets. */
 static int stat_field(pid_t pid, unsigned n, uint64_t *ret)

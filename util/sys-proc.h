@@ -2,11 +2,11 @@
 /* Processes: identity that survives pid reuse, running helpers by argument vector. */
 #pragma once
 
-#include "util/err.h"
-
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "util/err.h"
 
 /* Start time of pid in clock ticks since boot (proc(5) stat field 22). 0 or -Exxx. */
 int proc_starttime(pid_t pid, uint64_t *ret);

@@ -5,9 +5,9 @@
  * turns them into three again, so that a limit that was set without being saved is known to
  * the next change.
  */
-#include "ve/apply.h"
-
 #include <errno.h>
+
+#include "ve/apply.h"
 
 /* 0 is no limit; in a direction: that of both. */
 struct rates {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
 #include "runtime/nsenter.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -7,11 +13,6 @@
 #include "ve/guest.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
 
 #define PAGE 4096
 

@@ -5,6 +5,10 @@
  * everything it names. The private area counts as made when its `owner` file is there.
  */
 #include "ve/create.h"
+
+#include <fcntl.h>
+#include <string.h>
+
 #include "netns/ipam.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
@@ -15,9 +19,6 @@
 #include "ve/lock.h"
 #include "ve/plan.h"
 #include "ve/registry.h"
-
-#include <fcntl.h>
-#include <string.h>
 
 struct create {
 	struct ve ve;

@@ -4,6 +4,9 @@
  * data and claims first, the config, which names them, last. As vzctl does, the config and the
  * action scripts are kept as *.destroyed: they are the administrator's, and small.
  */
+#include <fcntl.h>
+#include <stdio.h>
+
 #include "netns/ipam.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -13,9 +16,6 @@
 #include "ve/lock.h"
 #include "ve/registry.h"
 #include "ve/start.h"
-
-#include <fcntl.h>
-#include <stdio.h>
 
 static void release_ips(const struct ve *ve)
 {

@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/exec.h"
-#include "runtime/attach.h"
-#include "runtime/console.h"
-#include "runtime/keeper.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
-#include "util/str.h"
-#include "util/sys-call.h"
-#include "util/sys-fs.h"
-#include "util/sys-proc.h"
-#include "ve/guest.h"
-#include "ve/keep.h"
-#include "ve/plan.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -24,6 +12,19 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <termios.h>
+
+#include "runtime/attach.h"
+#include "runtime/console.h"
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-call.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+#include "ve/guest.h"
+#include "ve/keep.h"
+#include "ve/plan.h"
 
 #define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

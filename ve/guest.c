@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/guest.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+
 #include "netns/guestconf.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -7,10 +12,6 @@
 #include "util/sys-cred.h"
 #include "util/sys-proc.h"
 #include "ve/plan.h"
-
-#include <fcntl.h>
-#include <sched.h>
-#include <string.h>
 
 struct password {
 	const char *user, *text;

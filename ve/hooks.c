@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/hooks.h"
+
+#include <fcntl.h>
+
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/exec.h"
-
-#include <fcntl.h>
 
 #define HOOK_TIMEOUT_MS 120000
 #define HOOK_MAX 65536          /* bytes of a script that runs inside */

@@ -5,13 +5,13 @@
  */
 #pragma once
 
-#include "cgroups/cgroup.h"
-#include "util/err.h"
-#include "util/log.h"
-
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "cgroups/cgroup.h"
+#include "util/err.h"
+#include "util/log.h"
 
 /* Settings of ROOT/etc/berth/berth.conf; a missing file means the defaults. */
 struct inst_conf {

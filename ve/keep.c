@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/keep.h"
-#include "runtime/keeper.h"
-#include "util/cleanup.h"
-#include "util/str.h"
-#include "ve/start.h"
-#include "ve/worker.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "runtime/keeper.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "ve/start.h"
+#include "ve/worker.h"
 
 #define QUICK_S 5               /* an init that lived shorter than this is restarted slowly */
 #define QUICK_PAUSE_S 2

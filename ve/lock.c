@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/lock.h"
-#include "util/cleanup.h"
-#include "util/exits.h"
-#include "util/parse.h"
-#include "util/str.h"
-#include "util/sys-fs.h"
-#include "util/sys-proc.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
 
 #define POLL_MS 5
 

@@ -5,6 +5,12 @@
  * device, set-user-id or runnable.
  */
 #include "ve/mount.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+
 #include "storage/overlay.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
@@ -13,11 +19,6 @@
 #include "util/sys-fs.h"
 #include "ve/plan.h"
 #include "ve/start.h"
-
-#include <fcntl.h>
-#include <linux/mount.h>
-#include <string.h>
-#include <sys/mount.h>
 
 static void root_path(const struct ve *ve, char dst[PATH_MAX])
 {

@@ -5,12 +5,6 @@
  * that to sell is the administrator's decision.
  */
 #include "ve/node.h"
-#include "util/cleanup.h"
-#include "util/parse.h"
-#include "util/str.h"
-#include "util/sys-fs.h"
-#include "ve/conf.h"
-#include "ve/registry.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,6 +13,13 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/conf.h"
+#include "ve/registry.h"
 
 #define CPU_SAMPLE_MS 200
 #define DEFAULT_DISK (UINT64_C(4) << 30)

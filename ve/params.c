@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/params.h"
-#include "util/exits.h"
-#include "util/str.h"
-#include "ve/apply.h"
-#include "ve/ptypes.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/apply.h"
+#include "ve/ptypes.h"
 
 #define AT(field) .off = offsetof(struct ve_conf, field)
 #define TEXT(field) AT(field), .max = sizeof(((struct ve_conf *)0)->field)

@@ -7,13 +7,13 @@
  */
 #pragma once
 
-#include "cgroups/cg-knob.h"
-#include "util/err.h"
-#include "util/parse.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "cgroups/cg-knob.h"
+#include "util/err.h"
+#include "util/parse.h"
 
 #define VE_MAX_IPS 64
 #define VE_NAME_LEN 64

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/plan.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <string.h>
+
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
-
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <string.h>
 
 #define DEFAULT_DISK (UINT64_C(4) << 30)
 #define GIB (UINT64_C(1) << 30)

@@ -4,14 +4,15 @@
  * format writes what parse would read back to the same value.
  */
 #include "ve/ptypes.h"
-#include "netns/guestconf.h"
-#include "util/str.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "netns/guestconf.h"
+#include "util/str.h"
 
 static int ncpus(void)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/registry.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
 #include "util/claim.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
-
-#include <ctype.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
 
 static int id_of_conf(const char *name, uint32_t *ret)
 {

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "ve/inst.h"
-
 #include <stddef.h>
+
+#include "ve/inst.h"
 
 #define VEID_MIN 101
 #define VEID_MAX 2147483644

@@ -5,6 +5,10 @@
  * written and read back by what enforces it; the first failure puts back all that were touched,
  * the failed one included. Only then is anything saved.
  */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
 #include "netns/ipam.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -18,10 +22,6 @@
 #include "ve/plan.h"
 #include "ve/ptypes.h"
 #include "ve/registry.h"
-
-#include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
 
 struct set {
 	struct ve ve;

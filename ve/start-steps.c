@@ -4,6 +4,13 @@
  * worker holds; a down must do its work without them, and close them if they are there.
  */
 #include "ve/start-steps.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
 #include "netns/ipam.h"
 #include "runtime/console.h"
 #include "runtime/idmap.h"
@@ -22,12 +29,6 @@
 #include "ve/guest.h"
 #include "ve/hooks.h"
 #include "ve/start.h"
-
-#include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #define LOOP_WAIT_MS 5000
 #define KILL_WAIT_MS 20000

@@ -23,6 +23,7 @@
  * and so stays init's parent. When a step fails it undoes that step and all before it.
  */
 #include "ve/start.h"
+
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

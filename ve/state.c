@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/ptypes.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 
 #define STATE_VERSION 1
 #define STATE_MAX 65536

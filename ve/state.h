@@ -5,10 +5,10 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "ve/inst.h"
 #include "ve/params.h"
-
-#include <sys/types.h>
 
 enum ve_phase {
 	PH_STOPPED,             /* no state, or only a stale one */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is so: config, state checked against the kernel, and what the control groups say. */
+#include <errno.h>
+
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/str.h"
@@ -9,8 +11,6 @@
 #include "ve/plan.h"
 #include "ve/registry.h"
 #include "ve/start.h"
-
-#include <errno.h>
 
 static void read_conf(const struct inst *in, struct ve_status *s)
 {

@@ -3,6 +3,9 @@
  * Stopping: ask init in the way its kind understands, wait, kill the control group, and run the
  * start's table backwards. The same undo serves an init that ended by itself and a crash.
  */
+#include <signal.h>
+#include <sys/pidfd.h>
+
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -12,9 +15,6 @@
 #include "ve/hooks.h"
 #include "ve/mount.h"
 #include "ve/start.h"
-
-#include <signal.h>
-#include <sys/pidfd.h>
 
 #define KEEPER_END_MS 2000
 #define ASK_AGAIN_MS 2000

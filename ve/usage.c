@@ -3,10 +3,10 @@
  * What a running VE uses, by every account there is of it. Nothing here can fail: a VE may
  * end while it is looked at, and what cannot be told is marked as unknown.
  */
+#include <string.h>
+
 #include "ve/ve.h"
 #include "util/str.h"
-
-#include <string.h>
 
 static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/ve.h"
+
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "ve/conf.h"

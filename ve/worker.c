@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/worker.h"
-#include "util/cleanup.h"
-#include "util/str.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#include "util/cleanup.h"
+#include "util/str.h"
 
 enum { REPORT_LINE = 1, REPORT_DONE, REPORT_FAILED };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "runtime/keeper.h"
+#include "tests/unit/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/keeper.h"
 #include "runtime/keeper-impl.h"
 #include "runtime/keeper-msg.h"
 #include "runtime/keeper-ring.h"
-#include "tests/unit/harness.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/str.h"

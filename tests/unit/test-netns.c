@@ -3,6 +3,8 @@
  * Names, claims and guest files need no privilege. The link tests need root: they run in a
  * child with a network namespace of its own that plays the host, and are left out otherwise.
  */
+#include "tests/unit/harness.h"
+
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,6 @@
 #include "netns/ipam.h"
 #include "netns/netfilter.h"
 #include "netns/network.h"
-#include "tests/unit/harness.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"

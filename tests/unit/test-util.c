@@ -2,6 +2,12 @@
 /* Unit tests of util/: text, parsers, the error object, step tables, files, processes. */
 #include "tests/unit/harness.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "util/cleanup.h"
 #include "util/err.h"
 #include "util/exits.h"
@@ -10,12 +16,6 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <sys/wait.h>
 
 #define UNTOUCHED UINT64_C(0xfeedface)
 
