@@ -6,7 +6,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=300
+export BATS_TEST_TIMEOUT=$((300 * ${BERTH_PATIENCE:-1}))
 MIB=$((1 << 20))
 
 # Memory, CPU quota and processes as the kernel has them, between the times before and after

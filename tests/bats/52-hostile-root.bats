@@ -7,7 +7,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=240
+export BATS_TEST_TIMEOUT=$((240 * ${BERTH_PATIENCE:-1}))
 
 TOO_LONG=6      # seconds for a command, of which none may wait for something inside
 
