@@ -36,9 +36,11 @@ one_keeper() {
 	new_ve 101
 	host "$BERTH" --root "$ROOT" start 101 >/dev/null
 	exec 7<&-
-	local fd
+	local fd events
+	events=$(cg_dir 101 memory)/memory.events       # v2; on v1 an eventfd tells of kills
 	for fd in "/proc/$(keepers)/fd"/*; do
 		case $(readlink "$fd") in
+		"$events") grep -q '^flags:.*0$' "${fd/fd/fdinfo}" || fail "$events can be written" ;;
 		/dev/null | socket:* | anon_inode:* | /ptmx | /[0-9]*) ;;
 		"$ROOT/run/berth/101/console.log" | "$ROOT/run/berth/101/events.jsonl") ;;
 		*) fail "$(ls -l "$fd")" ;;
