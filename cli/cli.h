@@ -36,6 +36,7 @@ verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
+verb_fn cmd_events;                                                     /* cmd-events.c */
 verb_fn cmd_logs;                                                       /* cmd-logs.c */
 verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.c, dump.c */
 

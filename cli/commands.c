@@ -145,6 +145,12 @@ static const struct opt build_opts[] = {
 	END,
 };
 
+static const struct opt events_opts[] = {
+	FLAG('f', "follow", NULL, follow, "go on as they come"),
+	{ OPT_NUMBER, 'n', "last", NULL, AT(last), "N", "only the newest N", 1, 1000000, 0, NULL },
+	END,
+};
+
 static const struct opt logs_opts[] = {
 	FLAG(0, "raw", NULL, raw, "every byte as the VE wrote it, also on a terminal"),
 	END,
@@ -210,6 +216,11 @@ const struct command commands[] = {
 	  "berth runscript 101 ./setup.sh\n" },
 	{ "logs", NULL, "ID", "what the console has shown lately", CMD_ROOT | CMD_VE, 0, 0,
 	  logs_opts, cmd_logs, NULL, "berth logs 101\n" },
+	{ "events", NULL, "[ID...] [options]", "what happened to VEs", CMD_ROOT | CMD_JSON, 0, ~0U,
+	  events_opts, cmd_events,
+	  "Created, started, changed, stopped, destroyed; out of memory, and how a VE ended. With -j a\n"
+	  "JSON object a line, so that a program can follow.",
+	  "berth events 101\nberth events -f -j\n" },
 	{ "list", "ls", "[ID...] [COLUMN=VALUE...] [options]", "list VEs",
 	  VERB | CMD_JSON, 0, ~0U, list_opts, cmd_list,
 	  "Running VEs, unless IDs, -a, -S or a filter on the status say otherwise. A filter is a\n"

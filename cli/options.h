@@ -29,7 +29,8 @@ struct args {
 	bool all, force, fast, save, dry_run, yes, reset_ub, raw;
 	uint64_t wait, timeout;         /* seconds */
 	const char *setmode, *name, *mirror;
-	bool once;
+	bool once, follow;
+	uint64_t last;                  /* events: only so many */
 	const char *delay;
 	/* list */
 	bool stopped, names, no_header, ids_only, no_trim, fields;

@@ -28,6 +28,8 @@ int proc_boot_id(char ret[37]);
 
 /* Monotonic clock in microseconds. */
 uint64_t proc_now_us(void);
+/* Wall clock: microseconds since 1970. */
+uint64_t proc_real_us(void);
 
 struct run {
 	const char *const *argv;        /* argv[0] is an absolute path */

@@ -16,6 +16,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/conf.h"
+#include "ve/events.h"
 #include "ve/lock.h"
 #include "ve/plan.h"
 #include "ve/registry.h"
@@ -287,6 +288,8 @@ int ve_create(struct inst *in, uint32_t id, const struct ve_change *change, stru
 		return r;
 	(void)str_fmt(c.ve.idstr, sizeof(c.ve.idstr), "%u", id);
 	r = create_locked(&c, e);
+	if (!r)
+		events_add(in, id, "created");
 	ve_close(&c.ve);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/conf.h"
+#include "ve/events.h"
 #include "ve/lock.h"
 #include "ve/registry.h"
 #include "ve/start.h"
@@ -93,8 +94,10 @@ int ve_destroy(struct inst *in, uint32_t id, struct err *e)
 		start_undo(&ve, "destroy");
 	if (!r)
 		r = remove_private(&ve, e);
-	if (!r)
+	if (!r) {
 		forget(&ve);
+		events_add(in, id, "destroyed");
+	}
 	cg_tidy(&in->cg);
 	ve_close(&ve);
 	return r;

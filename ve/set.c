@@ -17,6 +17,7 @@
 #include "util/sys-fs.h"
 #include "ve/apply.h"
 #include "ve/conf.h"
+#include "ve/events.h"
 #include "ve/guest.h"
 #include "ve/keep.h"
 #include "ve/plan.h"
@@ -378,6 +379,8 @@ int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned fla
 		r = prepare(&s, e);
 	if (!r && !(flags & SET_DRY_RUN))
 		r = commit(&s, e);
+	if (!r && !(flags & SET_DRY_RUN))
+		events_add(in, id, "changed");
 	cleanup_fd(&s.ip_dir);
 	ve_close(&s.ve);
 	if (s.running)

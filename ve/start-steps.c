@@ -25,6 +25,7 @@
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/apply.h"
+#include "ve/events.h"
 #include "ve/exec.h"
 #include "ve/guest.h"
 #include "ve/hooks.h"
@@ -61,6 +62,9 @@ void down_record(void *ctx)
 {
 	struct start *s = ctx;
 
+	events_keep(s->ve->in, s->ve->id);
+	if (s->ve->state.started)
+		events_add(s->ve->in, s->ve->id, "stopped");
 	state_drop(s->ve->in, s->ve->id);
 	s->ve->state = (struct ve_state)VE_STATE_INIT;
 }
@@ -426,7 +430,10 @@ int up_state(void *ctx, struct err *e)
 	st->phase = PH_RUNNING;
 	st->pid = s->init.pid;
 	st->started = (uint64_t)time(NULL);
-	return state_save(s->ve->in, s->ve->id, st, e);
+	r = state_save(s->ve->in, s->ve->id, st, e);
+	if (!r)
+		events_add(s->ve->in, s->ve->id, "started");
+	return r;
 }
 
 int up_go(void *ctx, struct err *e)
