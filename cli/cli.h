@@ -38,6 +38,7 @@ verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
 verb_fn cmd_events;                                                     /* cmd-events.c */
 verb_fn cmd_logs;                                                       /* cmd-logs.c */
+verb_fn cmd_complete;                                                   /* complete.c */
 verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.c, dump.c */
 
 /* Print a VE's whole status as a JSON object; shared by status and create. */

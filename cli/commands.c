@@ -256,6 +256,8 @@ const struct command commands[] = {
 	  NULL, "berth help set\n" },
 	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN | CMD_ENTERS, 1, 1, NULL,
 	  cmd_exited, NULL, NULL },
+	{ "_complete", NULL, "WORD...", NULL, CMD_RAW | CMD_HIDDEN, 1, ~0U, NULL, cmd_complete, NULL,
+	  NULL },
 	{ "--dump-steps", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_steps, NULL, NULL },
 	{ "--dump-tables", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_tables, NULL, NULL },
 };
