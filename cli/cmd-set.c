@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
+#include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/ptypes.h"
@@ -71,13 +73,13 @@ static const char *outcome_word(enum set_outcome o)
 	return "";
 }
 
-static int report_json(const struct args *a, const struct set_report *rep, struct err *e)
+static void report_json(struct json_out *j, const struct args *a, uint32_t id,
+			const struct set_report *rep)
 {
-	struct json_out *j = json_new(true);
 	unsigned i;
 
 	json_object(j);
-	json_ku64(j, "ctid", a->ids[0]);
+	json_ku64(j, "ctid", id);
 	json_kbool(j, "running", rep->running);
 	json_kbool(j, "saved", rep->saved);
 	json_kbool(j, "dry_run", a->dry_run);
@@ -97,16 +99,17 @@ static int report_json(const struct args *a, const struct set_report *rep, struc
 	}
 	json_end(j);
 	json_end(j);
-	return out_json(j, e);
 }
 
-static void dry_run_text(const struct set_report *rep)
+static void dry_run_text(const struct cli *c, const struct set_report *rep)
 {
 	unsigned i;
 
 	for (i = 0; i < rep->n; i++) {
 		const struct set_line *l = &rep->line[i];
 
+		if (c->worker_of)
+			out_printf("CT %u: ", c->worker_of);
 		out_printf("%s: ", l->param->json);
 		out_safe(*l->from ? l->from : "-");
 		out_printf(" -> ");
@@ -124,7 +127,8 @@ static void dry_run_text(const struct set_report *rep)
 }
 
 /* Rows that wait for a restart; the names of the first few for the warning. */
-static unsigned waiting(const struct cli *c, const struct args *a, const struct set_report *rep)
+static unsigned waiting(const struct cli *c, const struct args *a, uint32_t id,
+			const struct set_report *rep)
 {
 	unsigned i, n = 0;
 
@@ -138,7 +142,7 @@ static unsigned waiting(const struct cli *c, const struct args *a, const struct 
 		n++;
 		if (!a->setmode)
 			out_warn(c, "--%s: takes effect when CT %u is restarted", l->param->opt,
-				 a->ids[0]);
+				 id);
 	}
 	return n;
 }
@@ -189,11 +193,12 @@ static void say_applied(struct cli *c, const struct args *a, const struct set_re
 				inst_say(&c->in, "%s: %s", cpu[k].text, rep->line[i].to);
 }
 
-static void say_saved(struct cli *c, const struct args *a, const struct set_report *rep)
+static void say_saved(struct cli *c, const struct args *a, uint32_t id,
+		      const struct set_report *rep)
 {
 	if (rep->saved)
 		inst_say(&c->in, "CT configuration saved to %s/etc/berth/conf/%u.conf", c->in.root,
-			 a->ids[0]);
+			 id);
 	else if (rep->n && !a->reset_ub)
 		inst_say(&c->in, "WARNING: Settings were not saved to config (use --save flag)");
 }
@@ -207,46 +212,119 @@ static int restart(struct cli *c, uint32_t id, struct err *e)
 	return r < 0 ? r : ve_start(&c->in, id, &start, e);
 }
 
-static int finish(struct cli *c, const struct args *a, const struct set_report *rep,
-		  struct err *e)
+/* j: where reports go with -j, or NULL. */
+static int finish(struct cli *c, const struct args *a, uint32_t id, const struct set_report *rep,
+		  struct json_out *j, struct err *e)
 {
-	unsigned n = waiting(c, a, rep);
+	unsigned n = waiting(c, a, id, rep);
 
-	if (c->json)
-		return report_json(a, rep, e);
+	if (j) {
+		report_json(j, a, id, rep);
+		return 0;
+	}
 	if (a->dry_run) {
-		dry_run_text(rep);
+		dry_run_text(c, rep);
 		return 0;
 	}
 	if (rep->running)
 		say_applied(c, a, rep);
-	say_saved(c, a, rep);
+	say_saved(c, a, id, rep);
 	if (n && a->setmode && str_eq(a->setmode, "restart"))
-		return restart(c, a->ids[0], e);
+		return restart(c, id, e);
+	return 0;
+}
+
+static int set_one(struct cli *c, const struct args *a, uint32_t id, struct json_out *j,
+		   struct err *e)
+{
+	unsigned flags = (a->save ? SET_SAVE : 0U) | (a->dry_run ? SET_DRY_RUN : 0U) |
+			 (a->force ? SET_FORCE : 0U);
+	_free_ struct ve_change *change = xcalloc(1, sizeof(*change));
+	_free_ struct set_report *rep = xcalloc(1, sizeof(*rep));
+	int r = 0;
+
+	*change = a->change;
+	if (a->reset_ub)
+		r = limits_of_config(c, id, change, e);
+	if (r >= 0)
+		r = ve_set(&c->in, id, change, flags, rep, e);
+	if (r >= 0)
+		r = finish(c, a, id, rep, j, e);
+	else if (a->dry_run && rep->n && !c->json)
+		dry_run_text(c, rep);
+	return r;
+}
+
+static int set_text(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	return set_one(c, a, id, NULL, e);
+}
+
+/* Of a VE that failed there is no report, but an entry that says why. */
+static int set_json(struct cli *c, const struct args *a, struct err *e)
+{
+	struct json_out *j = json_new(true);
+	struct err first = ERR_INIT;
+	size_t i, failed = 0;
+	int r;
+
+	json_array(j);
+	for (i = 0; i < a->n_ids; i++) {
+		struct err one = ERR_INIT;
+
+		if (set_one(c, a, a->ids[i], j, &one) >= 0)
+			continue;
+		json_object(j);
+		json_ku64(j, "ctid", a->ids[i]);
+		json_kstr(j, "error", one.msg);
+		json_ku64(j, "exit", (uint64_t)(one.exit ? one.exit : VZ_SYSTEM));
+		json_end(j);
+		first = failed++ ? first : one;
+	}
+	json_end(j);
+	r = out_json(j, e);
+	if (r >= 0 && failed)
+		return err_set(e, first.eno, first.exit, "%zu of %zu failed", failed, a->n_ids);
+	return r;
+}
+
+/* What belongs to one VE alone. */
+static int check_many(const struct args *a, struct err *e)
+{
+	static const char *const keys[] = { "IP_ADDRESS", "NAME" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct param *p = param_by_key(keys[i]);
+
+		if (conf_has(&a->change.to, p))
+			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s: takes one VE, not several",
+				       p->opt);
+	}
 	return 0;
 }
 
 int cmd_set(struct cli *c, const struct args *a, struct err *e)
 {
-	unsigned flags = (a->save ? SET_SAVE : 0U) | (a->dry_run ? SET_DRY_RUN : 0U) |
-			 (a->force ? SET_FORCE : 0U);
-	struct ve_change change = a->change;
-	struct set_report *rep = xcalloc(1, sizeof(*rep));
+	struct json_out *j;
 	int r = check_args(a, e);
 
-	if (r >= 0 && a->reset_ub)
-		r = limits_of_config(c, a->ids[0], &change, e);
-	if (r >= 0 && !a->reset_ub && change_is_empty(&change)) {
+	if (r >= 0 && !a->reset_ub && change_is_empty(&a->change)) {
 		inst_say(&c->in, "No changes in CT configuration, not saving");
-		free(rep);
 		return 0;
 	}
+	if (r >= 0 && a->n_ids != 1)
+		r = check_many(a, e);
+	if (r < 0)
+		return r;
+	if (!c->json)
+		return ids_each(c, a, set_text, e);
+	if (a->n_ids != 1)
+		return set_json(c, a, e);
+	j = json_new(true);
+	r = set_one(c, a, a->ids[0], j, e);
 	if (r >= 0)
-		r = ve_set(&c->in, a->ids[0], &change, flags, rep, e);
-	if (r >= 0)
-		r = finish(c, a, rep, e);
-	else if (a->dry_run && rep->n && !c->json)
-		dry_run_text(rep);
-	free(rep);
+		return out_json(j, e);
+	json_free(j);
 	return r;
 }

@@ -86,6 +86,7 @@ static const struct opt restart_opts[] = {
 };
 
 static const struct opt set_opts[] = {
+	ALL_OPT,
 	FLAG(0, "save", NULL, save, "write the change to the VE's config too"),
 	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
 	{ OPT_TAKE, 0, "deadline", NULL, 0, "TIME",
@@ -192,13 +193,13 @@ const struct command commands[] = {
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
 	  cmd_umount, NULL, "berth umount 101\n" },
-	{ "set", NULL, "ID [options]", "change a VE, at once if it runs",
-	  ONE | CMD_PARAMS | CMD_JSON, 0, 0, set_opts, cmd_set,
+	{ "set", NULL, "ID... [options]", "change VEs, at once where they run",
+	  EACH | CMD_PARAMS, 0, 0, set_opts, cmd_set,
 	  "All changes are made, read back from the kernel, and put back together if one fails.\n"
 	  "They last beyond the next start only with --save.",
 	  "berth set 101 --ram 512M --cpulimit 50 --save\n"
 	  "berth set 101 --ipdel all --ipadd 10.0.0.6 --save\n"
-	  "berth set 101 --diskspace 8G --dry-run\n" },
+	  "berth set 101 --diskspace 8G --dry-run\nberth set 101-300 --cpuunits 500\n" },
 	{ "enter", NULL, "ID [--exec CMD...]", "a shell inside", ONE | CMD_ENTERS, 0, ~0U,
 	  enter_opts, cmd_enter, NULL, "berth enter 101\nberth enter web --exec top\n" },
 	{ "exec", NULL, "ID CMD...|-", "run a shell command inside; exit 8 if it fails",

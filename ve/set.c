@@ -66,6 +66,15 @@ static int final_ips(struct set *s, struct err *e)
 	return 0;
 }
 
+/* True when one of the rows to change is put in force by the same function as p. */
+static bool is_part_of_change(const struct set *s, const struct param *p)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if (params[i].apply == p->apply && conf_has(&s->to, &params[i]))
+			return true;
+	return false;
+}
+
 /* Parts of a setting that are in force without being saved: keep them, whatever else is set. */
 static void read_parts(struct set *s)
 {
@@ -74,7 +83,8 @@ static void read_parts(struct set *s)
 	for (size_t i = 0; s->running && i < n_params; i++) {
 		uint64_t now;
 
-		if (!(params[i].flags & P_PART) || param_obeyed(&saved, &params[i], &now))
+		if (!(params[i].flags & P_PART) || !is_part_of_change(s, &params[i]) ||
+		    param_obeyed(&saved, &params[i], &now))
 			continue;
 		memcpy((char *)&s->ve.conf + params[i].off, &now, sizeof(now));
 		conf_mark(&s->ve.conf, &params[i], true);

@@ -90,3 +90,56 @@ end_one() {
 	equal "$good" 1 'creates that succeeded'
 	equal "$(berth list -a -1 | wc -l)" 1 'VEs that exist'
 }
+
+# of_all FILE-OF-V2 FILE-OF-V1 CONTROLLER: what the kernel has, of 101 to 120, each value once.
+of_all() {
+	local id dir
+	for id in "${ids[@]}"; do
+		dir=$(cg_dir "$id" "$3")
+		if on_v2 "$3"; then cat "$dir/$1"; else cat "$dir/$2"; fi
+	done | sort -u
+}
+
+@test "set: one limit of many by one command, reported one by one, and fast" {
+	local id t best=999999 value
+	for id in "${ids[@]}"; do new_ve "$id"; done
+	berth -q start 101-119
+	equal "$(berth set 101-120 --numproc 300 --save | grep -c 'configuration saved')" 20
+	ids=({101..119})
+	equal "$(of_all pids.max pids.max pids)" 300
+	equal "$(grep -l 'NUMPROC="300:300"' "$ROOT"/etc/berth/conf/1*.conf | wc -l)" 20
+	berth -q set --all --cpuunits 2000
+	equal "$(of_all cpu.weight cpu.shares cpu)" "$(on_v2 cpu && echo 200 || echo 2048)"
+
+	# One that refuses keeps no other from changing.
+	run --separate-stderr -14 berth set 101 102 199 --numproc 310 -j
+	equal "$(json '[.[] | .error // .changes[0].outcome] | join(" ")' <<<"$output")" \
+		'live live VE 199 does not exist'
+	ids=(101 102)
+	equal "$(of_all pids.max pids.max pids)" 310
+	refused 20 '--ipadd: takes one VE' berth set 101 102 --ipadd 10.9.1.1 --save
+	equal "$(berth set 101-103 --numproc 320 --dry-run | sort | head -1)" \
+		'CT 101: numproc: 310 -> 320: live'
+
+	# Far above what it takes (bench/set), far below what one process for each would.
+	for value in 500 600 700 800 900; do
+		t=${EPOCHREALTIME/./}
+		berth -q set 101-119 --cpuunits $value
+		t=$((${EPOCHREALTIME/./} - t))
+		((t >= best)) || best=$t
+	done
+	((best < 50000 * ${BERTH_PATIENCE:-1})) || fail "19 VEs took $best us"
+}
+
+@test "set: one limit of one VE is fast" {
+	run_ve 101
+	local i t times=()
+	for i in {1..21}; do
+		t=${EPOCHREALTIME/./}
+		berth -q set 101 --cpulimit $((20 + i))
+		times+=($((${EPOCHREALTIME/./} - t)))
+	done
+	t=$(printf '%s\n' "${times[@]}" | sort -n | sed -n 11p)
+	# The command takes half of this, nsenter(1) around it included.
+	((t < 6000 * ${BERTH_PATIENCE:-1})) || fail "median of $t us"
+}
