@@ -29,6 +29,7 @@ verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited; /* 
 verb_fn cmd_set;                                                        /* cmd-set.c */
 verb_fn cmd_status;                                                     /* cmd-status.c */
 verb_fn cmd_stat;                                                       /* cmd-stat.c */
+verb_fn cmd_metrics;                                                    /* cmd-metrics.c */
 verb_fn cmd_node;                                                       /* cmd-node.c */
 verb_fn cmd_top;                                                        /* cmd-top.c */
 verb_fn cmd_list;                                                       /* cmd-list.c */

@@ -152,6 +152,12 @@ static const struct opt events_opts[] = {
 	END,
 };
 
+static const struct opt metrics_opts[] = {
+	TEXT(0, "output", NULL, output, "FILE", "replace FILE at one blow, for node_exporter's textfile collector"),
+	TEXT(0, "socket", NULL, socket, "PATH", "stay and answer everybody who connects to a unix socket"),
+	END,
+};
+
 static const struct opt logs_opts[] = {
 	FLAG(0, "raw", NULL, raw, "every byte as the VE wrote it, also on a terminal"),
 	END,
@@ -237,6 +243,10 @@ const struct command commands[] = {
 	  "Promised are the limits of all VEs, running or not. What fits is counted without\n"
 	  "overcommitment, resource by resource; the one that holds fewest ends it.",
 	  "berth node\nberth node --config vswap-1g -j\n" },
+	{ "metrics", NULL, "[options]", "what VEs use, as OpenMetrics text for Prometheus", VERB, 0, 0,
+	  metrics_opts, cmd_metrics, NULL,
+	  "berth metrics\nberth metrics --output /var/lib/prometheus/node-exporter/berth.prom\n"
+	  "berth metrics --socket /run/berth/metrics.sock\n" },
 	{ "template build", NULL, "RECIPE [options]", "make a template: mini, debian-12, ...",
 	  CMD_ROOT | CMD_JSON, 1, 1, build_opts, cmd_template_build, NULL,
 	  "berth template build mini\nberth template build debian-12 --mirror http://deb.debian.org/debian\n" },

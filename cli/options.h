@@ -30,6 +30,7 @@ struct args {
 	uint64_t wait, timeout;         /* seconds */
 	const char *setmode, *name, *mirror;
 	bool once, follow;
+	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;
 	/* list */
