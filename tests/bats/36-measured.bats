@@ -43,38 +43,61 @@ at_all_times() {
 	measured "$1" "$6" "$2"
 }
 
-cpu_times() {
-	local v2
-	v2=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')
-	awk '$1 == "usage_usec" { print $2 }' "$v2/cpu.stat"
-	awk '$1 == "nr_periods" || $1 == "nr_throttled" { print $2 }' "$(cg_dir 101 cpu)/cpu.stat"
+# Usage (microseconds), periods and throttled periods of 101 now, into `now`; starts no process.
+read_cpu() {
+	local line lines
+	mapfile -t lines <"$CPU_STAT"
+	for line in "${lines[@]}"; do
+		now[${line% *}]=${line#* }
+	done
+	[[ $CPU_STAT == "$USAGE_STAT" ]] || { read -r line <"$USAGE_STAT" && now[usage_usec]=${line#* }; }
 }
 
-# Tenths of a percent of one CPU, by the CPU time and the periods that the kernel has counted.
+# Tenths of a percent of one CPU, by the CPU time between the edges of periods. A period counts
+# when the burner came to its limit in it, however busy the host is, and when the edges before and
+# after it were seen as they passed. What it had at an edge is what it had just before: it was
+# held then. Called in a subshell, which is made to see the edges first.
 cpu_tenths() {
-	local a b periods
-	shell 101 '/probe cpuburn 5 </dev/null >/dev/null 2>&1 &'
-	sleep 0.5
-	mapfile -t a < <(cpu_times)
-	sleep 3
-	mapfile -t b < <(cpu_times)
+	local -A now was
+	local spent=0 counted=0 at=${EPOCHREALTIME/./} seen=0 first= end wake t
+	USAGE_STAT=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')/cpu.stat
+	CPU_STAT=$(cg_dir 101 cpu)/cpu.stat
+	shell 101 '/probe cpuburn 30 </dev/null >/dev/null 2>&1 &'
+	renice -n -20 -p "$BASHPID" >/dev/null || :
+	exec {wake}<> <(:)
+	read_cpu
+	end=$((${EPOCHREALTIME/./} + 20000000))
+	while ((counted < 45 && seen < end)); do
+		for t in "${!now[@]}"; do was[$t]=${now[$t]}; done
+		at=$seen
+		read -r -t 0.001 -u "$wake" || :
+		seen=${EPOCHREALTIME/./}
+		read_cpu
+		((now[nr_periods] > was[nr_periods])) || continue
+		if ((now[nr_periods] - was[nr_periods] > 1 || seen - at > 10000)); then
+			first=
+			continue
+		fi
+		[[ -z $first || ${now[nr_throttled]} == "${was[nr_throttled]}" ]] ||
+			spent=$((spent + was[usage_usec] - first)) counted=$((counted + 1))
+		first=${was[usage_usec]}
+	done
+	exec {wake}>&-
 	shell 101 'killall probe' || :
-	periods=$((b[1] - a[1]))
-	# Periods in which the burner did not come to its limit: others had the CPU.
-	((b[2] - a[2] >= periods)) || touch "$BATS_TEST_TMPDIR/busy"
-	echo $(((b[0] - a[0]) / 100 / periods))
+	((counted >= 10)) || fail "only $counted periods with a held burner" || return
+	echo $((spent / 100 / counted))
 }
 
 @test "cpulimit: what a burner gets" {
 	run_ve 101 --cpulimit 40
 	put_probe 101
-	measured cpu_tenths 400 2
+	measured cpu_tenths 400 1
 	berth set 101 --cpulimit 80
-	measured cpu_tenths 800 2
+	measured cpu_tenths 800 1
 	berth set 101 --cpulimit 25 --save
-	measured cpu_tenths 250 2
+	measured cpu_tenths 250 1
 	berth restart 101 >/dev/null
-	measured cpu_tenths 250 2
+	measured cpu_tenths 250 1
 }
 
 # MiB in use at most, of a hog that wants more than there is.
