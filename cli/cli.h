@@ -32,6 +32,7 @@ verb_fn cmd_stat;                                                       /* cmd-s
 verb_fn cmd_metrics;                                                    /* cmd-metrics.c */
 verb_fn cmd_node;                                                       /* cmd-node.c */
 verb_fn cmd_top;                                                        /* cmd-top.c */
+verb_fn cmd_overview;                                                   /* cmd-overview.c */
 verb_fn cmd_list;                                                       /* cmd-list.c */
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */

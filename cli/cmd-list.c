@@ -7,10 +7,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/columns.h"
 #include "cli/filter.h"
@@ -339,12 +341,14 @@ static int print_json(const struct list *l, struct err *e)
 	return out_json(j, e);
 }
 
-static int print_columns(const struct list *l)
+static int print_columns(void)
 {
-	size_t i;
+	struct column *cols;
+	size_t i, n;
 
-	for (i = 0; i < l->n_cols; i++) {
-		const struct column *col = &l->cols[i];
+	columns_make(&cols, &n);
+	for (i = 0; i < n; i++) {
+		const struct column *col = &cols[i];
 		const char *v;
 
 		out_printf("%-16s %s\n", col->name, col->header);
@@ -352,6 +356,7 @@ static int print_columns(const struct list *l)
 			out_printf("%s.%-*c %s.%c\n", col->name, 15 - (int)strlen(col->name), *v,
 				   col->header, *v);
 	}
+	free(cols);
 	return 0;
 }
 
@@ -378,7 +383,7 @@ static int show(struct cli *c, struct list *l, const struct args *a, bool asked,
 	return !l->n_rows && asked ? 1 : 0;
 }
 
-int cmd_list(struct cli *c, const struct args *a, struct err *e)
+static int list_once(struct cli *c, const struct args *a, struct err *e)
 {
 	struct list *l = xcalloc(1, sizeof(*l));
 	struct args ids = { 0 };
@@ -386,11 +391,6 @@ int cmd_list(struct cli *c, const struct args *a, struct err *e)
 	int r;
 
 	columns_make(&l->cols, &l->n_cols);
-	if (a->fields) {
-		r = print_columns(l);
-		list_done(l);
-		return r;
-	}
 	r = choose(l, c, a, e);
 	if (r >= 0)
 		r = select_rows(c, l, a, &ids, e);
@@ -404,4 +404,32 @@ int cmd_list(struct cli *c, const struct args *a, struct err *e)
 	args_done(&ids);
 	list_done(l);
 	return r;
+}
+
+/* A screen at a time on a terminal; elsewhere one list after the other, with a blank line between. */
+static int list_again(struct cli *c, const struct args *a, struct err *e)
+{
+	bool screen = isatty(STDOUT_FILENO);
+	int r;
+
+	do {
+		struct pollfd reader = { .fd = STDOUT_FILENO };
+
+		if (screen)
+			out_printf("\033[H\033[J");
+		r = list_once(c, a, e);
+		if (!screen && !c->json)
+			out_printf("\n");
+		out_flush();
+		if (poll(&reader, 1, (int)a->watch * 1000) > 0 && reader.revents & (POLLERR | POLLHUP))
+			break;
+	} while (r >= 0);
+	return r;
+}
+
+int cmd_list(struct cli *c, const struct args *a, struct err *e)
+{
+	if (a->fields)
+		return print_columns();
+	return a->watch ? list_again(c, a, e) : list_once(c, a, e);
 }

@@ -123,6 +123,8 @@ static const struct opt list_opts[] = {
 	TEXT('N', "name-filter", NULL, by_name, "PATTERN", "only these names"),
 	TEXT('d', "description", NULL, by_description, "PATTERN", "only these descriptions"),
 	FLAG('L', "list", NULL, fields, "list the columns there are"),
+	{ OPT_MAYBE, 0, "watch", NULL, AT(watch), "SECONDS", "again and again, every 2 seconds unless said otherwise",
+	  1, DAY, 2, NULL },
 	END,
 };
 
@@ -267,6 +269,7 @@ const struct command commands[] = {
 	  NULL, "berth help set\n" },
 	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN | CMD_ENTERS, 1, 1, NULL,
 	  cmd_exited, NULL, NULL },
+	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
 	{ "_complete", NULL, "WORD...", NULL, CMD_RAW | CMD_HIDDEN, 1, ~0U, NULL, cmd_complete, NULL,
 	  NULL },
 	{ "--dump-steps", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_steps, NULL, NULL },

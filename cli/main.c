@@ -147,15 +147,13 @@ static int run_verb(struct cli *c, const struct command *cmd, struct args *a, st
 static int find_verb(struct args *g, const struct command **ret, unsigned *ret_used,
 		     struct err *e)
 {
-	const char *word = g->dump_steps ? "--dump-steps" :
+	const char *word = !g->n_words && !g->help && !g->dump_steps && !g->dump_tables ? "_overview" :
+			   g->dump_steps ? "--dump-steps" :
 			   g->dump_tables ? "--dump-tables" : g->help ? "help" : NULL;
 
 	*ret_used = 0;
 	if (word)
 		return command_find(&word, 1, ret, &(unsigned){ 0 }, e);
-	if (!g->n_words)
-		return err_set(e, EINVAL, VZ_BAD_OPTION,
-			       "no command given (\"berth help\" lists them)");
 	return command_find(g->words, g->n_words, ret, ret_used, e);
 }
 
@@ -167,7 +165,7 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 	unsigned used;
 	int r;
 
-	if (argc < 2) {
+	if (argc < 2 && geteuid() != 0) {
 		help_global(stderr);
 		return VZ_BAD_OPTION;
 	}
@@ -185,7 +183,7 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 	r = find_verb(g, &cmd, &used, e);
 	if (r < 0)
 		return r;
-	used += (unsigned)argc - g->n_words;
+	used = g->n_words ? used + (unsigned)argc - g->n_words : (unsigned)argc;
 	r = opt_parse(cmd, argc - (int)used, argv + used, &a, e);
 	if (r >= 0)
 		r = run_verb(c, cmd, &a, e);

@@ -12,6 +12,7 @@
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/params.h"
 
 static int id_of_conf(const char *name, uint32_t *ret)
 {
@@ -47,6 +48,28 @@ static int name_owner(const struct inst *in, const char *name, uint32_t *ret)
 	return 0;
 }
 
+/* The name that was meant, perhaps. */
+static int unknown_name(const struct inst *in, const char *text, struct err *e)
+{
+	int fd = openat(in->etc, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	unsigned distance, nearest = 3;
+	char best[VE_NAME_LEN] = "";
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		distance = str_distance(text, de->d_name);
+		if (distance < nearest && reg_name_ok(de->d_name)) {
+			nearest = distance;
+			(void)str_fmt(best, sizeof(best), "%s", de->d_name);
+		}
+	}
+	if (*best)
+		return err_set(e, ENOENT, VZ_BAD_VALUE, "VE \"%.60s\" does not exist: did you mean \"%s\"?",
+			       text, best);
+	return err_set(e, ENOENT, VZ_BAD_VALUE, "VE \"%.60s\" does not exist", text);
+}
+
 int reg_resolve(const struct inst *in, const char *text, uint32_t *ret, struct err *e)
 {
 	uint32_t id;
@@ -60,7 +83,7 @@ int reg_resolve(const struct inst *in, const char *text, uint32_t *ret, struct e
 		return 0;
 	}
 	if (!reg_name_ok(text) || name_owner(in, text, &id) < 0)
-		return err_set(e, ENOENT, VZ_BAD_VALUE, "VE \"%.60s\" does not exist", text);
+		return unknown_name(in, text, e);
 	*ret = id;
 	return 0;
 }

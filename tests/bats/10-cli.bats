@@ -8,10 +8,18 @@ load helpers/load
 verbs=(create destroy start stop restart status mount umount enter exec exec2 exec3 console
 	runscript set list template)
 
-@test "berth: without arguments prints usage and exits 20" {
-	run --separate-stderr -20 host "$BERTH"
-	equal "$output" ''
-	grep -qi '^usage: berth' <<<"$stderr"
+@test "berth: alone shows what is running and what to type next" {
+	local all
+	contains "$(berth)" 'berth create 101'
+	run_ve 101 --name web
+	new_ve 102
+	all=$(berth)
+	contains "$all" '2 VEs, 1 running.'
+	contains "$all" 'running   '
+	contains "$all" 'berth enter 101'
+	equal "$(berth -j | jq -r '.[].ctid')" 101
+	run -20 host setpriv --reuid 65534 --clear-groups --no-new-privs "$BERTH"
+	contains "$output" 'Usage: berth'
 }
 
 @test "berth: --version prints one line" {
@@ -76,6 +84,12 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 		refused 14 4711 berth "$verb" 4711 true
 	done
 	refused 14 4711 berth set 4711 --ram 64M
+}
+
+@test "berth: a name that is nearly one gets it suggested" {
+	new_ve 101 --name web-shop
+	refused 21 'did you mean "web-shop"' berth start web-shpo
+	refused 21 'VE "zebra" does not exist' berth start zebra
 }
 
 @test "status: unknown number is a status, exit 0; unknown name is an error" {
@@ -228,6 +242,14 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 	new_ve 101
 	run --separate-stderr -1 berth list 4711
 	equal "$stderr" 'Container(s) not found'
+}
+
+@test "list --watch: lists again until the reader goes" {
+	local first
+	new_ve 101
+	{ first=$(head -n 5); } < <(timeout 20 nsenter --target "$HOST_PID" --net --mount -- \
+		"$BERTH" --root "$ROOT" list -a -H -o ctid --watch=1 3>&- 4>&-)
+	equal "$(tr -d ' \n' <<<"$first")" 101101101
 }
 
 @test "list: an unknown column is refused" {
