@@ -38,6 +38,7 @@ verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
+verb_fn cmd_expire;                                                     /* cmd-expire.c */
 verb_fn cmd_events;                                                     /* cmd-events.c */
 verb_fn cmd_logs;                                                       /* cmd-logs.c */
 verb_fn cmd_complete;                                                   /* complete.c */

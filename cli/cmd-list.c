@@ -23,6 +23,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/expiry.h"
 #include "ve/registry.h"
 
 #define MAX_PICKS 512
@@ -152,6 +153,15 @@ static int add_pattern(struct list *l, const char *column, const char *pattern, 
 	return add_filter(l, expr, e);
 }
 
+static int add_expired(struct list *l, struct err *e)
+{
+	char expr[32], today[11];
+
+	expiry_today(today);
+	(void)str_fmt(expr, sizeof(expr), "expires<%s", today);
+	return add_filter(l, expr, e);
+}
+
 /* Words are IDs or expressions; options add more expressions. */
 static int select_rows(struct cli *c, struct list *l, const struct args *a, struct args *ids,
 		       struct err *e)
@@ -171,9 +181,11 @@ static int select_rows(struct cli *c, struct list *l, const struct args *a, stru
 		r = add_pattern(l, "name", a->by_name, e);
 	if (r >= 0)
 		r = add_pattern(l, "description", a->by_description, e);
+	if (r >= 0 && a->expired)
+		r = add_expired(l, e);
 	if (r >= 0 && a->stopped)
 		r = add_filter(l, "status=stopped", e);
-	else if (r >= 0 && !a->all && !by_status && !ids->n_ids)
+	else if (r >= 0 && !a->all && !a->expired && !by_status && !ids->n_ids)
 		r = add_filter(l, "status=running", e);
 	return r;
 }

@@ -122,6 +122,7 @@ static const struct opt list_opts[] = {
 	TEXT('h', "hostname", NULL, by_hostname, "PATTERN", "only these host names"),
 	TEXT('N', "name-filter", NULL, by_name, "PATTERN", "only these names"),
 	TEXT('d', "description", NULL, by_description, "PATTERN", "only these descriptions"),
+	FLAG(0, "expired", NULL, expired, "only those whose last day is over, stopped ones too"),
 	FLAG('L', "list", NULL, fields, "list the columns there are"),
 	{ OPT_MAYBE, 0, "watch", NULL, AT(watch), "SECONDS", "again and again, every 2 seconds unless said otherwise",
 	  1, DAY, 2, NULL },
@@ -157,6 +158,11 @@ static const struct opt events_opts[] = {
 static const struct opt metrics_opts[] = {
 	TEXT(0, "output", NULL, output, "FILE", "replace FILE at one blow, for node_exporter's textfile collector"),
 	TEXT(0, "socket", NULL, socket, "PATH", "stay and answer everybody who connects to a unix socket"),
+	END,
+};
+
+static const struct opt expire_opts[] = {
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
 	END,
 };
 
@@ -230,6 +236,12 @@ const struct command commands[] = {
 	  "Created, started, changed, stopped, destroyed; out of memory, and how a VE ended. With -j a\n"
 	  "JSON object a line, so that a program can follow.",
 	  "berth events 101\nberth events -f -j\n" },
+	{ "expire", NULL, "[ID...] [options]", "stop VEs whose last day is over, as their configs say",
+	  VERB | CMD_JSON | CMD_ENTERS, 0, ~0U, expire_opts, cmd_expire,
+	  "The day is --expires of set, the action --expire-action: warn is an event and a line here.\n"
+	  "Meant to be run once a day; list --expired shows them.",
+	  "berth set 101 --owner acme --expires 2027-01-31 --expire-action stop --save\n"
+	  "berth expire --dry-run\n" },
 	{ "list", "ls", "[ID...] [COLUMN=VALUE...] [options]", "list VEs",
 	  VERB | CMD_JSON, 0, ~0U, list_opts, cmd_list,
 	  "Running VEs, unless IDs, -a, -S or a filter on the status say otherwise. A filter is a\n"

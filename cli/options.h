@@ -35,6 +35,7 @@ struct args {
 	const char *delay;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */
+	bool expired;
 	bool stopped, names, no_header, ids_only, no_trim, fields;
 	const char *columns, *sort, *by_hostname, *by_name, *by_description;
 	/* create and set */

@@ -34,6 +34,7 @@ struct ve_conf {
 	char nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
 	struct ip_list ips;
+	char owner[64], expires[11], expire_action[16];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
 	uint64_t cpuburst;
 	/* in either direction; [0] reading, [1] writing, 0: as the one for both */

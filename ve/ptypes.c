@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "netns/guestconf.h"
@@ -131,6 +132,43 @@ static int onexit_parse(const struct param *p, const char *text, bool from_file,
 	return choice(text, words, val, ptype_onexit.size);
 }
 
+static int expire_parse(const struct param *p, const char *text, bool from_file, void *val,
+			const char **ret_want)
+{
+	static const char *const words[] = { "warn", "stop", NULL };
+
+	(void)p;
+	(void)from_file;
+	*ret_want = "warn or stop";
+	return choice(text, words, val, ptype_expire.size);
+}
+
+/* Ten characters in the order of size, so that dates compare as text. */
+static int date_parse(const struct param *p, const char *text, bool from_file, void *val,
+		      const char **ret_want)
+{
+	struct tm tm = { 0 }, day;
+	const char *end;
+	time_t t;
+
+	(void)p;
+	(void)from_file;
+	*ret_want = "a date such as 2027-01-31, or never";
+	if (!*text || str_eq(text, "never"))
+		return str_fmt(val, ptype_date.size, "%s", "");
+	end = strlen(text) == 10 ? strptime(text, "%Y-%m-%d", &tm) : NULL;
+	if (!end || *end)
+		return -EINVAL;
+	day = tm;
+	t = timegm(&day);
+	/* 2027-02-30 comes back as another day. */
+	if (t == -1 || day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon)
+		return -EINVAL;
+	return str_fmt(val, ptype_date.size, "%s", text) < 0 ? -ERANGE : 0;
+}
+
+const struct ptype ptype_date = { "date", 11, false, true, date_parse, text_format };
+const struct ptype ptype_expire = { "warn|stop", 16, false, true, expire_parse, text_format };
 const struct ptype ptype_text = { "text", 0, false, true, text_parse, text_format };
 const struct ptype ptype_word = { "word", 0, false, true, word_parse, text_format };
 const struct ptype ptype_hostname = { "hostname", 65, false, true, hostname_parse, text_format };

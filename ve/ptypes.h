@@ -30,5 +30,7 @@ extern const struct ptype ptype_hostname;
 extern const struct ptype ptype_domains;        /* names of the resolver's search list */
 extern const struct ptype ptype_addrs;          /* resolver addresses, or "inherit" */
 extern const struct ptype ptype_ubc_text;       /* stored beancounter, checked for form only */
+extern const struct ptype ptype_date;           /* YYYY-MM-DD, or never: empty */
+extern const struct ptype ptype_expire;         /* what happens when it has expired: warn or stop */
 extern const struct ptype ptype_kind;           /* ct or vm */
 extern const struct ptype ptype_onexit;         /* what to do when init dies: stop or restart */

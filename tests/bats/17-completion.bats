@@ -42,7 +42,7 @@ offered() {
 	equal "$(offered start 101 w)" 'web '
 	equal "$(offered set w)" 'web '
 	equal "$(offered set --ram 1G w)" 'web '
-	equal "$(offered set web w)" ''
+	equal "$(offered enter web w)" ''
 	equal "$(offered template show '')" 'mini '
 }
 
