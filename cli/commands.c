@@ -85,6 +85,22 @@ static const struct opt restart_opts[] = {
 	END,
 };
 
+#define PARALLEL_OPT \
+	{ OPT_NUMBER, 0, "parallel", NULL, AT(parallel), "N", \
+	  "VEs to work on at once, four per CPU unless said otherwise", 1, 32, 0, NULL }
+
+static const struct opt boot_opts[] = {
+	WAIT_OPT, PARALLEL_OPT,
+	END,
+};
+
+static const struct opt shutdown_opts[] = {
+	FAST_OPT, PARALLEL_OPT,
+	{ OPT_NUMBER, 0, "timeout", NULL, AT(timeout), "SECONDS",
+	  "when all shall be over, 300 unless said otherwise", 1, DAY, 0, NULL },
+	END,
+};
+
 static const struct opt set_opts[] = {
 	ALL_OPT,
 	FLAG(0, "save", NULL, save, "write the change to the VE's config too"),
@@ -275,6 +291,18 @@ const struct command commands[] = {
 	  CMD_ROOT, 2, 2, NULL, cmd_template_tag, NULL, "berth template tag 3f9c2a71b04d stable\n" },
 	{ "template remove", NULL, "CHANNEL|DIGEST...", "remove a channel, or a version",
 	  CMD_ROOT, 1, ~0U, NULL, cmd_template_remove, NULL, "berth template remove mini\n" },
+	{ "boot", NULL, "[options]", "start the VEs that run whenever the host does",
+	  VERB | CMD_JSON | CMD_ENTERS, 0, 0, boot_opts, cmd_boot,
+	  "VEs with --onboot yes, and those that ran when the host went down and whose config does\n"
+	  "not say. The highest --bootorder is first; those of one order are started at once.",
+	  "berth boot\nberth boot --wait\n" },
+	{ "shutdown", NULL, "[options]", "stop every VE, for the host goes down",
+	  VERB | CMD_JSON | CMD_ENTERS, 0, 0, shutdown_opts, cmd_shutdown,
+	  "The lowest --bootorder is first. When the time is over the rest is killed.",
+	  "berth shutdown --timeout 60\n" },
+	{ "recover", NULL, "", "put right what killed commands or a power cut have left",
+	  VERB | CMD_JSON | CMD_ENTERS, 0, 0, NULL, cmd_recover,
+	  "The first command after a boot does this by itself.", "berth recover\n" },
 	{ "host check", NULL, "", "what this host can enforce, and what is missing",
 	  VERB | CMD_JSON, 0, 0, NULL, cmd_host_check, NULL, "berth host check\n" },
 	{ "help", NULL, "[VERB]", "print this text, or that of a verb", 0, 0, 2, NULL, cmd_help,

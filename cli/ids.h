@@ -18,3 +18,17 @@ MUST_CHECK int ids_new(struct args *a, const char *word, struct err *e);
  */
 typedef int id_work(struct cli *c, const struct args *a, uint32_t id, struct err *e);
 MUST_CHECK int ids_each(struct cli *c, const struct args *a, id_work *work, struct err *e);
+
+/*
+ * The two halves of it, for who works on several sets and reports once: results into all[n_ids],
+ * by `crew` processes (0: four per CPU); then the report and the verdict.
+ */
+struct id_result {
+	uint32_t id;
+	int32_t r;
+	uint64_t usec;
+	struct err e;
+};
+MUST_CHECK int ids_run(struct cli *c, const struct args *a, id_work *work, unsigned crew,
+		       struct id_result *all, struct err *e);
+MUST_CHECK int ids_report(struct cli *c, const struct id_result *all, size_t n, struct err *e);

@@ -21,6 +21,7 @@
 #include "cli/out.h"
 #include "runtime/seal.h"
 #include "util/exits.h"
+#include "ve/recover.h"
 
 static void on_sigpipe(int sig)
 {
@@ -72,6 +73,7 @@ static int open_instance(struct cli *c, const struct command *cmd, struct err *e
 	c->opened = true;
 	c->in.say = out_say;
 	c->in.say_arg = c;
+	recover_stale(&c->in);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ struct args {
 	/* verbs */
 	bool all, force, fast, save, dry_run, yes, reset_ub, raw;
 	uint64_t wait, timeout;         /* seconds */
+	uint64_t parallel;              /* boot, shutdown: VEs at once */
+	uint64_t until_us;              /* shutdown: when the orderly part ends; no option */
 	const char *setmode, *name, *mirror;
 	bool once, follow;
 	const char *output, *socket;    /* metrics */

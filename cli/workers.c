@@ -23,21 +23,16 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 
 #define MAX_WORKERS 32
-
-struct result {
-	uint32_t id;
-	int32_t r;
-	struct err e;
-};
 
 struct crew {
 	int todo[2], done[2];
 	pid_t pid[MAX_WORKERS];
-	unsigned n;
+	unsigned n, asked;
 };
-#define CREW_INIT { { -1, -1 }, { -1, -1 }, { 0 }, 0 }
+#define CREW_INIT { { -1, -1 }, { -1, -1 }, { 0 }, 0, 0 }
 
 static void crew_close(struct crew *w)
 {
@@ -47,11 +42,13 @@ static void crew_close(struct crew *w)
 	cleanup_fd(&w->done[1]);
 }
 
-static struct result one(struct cli *c, const struct args *a, uint32_t id, id_work *work)
+static struct id_result one(struct cli *c, const struct args *a, uint32_t id, id_work *work)
 {
-	struct result res = { id, 0, ERR_INIT };
+	struct id_result res = { id, 0, 0, ERR_INIT };
+	uint64_t start = proc_now_us();
 
 	res.r = work(c, a, id, &res.e);
+	res.usec = proc_now_us() - start;
 	return res;
 }
 
@@ -62,7 +59,7 @@ static _Noreturn void worker(struct cli *c, const struct args *a, id_work *work,
 	cleanup_fd(&w->todo[1]);
 	cleanup_fd(&w->done[0]);
 	while (read(w->todo[0], &id, sizeof(id)) == (ssize_t)sizeof(id)) {
-		struct result res;
+		struct id_result res;
 
 		c->worker_of = id;
 		res = one(c, a, id, work);
@@ -73,17 +70,22 @@ static _Noreturn void worker(struct cli *c, const struct args *a, id_work *work,
 	_exit(0);
 }
 
-static int crew_start(struct cli *c, const struct args *a, id_work *work, struct crew *w,
-		      struct err *e)
+static size_t crew_size(unsigned asked, size_t jobs)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	/* A start waits for the kernel more than it computes: more workers than CPUs. */
-	size_t want = cpus > 0 ? 4 * (size_t)cpus : 4;
+	size_t want = asked ? asked : cpus > 0 ? 4 * (size_t)cpus : 4;
 
 	if (want > MAX_WORKERS)
 		want = MAX_WORKERS;
-	if (want > a->n_ids)
-		want = a->n_ids;
+	return want < jobs ? want : jobs;
+}
+
+static int crew_start(struct cli *c, const struct args *a, id_work *work, struct crew *w,
+		      struct err *e)
+{
+	size_t want = crew_size(w->asked, a->n_ids);
+
 	if (pipe2(w->todo, O_CLOEXEC) < 0 || pipe2(w->done, O_CLOEXEC) < 0)
 		return err_sys(e, "make a pipe to the workers");
 	(void)fflush(NULL);
@@ -103,7 +105,7 @@ static int crew_start(struct cli *c, const struct args *a, id_work *work, struct
 	return 0;
 }
 
-static void report(const struct result *res)
+static void report(const struct id_result *res)
 {
 	char text[600], id[16];
 
@@ -115,7 +117,7 @@ static void report(const struct result *res)
 	out_error(strstr(res->e.msg, id) ? res->e.msg : text);
 }
 
-static void keep(struct result *all, size_t n, const struct result *res)
+static void keep(struct id_result *all, size_t n, const struct id_result *res)
 {
 	size_t i;
 
@@ -125,10 +127,10 @@ static void keep(struct result *all, size_t n, const struct result *res)
 }
 
 /* Hand out the numbers and collect the results; both ends can block, so poll tells which. */
-static void crew_feed(struct crew *w, const struct args *a, struct result *all)
+static void crew_feed(struct crew *w, const struct args *a, struct id_result *all)
 {
 	size_t next = 0;
-	struct result res;
+	struct id_result res;
 
 	while (w->done[0] >= 0) {
 		struct pollfd p[2] = { { w->done[0], POLLIN, 0 }, { w->todo[1], POLLOUT, 0 } };
@@ -151,13 +153,14 @@ static void crew_feed(struct crew *w, const struct args *a, struct result *all)
 	}
 }
 
-static int crew_run(struct cli *c, const struct args *a, id_work *work, struct result *all,
-		    struct err *e)
+int ids_run(struct cli *c, const struct args *a, id_work *work, unsigned crew,
+	    struct id_result *all, struct err *e)
 {
 	struct crew w = CREW_INIT;
 	size_t i;
 	int r;
 
+	w.asked = crew;
 	for (i = 0; i < a->n_ids; i++) {
 		all[i].id = a->ids[i];
 		all[i].r = err_set(&all[i].e, ECHILD, VZ_SYSTEM, "the worker ended before it was done");
@@ -171,7 +174,7 @@ static int crew_run(struct cli *c, const struct args *a, id_work *work, struct r
 	return r;
 }
 
-static int results_json(const struct result *all, size_t n, struct err *e)
+static int results_json(const struct id_result *all, size_t n, struct err *e)
 {
 	struct json_out *j = json_new(n != 0);
 	size_t i;
@@ -185,6 +188,7 @@ static int results_json(const struct result *all, size_t n, struct err *e)
 		json_kbool(j, "ok", ok);
 		json_ku64(j, "exit", ok ? 0 : (uint64_t)(all[i].e.exit ? all[i].e.exit : VZ_SYSTEM));
 		json_kstr(j, "error", ok ? NULL : all[i].e.msg);
+		json_ku64(j, "usec", all[i].usec);
 		json_end(j);
 	}
 	json_end(j);
@@ -192,9 +196,9 @@ static int results_json(const struct result *all, size_t n, struct err *e)
 }
 
 /* The failure of one VE is the command's own; of several, say how many and keep the number. */
-static int verdict(const struct result *all, size_t n, struct err *e)
+static int verdict(const struct id_result *all, size_t n, struct err *e)
 {
-	const struct result *first = NULL;
+	const struct id_result *first = NULL;
 	size_t i, failed = 0;
 
 	for (i = n; i-- > 0;) {
@@ -211,16 +215,21 @@ static int verdict(const struct result *all, size_t n, struct err *e)
 	return first->r;
 }
 
+int ids_report(struct cli *c, const struct id_result *all, size_t n, struct err *e)
+{
+	int r = c->json ? results_json(all, n, e) : 0;
+
+	return r < 0 ? r : verdict(all, n, e);
+}
+
 int ids_each(struct cli *c, const struct args *a, id_work *work, struct err *e)
 {
-	_free_ struct result *all = xcalloc(a->n_ids, sizeof(*all));
+	_free_ struct id_result *all = xcalloc(a->n_ids, sizeof(*all));
 	int r = 0;
 
 	if (a->n_ids == 1)
 		all[0] = one(c, a, a->ids[0], work);
 	else if (a->n_ids > 1)
-		r = crew_run(c, a, work, all, e);
-	if (r >= 0 && c->json)
-		r = results_json(all, a->n_ids, e);
-	return r < 0 ? r : verdict(all, a->n_ids, e);
+		r = ids_run(c, a, work, 0, all, e);
+	return r < 0 ? r : ids_report(c, all, a->n_ids, e);
 }

@@ -328,6 +328,10 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		return parse_u64(l->value, 1, 65535, &c->id_slots);
 	if (str_eq(l->key, "STOP_TIMEOUT"))
 		return parse_u64(l->value, 1, 86400, &c->stop_timeout);
+	if (str_eq(l->key, "VE_PARALLEL"))
+		return parse_u64(l->value, 0, 1024, &c->parallel);
+	if (str_eq(l->key, "BOOT_LOAD"))
+		return parse_u64(l->value, 0, 1024, &c->boot_load);
 	if (str_eq(l->key, "LXCFS"))
 		return parse_bool(l->value, &c->lxcfs);
 	if (str_eq(l->key, "DISK_HEADROOM")) {

@@ -17,6 +17,7 @@
 #include "util/sys-fs.h"
 #include "ve/conf.h"
 #include "ve/events.h"
+#include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/plan.h"
 #include "ve/registry.h"
@@ -27,7 +28,7 @@ struct create {
 	bool had_conf;                  /* reused: an undo leaves it */
 };
 
-static bool is_made(const struct inst *in, uint32_t id)
+bool create_is_made(const struct inst *in, uint32_t id)
 {
 	char path[64];
 
@@ -257,20 +258,44 @@ static int gather(struct create *c, struct err *e)
 	return choose_template(c, e);
 }
 
+void create_undo(struct ve *ve, bool had_conf)
+{
+	struct create c = { .ve = *ve, .had_conf = had_conf };
+
+	steps_down(create_steps, n_create_steps, &c, &ve->in->log, "undo create");
+	intent_drop(ve->in, ve->id);
+}
+
+/* The steps, within a note for whoever comes after a kill or a power cut. */
+static int run_steps(struct create *c, struct err *e)
+{
+	struct inst *in = c->ve.in;
+	enum intent before = intent_read(in, c->ve.id);
+	char what[32];
+	int r = 0;
+
+	(void)str_fmt(what, sizeof(what), "create %u", c->ve.id);
+	if (before != INTENT_CREATE)
+		r = intent_note(in, c->ve.id, c->had_conf ? INTENT_FILL : INTENT_CREATE, e);
+	if (!r)
+		r = steps_up(create_steps, n_create_steps, c, &in->log, what, e);
+	if (!r || before != INTENT_CREATE)      /* a config of an earlier one is still to be undone */
+		intent_drop(in, c->ve.id);
+	return r;
+}
+
 static int create_locked(struct create *c, struct err *e)
 {
 	struct inst *in = c->ve.in;
-	char what[32];
 	int r;
 
-	if (is_made(in, c->ve.id))
+	if (create_is_made(in, c->ve.id))
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
 	r = gather(c, e);
 	if (r < 0)
 		return r;
 	inst_say(in, "Creating container private area (%s)", c->ve.conf.ostemplate);
-	(void)str_fmt(what, sizeof(what), "create %u", c->ve.id);
-	r = steps_up(create_steps, n_create_steps, c, &in->log, what, e);
+	r = run_steps(c, e);
 	if (r < 0)
 		return r;
 	inst_say(in, "CT configuration saved to %s/etc/berth/conf/%u.conf", in->root, c->ve.id);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step table of `create`, for the tests that make each step fail. */
+/* What others share with `create`: its step table, and what makes a VE a whole one. */
 #pragma once
 
 #include "util/step.h"
+#include "ve/ve.h"
 
 extern const struct step create_steps[];
 extern const size_t n_create_steps;
+
+/* Its data are complete. */
+bool create_is_made(const struct inst *in, uint32_t id);
+/* Undo a create that was killed; a config that was there before it stays. */
+void create_undo(struct ve *ve, bool had_conf);

@@ -3,7 +3,12 @@
  * Removing a VE. Whatever a killed create or destroy left is removed as well, so the order is:
  * data and claims first, the config, which names them, last. As vzctl does, the config and the
  * action scripts are kept as *.destroyed: they are the administrator's, and small.
+ *
+ * The owner file goes first: with it the VE is whole, without it and with the note of a destroy
+ * recovery finishes what was begun.
  */
+#include "ve/destroy.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -14,6 +19,7 @@
 #include "util/sys-fs.h"
 #include "ve/conf.h"
 #include "ve/events.h"
+#include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/registry.h"
 #include "ve/start.h"
@@ -50,6 +56,11 @@ static int remove_private(const struct ve *ve, struct err *e)
 	char path[64];
 	int r;
 
+	(void)str_fmt(path, sizeof(path), "private/%u/owner", ve->id);
+	if (unlinkat(ve->in->lib, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR) {
+		(void)err_sys(e, "remove %s", path);
+		return err_exit(e, VZ_DELETE_PRIVATE);
+	}
 	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
 	inst_say(ve->in, "Destroying container private area: %s/var/lib/berth/%s", ve->in->root,
 		 path);
@@ -58,6 +69,15 @@ static int remove_private(const struct ve *ve, struct err *e)
 		return err_exit(e, VZ_DELETE_PRIVATE);
 	inst_say(ve->in, "Container private area was destroyed");
 	return 0;
+}
+
+/* Whoever was told that a VE is gone must not see its config again after a power cut. */
+static void sync_configs(const struct inst *in)
+{
+	_fd_ int fd = openat(in->etc, "conf", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)fsync(fd);
 }
 
 static void forget(const struct ve *ve)
@@ -71,9 +91,23 @@ static void forget(const struct ve *ve)
 	retire_files(ve);
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
 	fs_unlink_saved(ve->in->etc, path);     /* what a killed save left beside it */
+	up_drop(ve->in, ve->id);
+	sync_configs(ve->in);
+	intent_drop(ve->in, ve->id);
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */
 	(void)str_fmt(path, sizeof(path), "lock/%u.lck", ve->id);
 	(void)unlinkat(ve->in->run, path, 0);
+}
+
+int destroy_finish(struct ve *ve, struct err *e)
+{
+	int r = intent_note(ve->in, ve->id, INTENT_DESTROY, e);
+
+	if (!r)
+		r = remove_private(ve, e);
+	if (!r)
+		forget(ve);
+	return r;
 }
 
 int ve_destroy(struct inst *in, uint32_t id, struct err *e)
@@ -93,11 +127,9 @@ int ve_destroy(struct inst *in, uint32_t id, struct err *e)
 	else if (ve.state.phase != PH_STOPPED)
 		start_undo(&ve, "destroy");
 	if (!r)
-		r = remove_private(&ve, e);
-	if (!r) {
-		forget(&ve);
+		r = destroy_finish(&ve, e);
+	if (!r)
 		events_add(in, id, "destroyed");
-	}
 	cg_tidy(&in->cg);
 	ve_close(&ve);
 	return r;

@@ -27,7 +27,7 @@
 static const char *const dirs[] = {
 	"etc/berth/conf", "etc/berth/names", "etc/berth/networks",
 	"var/lib/berth/private", "var/lib/berth/root", "var/lib/berth/ip", "var/lib/berth/ids",
-	"var/lib/berth/seed", "var/lib/berth/template/store", "var/lib/berth/template/channels",
+	"var/lib/berth/half", "var/lib/berth/up", "var/lib/berth/seed", "var/lib/berth/template/store", "var/lib/berth/template/channels",
 	"run/berth/lock",
 };
 
@@ -113,7 +113,7 @@ int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 
 	*in = (struct inst){ .etc = -1, .lib = -1, .run = -1, .cg = CG_HOST_INIT, .log = log };
 	in->conf = (struct inst_conf){ .id_base = ID_BASE, .id_slots = ID_SLOTS,
-				       .stop_timeout = 120, .lxcfs = true };
+				       .stop_timeout = 120, .boot_load = 4, .lxcfs = true };
 	(void)str_fmt(in->conf.configfile, sizeof(in->conf.configfile), "basic");
 	r = set_root(in, root, e);
 	if (!r && (flags & INST_CGROUPS))       /* before anything else is opened: see there */

@@ -9,6 +9,7 @@
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "ve/intent.h"
 #include "ve/start.h"
 #include "ve/worker.h"
 
@@ -48,6 +49,8 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	again = wants_start(&ve, status);
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
 	start_undo(&ve, "exited");
+	if (!again)
+		up_drop(in, id);
 	ve_close(&ve);
 	if (!again)
 		return 0;

@@ -29,6 +29,7 @@
 #include "ve/exec.h"
 #include "ve/guest.h"
 #include "ve/hooks.h"
+#include "ve/intent.h"
 #include "ve/start.h"
 
 #define LOOP_WAIT_MS 5000
@@ -430,6 +431,7 @@ int up_state(void *ctx, struct err *e)
 	st->phase = PH_RUNNING;
 	st->pid = s->init.pid;
 	st->started = (uint64_t)time(NULL);
+	up_note(s->ve->in, s->ve->id);
 	r = state_save(s->ve->in, s->ve->id, st, e);
 	if (!r)
 		events_add(s->ve->in, s->ve->id, "started");

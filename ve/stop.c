@@ -13,6 +13,7 @@
 #include "util/sys-proc.h"
 #include "ve/exec.h"
 #include "ve/hooks.h"
+#include "ve/intent.h"
 #include "ve/mount.h"
 #include "ve/start.h"
 
@@ -114,6 +115,8 @@ static void orderly(struct ve *ve, const struct stop_opts *o)
 
 	if (!s)
 		s = ve->conf.stop_timeout ? ve->conf.stop_timeout : ve->in->conf.stop_timeout;
+	if (o->at_most_s && s > (uint64_t)o->at_most_s)
+		s = (uint64_t)o->at_most_s;
 	end = proc_now_us() + s * 1000000;
 	inst_say(ve->in, "Stopping container ...");
 	if (hook_run_within(ve, HOOK_STOP, left_ms(end), &e) < 0)
@@ -177,6 +180,8 @@ int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err 
 		inst_say(in, "Container is already stopped");
 		break;
 	}
+	if (!r && !o->for_boot)
+		up_drop(in, id);
 	ve_close(&ve);
 	return r;
 }

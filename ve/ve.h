@@ -49,7 +49,12 @@ struct start_opts {
 };
 MUST_CHECK int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e);
 
-struct stop_opts { bool fast; int timeout_s; };  /* timeout_s 0: the configured one */
+struct stop_opts {
+	bool fast;
+	int timeout_s;                  /* 0: the configured one */
+	int at_most_s;                  /* 0: no other limit */
+	bool for_boot;                  /* it shall run again after the host's next boot */
+};
 MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err *e);
 
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);

@@ -174,6 +174,7 @@ kill_soon() {
 		new_ve 101 "${OPTIONS[@]}" --name web
 		kill_soon 12 destroy 101
 		is_state 101 'deleted unmounted down' || berth destroy 101 >/dev/null
+		berth recover >/dev/null        # the note outlives the config that it is about
 		leak_check files
 	done
 }

@@ -85,7 +85,7 @@ leak_processes() {
 leak_files() {
 	find "$ROOT" -mindepth 1 ! -type d ! -path "$ROOT/var/lib/berth/template/*" \
 		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/log/*" \
-		! -path "*/lock/*" ! -name '*.destroyed' ! -path "$ROOT/run/berth/template/*" |
+		! -path "*/lock/*" ! -name '*.destroyed' ! -name berth.conf ! -name 'vps.*' ! -path "$ROOT/run/berth/template/*" |
 		sort
 	find "$ROOT/var/lib/berth/private" "$ROOT/var/lib/berth/root" -mindepth 1 2>/dev/null | sort
 }

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Recovery. Nothing here trusts what it finds: a VE is worked on under its lock, and its state
+ * is what state_load says after asking the kernel. Whatever this does it does again when it is
+ * killed, because the id of the boot is written last.
+ *
+ * What is looked at: every number that a config, run state, private area, note or claim names.
+ * Claims are made under the lock of their VE and after its config or state names them, so one
+ * that neither of them names belongs to nobody.
+ */
+#include "ve/recover.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "netns/ipam.h"
+#include "util/claim.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+#include "ve/conf.h"
+#include "ve/create.h"
+#include "ve/destroy.h"
+#include "ve/intent.h"
+#include "ve/lock.h"
+#include "ve/plan.h"
+#include "ve/registry.h"
+#include "ve/start.h"
+
+enum claim_kind { CLAIM_IP, CLAIM_IDS };
+
+struct found {
+	uint32_t id;
+	bool is_claim;
+	enum claim_kind kind;
+	char name[IPADDR_STRLEN];       /* of a claim, in its directory */
+};
+
+struct finds {
+	struct found *a;
+	size_t n, cap;
+};
+
+static const char *const claim_dirs[] = { [CLAIM_IP] = "ip", [CLAIM_IDS] = "ids" };
+
+static int find_add(struct finds *f, const struct found *one, struct err *e)
+{
+	if (f->n == f->cap) {
+		struct found *more = realloc(f->a, (f->cap = f->cap ? f->cap * 2 : 64) * sizeof(*more));
+
+		if (!more)
+			return err_set(e, ENOMEM, 0, "recover: out of memory");
+		f->a = more;
+	}
+	f->a[f->n++] = *one;
+	return 0;
+}
+
+static DIR *list_dir(int at, const char *name)
+{
+	_fd_ int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		(void)TAKE_FD(fd);
+	return d;
+}
+
+/* Every name of the directory that begins with the number of a VE: 101, 101.conf. */
+static int find_numbers(struct finds *f, int at, const char *name, struct err *e)
+{
+	_dir_ DIR *d = list_dir(at, name);
+	struct dirent *de;
+	int r = 0;
+
+	while (d && !r && (de = readdir(d))) {
+		struct found one = { 0 };
+		char digits[16];
+		size_t n = strspn(de->d_name, "0123456789");
+
+		if (!n || (de->d_name[n] && !str_eq(de->d_name + n, ".conf")) ||
+		    str_fmt(digits, sizeof(digits), "%.*s", (int)n, de->d_name) < 0 ||
+		    parse_u32(digits, VEID_MIN, VEID_MAX, &one.id) < 0)
+			continue;
+		r = find_add(f, &one, e);
+	}
+	return r;
+}
+
+static int find_claims(struct finds *f, int lib, enum claim_kind kind, struct err *e)
+{
+	_dir_ DIR *d = list_dir(lib, claim_dirs[kind]);
+	struct dirent *de;
+	int r = 0;
+
+	while (d && !r && (de = readdir(d))) {
+		struct found one = { .is_claim = true, .kind = kind };
+		int64_t owner = claim_owner(dirfd(d), de->d_name);
+
+		if (owner < VEID_MIN || owner > VEID_MAX ||
+		    str_fmt(one.name, sizeof(one.name), "%s", de->d_name) < 0)
+			continue;
+		one.id = (uint32_t)owner;
+		r = find_add(f, &one, e);
+	}
+	return r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int find_all(const struct inst *in, struct finds *f, struct err *e)
+{
+	int r = find_numbers(f, in->etc, "conf", e);
+
+	if (!r)
+		r = find_numbers(f, in->run, ".", e);
+	if (!r)
+		r = find_numbers(f, in->lib, "private", e);
+	if (!r)
+		r = find_numbers(f, in->lib, "half", e);
+	if (!r)
+		r = find_claims(f, in->lib, CLAIM_IP, e);
+	if (!r)
+		r = find_claims(f, in->lib, CLAIM_IDS, e);
+	if (!r && f->n)
+		qsort(f->a, f->n, sizeof(*f->a), by_number);
+	return r;
+}
+
+/* ---- one VE ---- */
+
+static bool in_list(const struct ip_list *l, const char *address)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		char text[IPADDR_STRLEN];
+
+		format_ip_host(&l->a[i], text);
+		if (str_eq(text, address))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted(const struct ve *ve, const struct found *c)
+{
+	char slot[24];
+
+	if (c->kind == CLAIM_IP)
+		return in_list(&ve->conf.ips, c->name) || in_list(&ve->state.ips, c->name);
+	(void)str_fmt(slot, sizeof(slot), "%" PRIu64,
+		      (ve->conf.local_uid - ve->in->conf.id_base) / 65536);
+	return ve->conf.local_uid >= ve->in->conf.id_base && str_eq(slot, c->name);
+}
+
+static void release_claims(const struct ve *ve, const struct found *c, size_t n,
+			   struct recovered *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		char path[80];
+
+		if (!c[i].is_claim || is_wanted(ve, &c[i]))
+			continue;
+		(void)str_fmt(path, sizeof(path), "%s/%s", claim_dirs[c[i].kind], c[i].name);
+		if (claim_owner(ve->in->lib, path) != (int64_t)ve->id)
+			continue;               /* given up meanwhile */
+		claim_drop(ve->in->lib, path, ve->id);
+		inst_say(ve->in, "CT %u: released %s", ve->id, path);
+		ret->claims++;
+	}
+}
+
+static bool has_run_dir(const struct ve *ve)
+{
+	return faccessat(ve->in->run, ve->idstr, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What a run left. Without control groups at hand only files: after a boot there is no more. */
+static void clear_run(struct ve *ve, struct recovered *ret)
+{
+	char path[64];
+
+	if (!has_run_dir(ve))
+		return;
+	if (ve->state.phase == PH_STOPPED)
+		state_drop(ve->in, ve->id);
+	else if (ve->in->cg.v2 >= 0)
+		start_undo(ve, "recover");
+	else
+		return;
+	(void)str_fmt(path, sizeof(path), "root/%u", ve->id);
+	(void)unlinkat(ve->in->lib, path, AT_REMOVEDIR);
+	inst_say(ve->in, "CT %u: cleared what was left of its last run", ve->id);
+	ret->runs++;
+}
+
+static int resolve_intent(struct ve *ve, struct recovered *ret, struct err *e)
+{
+	enum intent what = intent_read(ve->in, ve->id);
+	int r = 0;
+
+	if (what == INTENT_NONE)
+		return 0;
+	if (create_is_made(ve->in, ve->id)) {   /* whole: as before the destroy, or after the create */
+		intent_drop(ve->in, ve->id);
+		return 0;
+	}
+	if (what == INTENT_DESTROY) {
+		r = destroy_finish(ve, e);
+		inst_say(ve->in, "CT %u: finished its destroy", ve->id);
+		ret->destroys++;
+		return r;
+	}
+	create_undo(ve, what == INTENT_FILL);
+	inst_say(ve->in, "CT %u: undid its unfinished create", ve->id);
+	ret->creates++;
+	return 0;
+}
+
+static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct recovered *ret,
+			  struct err *e)
+{
+	bool readable = true;
+	int r = conf_load(ve->in, ve->id, &ve->conf, e);
+
+	if (r < 0 && r != -ENOENT)
+		readable = false;       /* nobody knows what it owns: it keeps everything */
+	err_clear(e);
+	r = state_load(ve->in, ve->id, &ve->state, &ve->pidfd, e);
+	if (r < 0)
+		return r;
+	if (ve->state.phase != PH_RUNNING && ve->state.phase != PH_MOUNTED) {
+		clear_run(ve, ret);
+		if (readable)
+			r = resolve_intent(ve, ret, e);
+	}
+	if (!r && !reg_exists(ve->in, ve->id))
+		ve->conf = (struct ve_conf){ 0 };
+	if (!r && readable)
+		release_claims(ve, f, n, ret);
+	return r;
+}
+
+static void recover_one(struct inst *in, const struct found *f, size_t n, struct recovered *ret)
+{
+	struct ve ve = { .in = in, .id = f->id, .state = VE_STATE_INIT, .lock = -1, .pidfd = -1 };
+	struct err e = ERR_INIT;
+	char path[32];
+	int r;
+
+	(void)str_fmt(ve.idstr, sizeof(ve.idstr), "%u", f->id);
+	ret->seen++;
+	r = lock_take(in, f->id, "recover", 0, &ve.lock, &e);
+	if (r == -EBUSY) {
+		ret->busy++;
+		return;
+	}
+	if (!r)
+		r = recover_locked(&ve, f, n, ret, &e);
+	if (r < 0) {
+		ret->failed++;
+		log_warn(&in->log, "recover %u: %s", f->id, e.msg);
+	}
+	if (!reg_exists(in, f->id)) {           /* under the lock, as destroy does */
+		(void)str_fmt(path, sizeof(path), "lock/%u.lck", f->id);
+		(void)unlinkat(in->run, path, 0);
+	}
+	ve_close(&ve);
+}
+
+/* Names whose VE is gone. Whoever takes such a name replaces the link as well. */
+static void drop_names(const struct inst *in, struct recovered *ret)
+{
+	_dir_ DIR *d = list_dir(in->etc, "names");
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		uint32_t id;
+		struct err ignored = ERR_INIT;
+
+		if (!reg_name_ok(de->d_name) || reg_resolve(in, de->d_name, &id, &ignored) < 0 ||
+		    reg_exists(in, id))
+			continue;
+		reg_name_drop(in, id, de->d_name);
+		ret->claims++;
+	}
+}
+
+int recover_all(struct inst *in, struct recovered *ret, struct err *e)
+{
+	struct recovered sum = { 0 };
+	struct finds f = { 0 };
+	int r = find_all(in, &f, e);
+
+	for (size_t i = 0, end; !r && i < f.n; i = end) {
+		for (end = i; end < f.n && f.a[end].id == f.a[i].id; end++)
+			;
+		recover_one(in, f.a + i, end - i, &sum);
+	}
+	free(f.a);
+	if (!r) {
+		drop_names(in, &sum);
+		*ret = sum;
+	}
+	return r;
+}
+
+/* ---- once after a boot ---- */
+
+static bool is_of_this_boot(int fd)
+{
+	char boot[37], noted[37];
+
+	return proc_boot_id(boot) == 0 && fs_pread_all(fd, noted, 36, 0) == 0 &&
+	       memcmp(boot, noted, 36) == 0;
+}
+
+void recover_stale(struct inst *in)
+{
+	_fd_ int fd = openat(in->run, "lock/boot.lck", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	void (*say)(void *, const char *) = in->say;
+	struct recovered done;
+	struct err e = ERR_INIT;
+	char boot[37];
+	int r;
+
+	if (fd < 0 || is_of_this_boot(fd))
+		return;                         /* a run directory that takes no file is told elsewhere */
+	while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+		;
+	if (r < 0 || is_of_this_boot(fd) || proc_boot_id(boot) < 0)
+		return;
+	in->say = NULL;
+	r = recover_all(in, &done, &e);
+	in->say = say;
+	if (r < 0)
+		log_warn(&in->log, "recover: %s", e.msg);
+	else if (pwrite(fd, boot, 36, 0) != 36)
+		log_debug(&in->log, "recover: cannot note the boot; the next command does it again");
+}
