@@ -26,7 +26,7 @@ bool expiry_over(const struct ve_conf *conf, const char *today)
 
 int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done, struct err *e)
 {
-	static const struct stop_opts orderly = { false, 0 };
+	static const struct stop_opts orderly = { .fast = false };
 	_free_ struct ve_status *s = calloc(1, sizeof(*s));
 	char today[11];
 	bool stop;
