@@ -39,6 +39,7 @@ verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
+verb_fn cmd_edit;                                                       /* cmd-edit.c */
 verb_fn cmd_expire;                                                     /* cmd-expire.c */
 verb_fn cmd_events;                                                     /* cmd-events.c */
 verb_fn cmd_logs;                                                       /* cmd-logs.c */
@@ -51,5 +52,8 @@ int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e);
 /* The members cpu, memory, io and pids of what a VE uses; shared by status and stat. */
 struct cg_stat;
 void stat_json(struct json_out *j, const struct cg_stat *s);
+/* What became of each row, a line each; shared by set --dry-run and edit. */
+struct set_report;
+void set_report_text(const struct cli *c, const struct set_report *rep);
 /* key and value, null where the host cannot tell. */
 void json_known(struct json_out *j, const char *key, uint64_t v);

@@ -101,7 +101,7 @@ static void report_json(struct json_out *j, const struct args *a, uint32_t id,
 	json_end(j);
 }
 
-static void dry_run_text(const struct cli *c, const struct set_report *rep)
+void set_report_text(const struct cli *c, const struct set_report *rep)
 {
 	unsigned i;
 
@@ -223,7 +223,7 @@ static int finish(struct cli *c, const struct args *a, uint32_t id, const struct
 		return 0;
 	}
 	if (a->dry_run) {
-		dry_run_text(c, rep);
+		set_report_text(c, rep);
 		return 0;
 	}
 	if (rep->running)
@@ -251,7 +251,7 @@ static int set_one(struct cli *c, const struct args *a, uint32_t id, struct json
 	if (r >= 0)
 		r = finish(c, a, id, rep, j, e);
 	else if (a->dry_run && rep->n && !c->json)
-		dry_run_text(c, rep);
+		set_report_text(c, rep);
 	return r;
 }
 

@@ -230,6 +230,10 @@ const struct command commands[] = {
 	  "berth set 101 --ram 512M --cpulimit 50 --save\n"
 	  "berth set 101 --ipdel all --ipadd 10.0.0.6 --save\n"
 	  "berth set 101 --diskspace 8G --dry-run\nberth set 101-300 --cpuunits 500\n" },
+	{ "edit", NULL, "ID", "change a VE's config in an editor", ONE, 0, 0, NULL, cmd_edit,
+	  "The editor is that of VISUAL or EDITOR. What differs is checked and set as by set --save: all\n"
+	  "or nothing, at once if the VE runs. Lines that are gone take effect at the next start.",
+	  "berth edit 101\n" },
 	{ "enter", NULL, "ID [--exec CMD...]", "a shell inside", ONE | CMD_ENTERS, 0, ~0U,
 	  enter_opts, cmd_enter, NULL, "berth enter 101\nberth enter web --exec top\n" },
 	{ "exec", NULL, "ID CMD...|-", "run a shell command inside; exit 8 if it fails",
