@@ -42,6 +42,8 @@ void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *
 		ret->type = CELL_NUM;
 		if (is_size(p))
 			ret->text = size_text(ret->num);
+		else if (p->type == &ptype_rate)
+			ret->text = xstrdup(text);
 	} else if (p->type == &ptype_bool) {
 		ret->type = CELL_BOOL;
 		ret->num = str_eq(text, "yes");
@@ -63,7 +65,8 @@ void cell_instead(const struct param *p, uint64_t effective, struct cell *cell)
 		cell->instead = size_text(effective);
 		return;
 	}
-	(void)str_fmt(text, sizeof(text), "%" PRIu64, effective);
+	if (p->type != &ptype_rate || p->type->format(p, &effective, false, text, sizeof(text)) < 0)
+		(void)str_fmt(text, sizeof(text), "%" PRIu64, effective);
 	cell->instead = xstrdup(effective == U64_UNLIMITED ? "unlimited" : text);
 }
 

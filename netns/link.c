@@ -51,6 +51,16 @@ void link_put_veth(struct nl *n, const struct net_spec *s, int netns)
 	mnl_attr_nest_end(h, info);
 }
 
+void link_put_ifb(struct nl *n, const char *name)
+{
+	struct nlmsghdr *h = put_link(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, name,
+				      "create ifb");
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "ifb");
+	mnl_attr_nest_end(h, info);
+}
+
 void link_put_del(struct nl *n, const char *name)
 {
 	(void)put_link(n, RTM_DELLINK, NLM_F_ACK, name, "delete link");

@@ -10,6 +10,8 @@
  * Moving an end later would cost an RCU grace period (17 ms against 0.6).
  */
 void link_put_veth(struct nl *n, const struct net_spec *s, int netns);
+/* Create an ifb, the intermediate queue for what a link receives. */
+void link_put_ifb(struct nl *n, const char *name);
 /* Delete by name; a link that is not there is fine. */
 void link_put_del(struct nl *n, const char *name);
 void link_put_up(struct nl *n, const char *name);

@@ -288,6 +288,8 @@ static int up(const struct net_spec *s, int netns, struct err *e)
 		r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r == 0)
 		r = make_pair(&n, s, netns, e);
+	if (r == 0 && (s->shape.in || s->shape.out))
+		r = shape_set(s->host_name, &s->shape, e);
 	if (r == 0)
 		r = host_up(&n, s, e);
 	if (r == 0)
@@ -315,6 +317,7 @@ void net_down(const struct net_spec *s)
 		for (size_t i = 0; i < s->n_addrs; i++)
 			host_proxy_del(&n, &s->addrs[i]);
 	}
+	shape_forget(s->host_name);
 	nf_link_del(s->table, s->host_name, s->guest_mac, s->addrs, s->n_addrs);
 }
 

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "netns/shape.h"
 #include "util/err.h"
 #include "util/parse.h"
 
@@ -27,6 +28,7 @@ struct net_spec {
 	uint8_t host_mac[6], guest_mac[6];
 	const struct ipaddr *addrs;     /* addresses the VE may use */
 	size_t n_addrs;
+	struct shape shape;             /* its rates */
 };
 
 /*

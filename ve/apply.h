@@ -48,5 +48,10 @@ int effective_iolimit_write(struct ve *ve, const struct param *p, uint64_t *ret)
 int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_iopslimit_read(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *ret);
+/* ve/apply-net.c */
+int apply_netrate(struct ve *ve, const struct param *p, struct err *e);
+int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret);
+int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);
+uint64_t wanted_netrate_out(const struct ve *ve);
 int apply_ips(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -30,6 +30,10 @@
 	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 100000000,   \
 	.exit = VZ_IO
 
+#define NET_RATE                                                                              \
+	.type = &ptype_rate, .flags = P_LIVE | P_PART | BOTH, .exit = VZ_VETH,                \
+	.apply = apply_netrate
+
 /* clang-format off */
 const struct param params[] = {
 	/* who it is */
@@ -184,6 +188,24 @@ const struct param params[] = {
 	  .help = "add addresses (may be given several times); --ipdel ADDR|all removes",
 	  .type = &ptype_ips, .flags = P_LIVE | BOTH, AT(ips), .exit = VZ_ADD_IP,
 	  .apply = apply_ips },
+	{ .key = "NETRATE_IN", .opt = "netrate-in", .json = "netrate_in", .arg = "RATE",
+	  .help = "most it receives, such as 10mbit; a bare number is kbit per second; 0 is no limit",
+	  NET_RATE, AT(netrate_in), .effective = effective_netrate_in },
+	{ .key = "NETRATE_OUT", .opt = "netrate-out", .json = "netrate_out", .arg = "RATE",
+	  .help = "most it sends, such as 10mbit; a bare number is kbit per second; 0 is no limit",
+	  NET_RATE, AT(netrate_out), .effective = effective_netrate_out,
+	  .wanted = wanted_netrate_out },
+	{ .key = "NETBURST", .opt = "netburst", .json = "netburst", .arg = "SIZE",
+	  .help = "what may pass at once above the rates; a bare number is KiB; 0 is 10 ms of the rate",
+	  .type = &ptype_size, .flags = P_LIVE | BOTH, AT(netburst), .max = 64 * KIB * KIB,
+	  .unit = KIB, .file_unit = 1, .exit = VZ_VETH, .apply = apply_netrate },
+	{ .key = "RATE", .opt = "rate", .json = "rate", .arg = "DEV:CLASS:KBIT",
+	  .help = "vz's form of --netrate-out: class 1 counts, and only with --ratebound yes",
+	  .type = &ptype_vz_rate, .flags = P_LIVE | BOTH, AT(rate), .exit = VZ_VETH,
+	  .apply = apply_netrate },
+	{ .key = "RATEBOUND", .opt = "ratebound", .json = "ratebound", .arg = "yes|no",
+	  .help = "whether --rate is a cap", .type = &ptype_bool, .flags = P_LIVE | BOTH,
+	  AT(ratebound), .exit = VZ_VETH, .apply = apply_netrate },
 	{ .key = "HOSTNAME", .opt = "hostname", .json = "hostname", .arg = "NAME",
 	  .help = "host name inside", .type = &ptype_hostname, .flags = P_LIVE | BOTH,
 	  AT(hostname), .exit = VZ_BAD_HOSTNAME, .apply = apply_guest },

@@ -39,6 +39,9 @@ struct ve_conf {
 	uint64_t cpuburst;
 	/* in either direction; [0] reading, [1] writing, 0: as the one for both */
 	uint64_t iolimit, iopslimit, iolimit_way[2], iopslimit_way[2];
+	uint64_t netrate_in, netrate_out, netburst;
+	char rate[128];
+	bool ratebound;
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
 	bool onboot, disabled, skip_guest;

@@ -48,6 +48,7 @@ void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *r
 	(void)str_fmt(ret->guest_name, sizeof(ret->guest_name), "eth0");
 	net_host_name(ret->host_name, ve->in->link_tag, ve->id, 0);
 	net_macs(ve->in->tag, ve->id, 0, ret->host_mac, ret->guest_mac);
+	plan_shape(ve, &ret->shape);
 }
 
 /* Host names, resolvers and addresses that a VE's own files should have. */

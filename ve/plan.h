@@ -32,6 +32,7 @@ void plan_for_undo(const struct ve *ve, struct plan *ret);
 /* Parts that `set` needs too. */
 void plan_disk(const struct ve *ve, struct disk_spec *ret);
 void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *ret);
+void plan_shape(const struct ve *ve, struct shape *ret);
 void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret);
 bool plan_no_core(void);
 /* Open lib/private/ID. */

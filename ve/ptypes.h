@@ -24,6 +24,8 @@ extern const struct ptype ptype_ubc_size;       /* "barrier:limit" in the file, 
 extern const struct ptype ptype_ubc_count;      /* "barrier:limit" of counts */
 extern const struct ptype ptype_disk;           /* "soft:hard" in KiB in the file */
 extern const struct ptype ptype_cpulimit;       /* percent of one CPU, or N% of the whole node */
+extern const struct ptype ptype_rate;           /* bits per second */
+extern const struct ptype ptype_vz_rate;        /* DEVICE:CLASS:KBIT, class 1 counts */
 extern const struct ptype ptype_cpulist;
 extern const struct ptype ptype_ips;
 extern const struct ptype ptype_hostname;
@@ -34,3 +36,6 @@ extern const struct ptype ptype_date;           /* YYYY-MM-DD, or never: empty *
 extern const struct ptype ptype_expire;         /* what happens when it has expired: warn or stop */
 extern const struct ptype ptype_kind;           /* ct or vm */
 extern const struct ptype ptype_onexit;         /* what to do when init dies: stop or restart */
+
+/* Bits per second of class 1 in a value of ptype_vz_rate; 0 when it names none. */
+uint64_t vz_rate_bits(const char *text);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Kernel interface: linux/pkt_sched.h, linux/pkt_cls.h; TBF with its burst in bytes since 3.13.
+ * A message for a queue that is there changes it without losing a packet, so a rate moves live.
+ *
+ * Each direction is made by one send, which a kill cannot cut: an ifb with a token bucket has
+ * the redirection too. An ifb without one is of a shape_set that died, and is made again.
+ */
+#include "netns/shape.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <string.h>
+
+#include "netns/link.h"
+#include "netns/nl.h"
+#include "util/str.h"
+
+#define HANDLE 0x10000                  /* 1: */
+#define PRIO_REDIRECT 100               /* filters of lower numbers see the packet before */
+#define BURST_MIN 8192                  /* several frames, and a late timer loses nothing */
+#define QUEUE_MS 50                     /* what may wait, in time at the rate ... */
+#define QUEUE_MIN 65536                 /* ... and at least this, for a window of TCP */
+
+void shape_ifb_name(char dst[IFNAMSIZ], const char *link)
+{
+	(void)str_fmt(dst, IFNAMSIZ, "r%s", *link ? link + 1 : "");
+}
+
+static struct nlmsghdr *put_tc(struct nl *n, uint16_t type, unsigned index, uint32_t parent,
+			       const char *what)
+{
+	bool add = type == RTM_NEWQDISC || type == RTM_NEWTFILTER;
+	uint16_t flags = add ? NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK : NLM_F_ACK;
+	struct nlmsghdr *h = nl_msg(n, type, flags, what);
+	struct tcmsg *t = mnl_nlmsg_put_extra_header(h, sizeof(*t));
+
+	t->tcm_family = AF_UNSPEC;
+	t->tcm_ifindex = (int)index;
+	t->tcm_parent = parent;
+	return h;
+}
+
+static void put_bucket(struct nl *n, unsigned index, uint64_t bits, uint64_t burst)
+{
+	struct nlmsghdr *h = put_tc(n, RTM_NEWQDISC, index, TC_H_ROOT, "set rate");
+	struct tcmsg *t = mnl_nlmsg_get_payload(h);
+	struct tc_tbf_qopt q = { 0 };
+	uint64_t rate = bits / 8, queue = rate * QUEUE_MS / 1000;
+	struct nlattr *opts;
+
+	if (!burst)
+		burst = rate / 100;
+	if (burst < BURST_MIN)
+		burst = BURST_MIN;
+	t->tcm_handle = HANDLE;
+	mnl_attr_put_strz(h, TCA_KIND, "tbf");
+	q.rate.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+	q.rate.linklayer = TC_LINKLAYER_ETHERNET;       /* the kernel wants no rate table then */
+	q.limit = (uint32_t)((queue < QUEUE_MIN ? QUEUE_MIN : queue) + burst);
+	opts = mnl_attr_nest_start(h, TCA_OPTIONS);
+	mnl_attr_put(h, TCA_TBF_PARMS, sizeof(q), &q);
+	mnl_attr_put_u32(h, TCA_TBF_BURST, (uint32_t)burst);
+	if (rate > UINT32_MAX)
+		mnl_attr_put_u64(h, TCA_TBF_RATE64, rate);
+	mnl_attr_nest_end(h, opts);
+}
+
+static void put_clsact(struct nl *n, unsigned index)
+{
+	struct nlmsghdr *h = put_tc(n, RTM_NEWQDISC, index, TC_H_CLSACT, "add ingress hook");
+	struct tcmsg *t = mnl_nlmsg_get_payload(h);
+
+	t->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+	mnl_attr_put_strz(h, TCA_KIND, "clsact");
+}
+
+static struct nlmsghdr *put_filter(struct nl *n, uint16_t type, unsigned index)
+{
+	struct nlmsghdr *h = put_tc(n, type, index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+				    "redirect to ifb");
+	struct tcmsg *t = mnl_nlmsg_get_payload(h);
+
+	t->tcm_info = TC_H_MAKE(PRIO_REDIRECT << 16, htons(ETH_P_ALL));
+	return h;
+}
+
+static void put_mirred(struct nlmsghdr *h, unsigned target)
+{
+	struct tc_mirred m = { .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR,
+			       .ifindex = target };
+	struct nlattr *acts = mnl_attr_nest_start(h, TCA_U32_ACT);
+	struct nlattr *act = mnl_attr_nest_start(h, 1);
+	struct nlattr *opts;
+
+	mnl_attr_put_strz(h, TCA_ACT_KIND, "mirred");
+	opts = mnl_attr_nest_start(h, TCA_ACT_OPTIONS);
+	mnl_attr_put(h, TCA_MIRRED_PARMS, sizeof(m), &m);
+	mnl_attr_nest_end(h, opts);
+	mnl_attr_nest_end(h, act);
+	mnl_attr_nest_end(h, acts);
+}
+
+/* A u32 filter with one key that every packet has: matchall is not in every kernel. */
+static void put_redirect(struct nl *n, unsigned index, unsigned target)
+{
+	struct {
+		struct tc_u32_sel sel;
+		struct tc_u32_key key;
+	} any = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	struct nlmsghdr *h;
+	struct nlattr *opts;
+
+	(void)put_filter(n, RTM_DELTFILTER, index);     /* a second one would double packets */
+	nl_allow(n, ENOENT);
+	h = put_filter(n, RTM_NEWTFILTER, index);
+	mnl_attr_put_strz(h, TCA_KIND, "u32");
+	opts = mnl_attr_nest_start(h, TCA_OPTIONS);
+	put_mirred(h, target);
+	mnl_attr_put(h, TCA_U32_SEL, sizeof(any), &any);
+	mnl_attr_nest_end(h, opts);
+}
+
+/* ---- what is there ---- */
+
+static uint64_t bucket_rate(const struct nlattr *opts)
+{
+	struct tc_tbf_qopt q = { 0 };
+	const struct nlattr *a;
+	uint64_t rate = 0;
+
+	mnl_attr_for_each_nested(a, opts) {
+		if (mnl_attr_get_type(a) == TCA_TBF_PARMS && !rate &&
+		    mnl_attr_get_payload_len(a) >= sizeof(q)) {
+			memcpy(&q, mnl_attr_get_payload(a), sizeof(q));
+			rate = q.rate.rate;
+		} else if (mnl_attr_get_type(a) == TCA_TBF_RATE64) {
+			rate = mnl_attr_get_u64(a);
+		}
+	}
+	return rate * 8;
+}
+
+static int take_bucket(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a, *opts = NULL;
+	bool ours = false;
+
+	mnl_attr_for_each(a, h, sizeof(struct tcmsg)) {
+		if (mnl_attr_get_type(a) == TCA_KIND)
+			ours = str_eq(mnl_attr_get_str(a), "tbf");
+		else if (mnl_attr_get_type(a) == TCA_OPTIONS)
+			opts = a;
+	}
+	if (ours && opts)
+		*(uint64_t *)data = bucket_rate(opts);
+	return MNL_CB_OK;
+}
+
+/* Only with NLM_F_ECHO does the kernel answer who asks for one queue (until 6.8). */
+static int read_bucket(struct nl *n, unsigned index, uint64_t *ret, struct err *e)
+{
+	struct nlmsghdr *h = nl_msg(n, RTM_GETQDISC, NLM_F_ECHO, "read rate");
+	struct tcmsg *t = mnl_nlmsg_put_extra_header(h, sizeof(*t));
+	uint64_t rate = 0;
+	int r;
+
+	t->tcm_family = AF_UNSPEC;
+	t->tcm_ifindex = (int)index;
+	t->tcm_parent = TC_H_ROOT;
+	nl_allow(n, ENOENT);
+	r = nl_query(n, take_bucket, &rate, e);
+	if (r == 0)
+		*ret = rate;
+	return r;
+}
+
+/* Index of the link's ifb, 0 when there is none. */
+static int find_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e)
+{
+	int r = link_index(n, name, ret, e);
+
+	if (r != -ENODEV)
+		return r;
+	err_clear(e);
+	*ret = 0;
+	return 0;
+}
+
+struct now {
+	unsigned link, ifb;
+	uint64_t in, out;
+};
+
+static int read_now(struct nl *n, const char *link, const char *ifb, struct now *ret,
+		    struct err *e)
+{
+	struct now now = { 0 };
+	int r = link_index(n, link, &now.link, e);
+
+	if (r == 0)
+		r = find_ifb(n, ifb, &now.ifb, e);
+	if (r == 0)
+		r = read_bucket(n, now.link, &now.in, e);
+	if (r == 0 && now.ifb)
+		r = read_bucket(n, now.ifb, &now.out, e);
+	if (r == 0)
+		*ret = now;
+	return r;
+}
+
+/* ---- changes ---- */
+
+static int make_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e)
+{
+	int r;
+
+	link_put_del(n, name);          /* half made */
+	link_put_ifb(n, name);
+	link_put_up(n, name);
+	r = nl_done(n, e);
+	return r < 0 ? r : link_index(n, name, ret, e);
+}
+
+static int set_out(struct nl *n, const char *ifb, struct now *now, const struct shape *s,
+		   struct err *e)
+{
+	int r = 0;
+
+	if (!s->out) {
+		if (!now->ifb)
+			return 0;
+		if (now->out) {
+			(void)put_filter(n, RTM_DELTFILTER, now->link);
+			nl_allow(n, ENOENT);
+		}
+		link_put_del(n, ifb);
+		return nl_done(n, e);
+	}
+	if (!now->out)
+		r = make_ifb(n, ifb, &now->ifb, e);
+	if (r < 0)
+		return r;
+	put_bucket(n, now->ifb, s->out, s->burst);
+	if (!now->out) {
+		put_clsact(n, now->link);
+		put_redirect(n, now->link, now->ifb);
+	}
+	return nl_done(n, e);
+}
+
+static int set_in(struct nl *n, const struct now *now, const struct shape *s, struct err *e)
+{
+	if (s->in) {
+		put_bucket(n, now->link, s->in, s->burst);
+	} else if (now->in) {
+		struct nlmsghdr *h = put_tc(n, RTM_DELQDISC, now->link, TC_H_ROOT, "remove rate");
+		struct tcmsg *t = mnl_nlmsg_get_payload(h);
+
+		t->tcm_handle = HANDLE;
+	}
+	return nl_done(n, e);
+}
+
+int shape_set(const char *link, const struct shape *s, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	char ifb[IFNAMSIZ];
+	struct now now;
+	int r = nl_open(&n, NETLINK_ROUTE, e);
+
+	shape_ifb_name(ifb, link);
+	if (r == 0)
+		r = read_now(&n, link, ifb, &now, e);
+	if (r == 0)
+		r = set_in(&n, &now, s, e);
+	if (r == 0)
+		r = set_out(&n, ifb, &now, s, e);
+	return r < 0 ? err_wrap(e, "rate of %s", link) : 0;
+}
+
+int shape_get(const char *link, struct shape *ret, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	char ifb[IFNAMSIZ];
+	struct now now;
+	int r = nl_open(&n, NETLINK_ROUTE, e);
+
+	shape_ifb_name(ifb, link);
+	if (r == 0)
+		r = read_now(&n, link, ifb, &now, e);
+	if (r == 0)
+		*ret = (struct shape){ .in = now.in, .out = now.out };
+	return r;
+}
+
+void shape_forget(const char *link)
+{
+	_nl_ struct nl n = NL_INIT;
+	struct err e = ERR_INIT;
+	char ifb[IFNAMSIZ];
+
+	shape_ifb_name(ifb, link);
+	if (nl_open(&n, NETLINK_ROUTE, &e) < 0)
+		return;
+	link_put_del(&n, ifb);
+	(void)!nl_done(&n, &e);
+}

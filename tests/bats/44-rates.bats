@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Network rates: what a VE can send and receive is measured at the other end.
+# bats file_tags=root,net
+
+load helpers/load
+
+UPLINK=198.51.100.1
+VE=10.9.0.101
+export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+
+# A full frame of TCP is 1514 bytes with 1448 of payload; rates count frames.
+on_link() {
+	awk -v p="$1" 'BEGIN { printf "%.0f\n", p * 1514 / 1448 }'
+}
+
+# measure ID in|out SECONDS: bits per second on the link, of one TCP stream as fast as it goes.
+measure() {
+	local id=$1 way=$2 seconds=$3 port=$((20000 + RANDOM % 20000)) receiver
+	if [[ $way == in ]]; then
+		inside "$id" /probe net-recv "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
+		receiver=$!
+		within 5 host "$PROBE" net-send $VE "$port" >/dev/null
+	else
+		host "$PROBE" net-recv "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
+		receiver=$!
+		within 5 inside "$id" /probe net-send $UPLINK "$port" >/dev/null
+	fi
+	wait "$receiver"
+	on_link "$(<"$BATS_TEST_TMPDIR/rate")"
+}
+
+# about MEASURED RATE: within 5 %.
+about() {
+	local off=$((($1 - $2) * 1000 / $2))
+	((off <= 50 && off >= -50)) || fail "measured $1 bit/s at a rate of $2: off by $off/1000"
+}
+
+# held ID in|out RATE SECONDS
+held() {
+	about "$(measure "$1" "$2" "$4")" "$3"
+}
+
+shaped_ve() {
+	run_ve 101 --ipadd $VE "$@"
+	put_probe 101
+}
+
+kernel_rates() {
+	berth status -j 101 | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
+}
+
+@test "rates: 10 Mbit/s both ways, from the start on, live down and up, and none" {
+	shaped_ve --netrate-in 10mbit --netrate-out 10mbit
+	held 101 out 10000000 2
+	held 101 in 10000000 2
+	berth set 101 --netrate-out 4mbit --netrate-in 6mbit
+	held 101 out 4000000 2
+	held 101 in 6000000 2
+	berth set 101 --netrate-out 20mbit --netrate-in 30mbit
+	held 101 out 20000000 1
+	held 101 in 30000000 1
+	berth set 101 --netrate-out 0 --netrate-in 0
+	(($(measure 101 out 1) > 100000000)) || fail 'still slow out'
+	(($(measure 101 in 1) > 100000000)) || fail 'still slow in'
+	run -0 host ip link show type ifb
+	equal "$output" '' 'ifb links without a rate'
+}
+
+@test "rates: 100 Mbit/s within 5 % both ways" {
+	shaped_ve --netrate-in 100mbit --netrate-out 100mbit
+	held 101 out 100000000 1
+	held 101 in 100000000 1
+}
+
+@test "rates: 1 Mbit/s and 1 Gbit/s (BERTH_LONG=1)" {
+	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1 runs it'
+	shaped_ve --netrate-in 1mbit --netrate-out 1mbit
+	held 101 out 1000000 6
+	held 101 in 1000000 6
+	berth set 101 --netrate-in 1gbit --netrate-out 1gbit
+	held 101 out 1000000000 4
+	held 101 in 1000000000 4
+}
+
+@test "rates: a restart keeps what was saved, and forgets what was not" {
+	shaped_ve --netrate-out 10mbit
+	berth set 101 --netrate-in 5mbit --save
+	berth set 101 --netrate-out 3mbit
+	equal "$(kernel_rates)" '5000000 3000000'
+	equal "$(berth list -H -o netrate_out)" '10mbit(3mbit)'
+	berth restart 101
+	equal "$(kernel_rates)" '5000000 10000000'
+	equal "$(conf_value 101 NETRATE_IN)" 5mbit
+}
+
+@test "rates: a rate in force without being saved survives a change of another" {
+	shaped_ve
+	berth set 101 --netrate-out 3mbit
+	berth set 101 --netrate-in 7mbit
+	equal "$(kernel_rates)" '7000000 3000000'
+}
+
+@test "rates: the tenant cannot take them away" {
+	shaped_ve --netrate-out 5mbit --netrate-in 5mbit
+	shell 101 'ip link set eth0 mtu 1400; ip link set eth0 txqueuelen 10000; ip link set eth0 down
+		ip link set eth0 up; ip addr add 10.9.0.101/32 dev eth0; ip route add 169.254.0.1 dev eth0
+		ip route add default via 169.254.0.1 dev eth0 src 10.9.0.101' || :
+	equal "$(kernel_rates)" '5000000 5000000'
+	(($(measure 101 out 2) < 5400000)) || fail 'faster than its rate out'
+	(($(measure 101 in 2) < 5400000)) || fail 'faster than its rate in'
+}
+
+@test "rates: forged packets are dropped behind the rate too" {
+	shaped_ve --netrate-out 5mbit
+	run_ve 102 --ipadd 10.9.0.102
+	ping_from 101 $UPLINK
+	shell 101 'ip addr add 10.9.0.77/32 dev eth0'
+	run ! ping_from 101 $UPLINK -I 10.9.0.77
+}
+
+@test "rates: RATE and RATEBOUND of vz" {
+	shaped_ve --rate eth0:1:8000
+	equal "$(kernel_rates)" '0 0' 'without RATEBOUND'
+	berth set 101 --ratebound yes --save
+	equal "$(kernel_rates)" '0 8000000'
+	berth set 101 --rate '*:1:6000,*:0:100' --save
+	equal "$(kernel_rates)" '0 6000000'
+	equal "$(conf_value 101 RATE)" '*:1:6000,*:0:100'
+	berth set 101 --netrate-out 4mbit
+	equal "$(kernel_rates)" '0 4000000' 'netrate-out goes before'
+	berth restart 101
+	equal "$(kernel_rates)" '0 6000000'
+}
+
+@test "rates: a crash leaves nothing of them" {
+	shaped_ve --netrate-out 5mbit --netrate-in 5mbit
+	local init keeper
+	init=$(init_pid 101)
+	keeper=$(keeper_pid 101)
+	kill -9 "$keeper" "$init"
+	within 5 bash -c "! kill -0 $init 2>/dev/null"
+	berth stop 101
+	run -0 host ip link show type ifb
+	equal "$output" ''
+}
+
+@test "rates: a set that fails puts them back" {
+	shaped_ve --netrate-out 5mbit --netrate-in 5mbit
+	BERTH_FAULT=set/netburst run ! berth set 101 --netrate-out 9mbit --netrate-in 0 --netburst 64K
+	equal "$(kernel_rates)" '5000000 5000000'
+}
+
+@test "rates: bad input" {
+	new_ve 101
+	local v
+	for v in -1 1x 7kbit 7 101gbit 10mbps 1..5m .5m 5.m 10.0000001m 99999999999999999999g ' 5m' ''; do
+		refused 21 'netrate-out' berth set 101 --netrate-out "$v" --save
+	done
+	for v in eth0 eth0:1 :1:800 eth0:1: eth0:16:800 eth0:1:8x 'e/0:1:800' eth0:1:4 12345678901234567:1:800; do
+		refused 21 'rate' berth set 101 --rate "$v" --save
+	done
+	refused 21 netburst berth set 101 --netburst 65M --save
+	refused 21 ratebound berth set 101 --ratebound maybe --save
+	run ! grep RATE "$(conf_of 101)"
+}
