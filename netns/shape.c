@@ -55,7 +55,7 @@ static void put_bucket(struct nl *n, unsigned index, uint64_t bits, uint64_t bur
 	struct nlattr *opts;
 
 	if (!burst)
-		burst = rate / 100;
+		burst = rate / 40;
 	if (burst < BURST_MIN)
 		burst = BURST_MIN;
 	t->tcm_handle = HANDLE;

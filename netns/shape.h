@@ -19,7 +19,7 @@
 
 struct shape {
 	uint64_t in, out;       /* bits per second; 0: no limit */
-	uint64_t burst;         /* bytes that may come at once; 0: 10 ms of the rate */
+	uint64_t burst;         /* bytes that may come at once; 0: 25 ms of the rate */
 };
 
 #define SHAPE_MIN 8000                          /* bit/s */

@@ -6,7 +6,6 @@
  *
  * Exit: 0, 1 when a call that had to work did not, 2 for bad usage.
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +28,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/probe.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -70,67 +71,6 @@ static int print_lines(const char *path, const char *const *words, size_t n)
 	}
 	free(line);
 	(void)fclose(f);
-	return 0;
-}
-
-/* ---- the network at full speed ---- */
-
-static double now_s(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/* net-send ADDR PORT: as much as goes, until the other end closes. */
-static int do_net_send(char **argv)
-{
-	static char data[65536];
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons((uint16_t)number(argv[1])) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (inet_pton(AF_INET, argv[0], &to.sin_addr) != 1 ||
-	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
-		printf("connect %s\n", outcome(-1));
-		return 1;
-	}
-	while (write(fd, data, sizeof(data)) > 0)
-		;
-	(void)close(fd);
-	return 0;
-}
-
-/* net-recv PORT SECONDS: take one connection, let it settle for 0.7 s, print its bits per second. */
-static int do_net_recv(char **argv)
-{
-	static char data[1 << 20];
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons((uint16_t)number(argv[0])) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, in;
-	double start, from = 0, end, now;
-	unsigned long long bytes = 0;
-	ssize_t n;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1) < 0)
-		return 1;
-	in = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	start = now_s();
-	end = start + 0.7 + (double)number(argv[1]);
-	while ((n = recv(in, data, sizeof(data), 0)) > 0) {
-		now = now_s();
-		if (from > 0)
-			bytes += (unsigned long long)n;
-		else if (now - start > 0.7)
-			from = now;
-		if (now >= end)
-			break;
-	}
-	printf("%.0f\n", from > 0 ? (double)bytes * 8 / (now_s() - from) : 0);
-	(void)close(in);
 	return 0;
 }
 
@@ -804,8 +744,8 @@ static const struct command {
 	{ "memhog", "BYTES [SECONDS]", 1, do_memhog },
 	{ "mknod-sweep", "", 0, do_mknod_sweep },
 	{ "mounts", "", 0, do_mounts },
-	{ "net-recv", "PORT SECONDS", 2, do_net_recv },
-	{ "net-send", "ADDR PORT", 2, do_net_send },
+	{ "net-recv", "ADDR PORT SECONDS", 3, do_net_recv },
+	{ "net-send", "ADDR PORT SECONDS [BYTES]", 3, do_net_send },
 	{ "reboot", "reboot|poweroff", 1, do_reboot },
 	{ "sleep", "[SECONDS]", 0, do_sleep },
 	{ "sockets", "", 0, do_sockets },

@@ -196,7 +196,7 @@ const struct param params[] = {
 	  NET_RATE, AT(netrate_out), .effective = effective_netrate_out,
 	  .wanted = wanted_netrate_out },
 	{ .key = "NETBURST", .opt = "netburst", .json = "netburst", .arg = "SIZE",
-	  .help = "what may pass at once above the rates; a bare number is KiB; 0 is 10 ms of the rate",
+	  .help = "what may pass at once above the rates; a bare number is KiB; 0 is 25 ms of the rate",
 	  .type = &ptype_size, .flags = P_LIVE | BOTH, AT(netburst), .max = 64 * KIB * KIB,
 	  .unit = KIB, .file_unit = 1, .exit = VZ_VETH, .apply = apply_netrate },
 	{ .key = "RATE", .opt = "rate", .json = "rate", .arg = "DEV:CLASS:KBIT",

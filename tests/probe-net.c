@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The probe's commands for traffic. */
+#include "tests/probe.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+#define PAYLOAD 1472            /* fills a frame of 1514 bytes */
+
+static int udp_socket(const char *addr, const char *port, struct sockaddr_in *ret)
+{
+	*ret = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+	if (inet_pton(AF_INET, addr, &ret->sin_addr) != 1)
+		return -1;
+	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+/* net-send ADDR PORT SECONDS [BYTES]: datagrams, as fast as they go or until BYTES are sent. */
+int do_net_send(char **argv)
+{
+	static char data[PAYLOAD];
+	double end = now_s() + atoi(argv[2]);
+	long long left = argv[3] ? atoll(argv[3]) : -1;
+	struct sockaddr_in to;
+	int fd = udp_socket(argv[0], argv[1], &to);
+
+	if (fd < 0)
+		return 1;
+	while (left && now_s() < end) {
+		size_t n = left > 0 && left < PAYLOAD ? (size_t)left : PAYLOAD;
+		ssize_t r = sendto(fd, data, n, 0, (const struct sockaddr *)&to, sizeof(to));
+
+		if (r > 0 && left > 0)
+			left -= r;
+	}
+	(void)close(fd);
+	return left > 0;
+}
+
+/*
+ * net-recv ADDR PORT SECONDS: full frames per second from the first one and half a second on,
+ * as bits per second on the link. Datagrams are counted as they come: what TCP holds back until
+ * a lost segment has come again would be counted at the wrong time.
+ */
+int do_net_recv(char **argv)
+{
+	static char data[65536];
+	struct sockaddr_in at;
+	int fd = udp_socket(argv[0], argv[1], &at), size = 4 << 20;
+	struct timeval patience = { .tv_sec = 10 };
+	double start = 0, now = 0, seconds = atoi(argv[2]);
+	unsigned long long frames = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
+		return 1;
+	while (recv(fd, data, sizeof(data), 0) > 0) {
+		now = now_s();
+		if (start == 0)
+			start = now + 0.5;
+		if (now >= start)
+			frames++;
+		if (now >= start + seconds)
+			break;
+	}
+	printf("%.0f\n", frames ? (double)frames * (PAYLOAD + 42) * 8 / (now - start) : 0);
+	(void)close(fd);
+	return 0;
+}
