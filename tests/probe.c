@@ -6,6 +6,8 @@
  *
  * Exit: 0, 1 when a call that had to work did not, 2 for bad usage.
  */
+#include "tests/probe.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +30,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "tests/probe.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
