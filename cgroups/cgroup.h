@@ -72,7 +72,7 @@ void cg_tasks_close(struct cg_tasks *t);
 MUST_CHECK int cg_join_keepers(const struct cg_host *h, struct err *e);
 /* Leave it for the root of the hierarchy, so that the instance's node can be removed. */
 void cg_leave_keepers(const struct cg_host *h);
-/* Remove INSTANCE and INSTANCE/keepers on v2 if nothing uses them; for after a keeper's end. */
+/* Remove INSTANCE (and INSTANCE/keepers) everywhere if nothing uses it; for after a keeper's end. */
 void cg_tidy(const struct cg_host *h);
 
 /*

@@ -203,8 +203,12 @@ int keeper_call(int sock, enum keeper_op op, int timeout_ms, struct keeper_msg *
 		struct err *e)
 {
 	struct keeper_msg m = { .version = KEEPER_VERSION, .op = op };
+	ssize_t n;
 
-	if (send(sock, &m, sizeof(m), MSG_NOSIGNAL) < 0)
+	do {
+		n = send(sock, &m, sizeof(m), MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
 		return err_sys(e, "send to keeper");
 	return receive(sock, timeout_ms, ret, ret_fd, e);
 }

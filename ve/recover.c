@@ -307,6 +307,8 @@ int recover_all(struct inst *in, struct recovered *ret, struct err *e)
 	free(f.a);
 	if (!r) {
 		drop_names(in, &sum);
+		if (in->cg.v2 >= 0)
+			cg_tidy(&in->cg);
 		*ret = sum;
 	}
 	return r;

@@ -83,7 +83,7 @@ cd "$VM_TOP" || die "no $VM_TOP"
 if [[ -n $VM_COMMAND ]]; then
 	bash -c "$VM_COMMAND"
 else
-	bats --formatter tap --timing "${VM_SUITES[@]}"
+	bats --formatter tap --timing ${VM_FILTER:+--filter "$VM_FILTER"} "${VM_SUITES[@]}"
 fi
 status=$?
 printf '# ended with %s after %s s\n' $status "$(cut -d' ' -f1 /proc/uptime)"

@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A kill, or an error of the kernel, at any system call of any verb. What holds then: list works,
+# the verb done again comes to its end, and nothing leaks. With BERTH_LONG=1 (make faultwalk)
+# every call is walked, which takes hours; otherwise a few, other ones each time.
+# bats file_tags=root,slow
+
+load helpers/load
+load helpers/walk
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 36000 + 300 * ${BERTH_PATIENCE:-1}))
+
+OPTIONS=(--ram 128M --cpulimit 50 --ipadd 10.9.0.101 --hostname web.example --name web)
+
+setup_file() {
+	[[ $EUID -ne 0 ]] || walk_setup_file
+}
+
+teardown_file() {
+	[[ $EUID -ne 0 ]] || walk_teardown_file
+}
+
+setup() {
+	common_setup
+	requires root strace
+	[[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=${WALK_POINTS:-$KILL_POINTS}
+}
+
+KILL_POINTS=12
+
+exists() {
+	! is_state 101 'deleted unmounted down'
+}
+
+# Whole or not there at all; recovery undoes what is neither.
+create_before() { :; }
+create_words() { echo "create 101 --ostemplate mini ${OPTIONS[*]}"; }
+create_resume() {
+	if ((RANDOM % 2)); then
+		# shellcheck disable=SC2046
+		berth start 101 || { berth $(create_words) && berth start 101; } || return
+	else
+		berth recover
+	fi
+}
+create_after() {
+	! exists || { berth stop 101 --fast && berth destroy 101; }
+	berth recover
+}
+
+start_before() { exists || new_ve 101 "${OPTIONS[@]}"; }
+start_words() { echo start 101; }
+start_resume() {
+	((RANDOM % 2)) || berth recover
+	is_state 101 'exist mounted running' || berth start 101 || return
+	inside 101 /bin/true
+}
+start_after() { berth stop 101 --fast && berth recover; }
+
+stop_before() { start_before && berth start 101 >/dev/null; }
+stop_words() { echo stop 101 --fast; }
+stop_resume() { berth stop 101 --fast && is_state 101 'exist unmounted down'; }
+stop_after() { berth recover; }
+
+set_before() {
+	exists || new_ve 101 "${OPTIONS[@]}" || return
+	is_state 101 'exist mounted running' || berth start 101 >/dev/null
+}
+set_words() { echo set 101 --ram 64M --cpulimit 20 --numproc 50 --ipadd 10.9.0.102 --hostname a.b --save; }
+# Each value is the old one or the new one, in the kernel as in the config.
+set_resume() {
+	local ram
+	sh -n "$(conf_of 101)" || return
+	ram=$(limit 101 ram)
+	[[ $ram -eq $((128 << 20)) || $ram -eq $((64 << 20)) ]] || fail "ram is $ram" || return
+	# shellcheck disable=SC2046
+	berth $(set_words) && check_limit 101 ram $((64 << 20)) && inside 101 /bin/true && reaches 10.9.0.102
+}
+set_after() {
+	berth set 101 --ram 128M --cpulimit 50 --numproc 100 --ipdel 10.9.0.102 --hostname web.example --save &&
+		[[ ! -L $ROOT/var/lib/berth/ip/10.9.0.102 ]] && sed -i '/^NUMPROC/d' "$(conf_of 101)"
+}
+
+destroy_before() { start_before; }
+destroy_words() { echo destroy 101; }
+destroy_resume() { ! exists || berth destroy 101; }
+destroy_after() { berth recover && [[ $(berth list -a -H 2>&1) == 'Container(s) not found' ]]; }
+
+# A running VE has all of it.
+walk_leaks() {
+	[[ $1 != set ]] || return 0
+	local kinds=(mounts loops cgroups links rules processes)
+	[[ $1 != create && $1 != destroy ]] || kinds+=(files)
+	leak_check "${kinds[@]}"
+}
+
+VERBS=(create start stop set destroy)
+
+@test "create: killed at any system call" { walk create all signal=KILL; }
+@test "start: killed at any system call" { walk start all signal=KILL; }
+@test "stop: killed at any system call" { walk stop all signal=KILL; }
+@test "set: killed at any system call" { walk set all signal=KILL; }
+@test "destroy: killed at any system call" { walk destroy all signal=KILL; }
+
+# Which calls can fail like that.
+declare -gA CALLS=(
+	[ENOSPC]=openat,mkdirat,symlinkat,renameat,renameat2,write,pwrite64,ftruncate,fsync
+	[EIO]=read,pread64,write,pwrite64,fsync,openat,getdents64
+	[EMFILE]=openat,openat2,pipe2,socket,socketpair,dup,fcntl,pidfd_open,fsopen,fsmount,open_tree
+	[ENOMEM]=clone,clone3,fork,vfork,mmap,brk,openat,fsconfig,move_mount,sendto,sendmsg
+	[EINTR]=read,write,openat,flock,wait4,poll,recvfrom,recvmsg,sendto,sendmsg,clock_nanosleep
+	[EAGAIN]=openat2,clone,clone3,sendto,setns,unshare,fork
+	[EBUSY]=umount2,unlinkat,move_mount,ioctl,renameat,renameat2,rmdir,mount
+	[EROFS]=openat,mkdirat,symlinkat,renameat,renameat2,unlinkat,ftruncate
+	[EPERM]=mount,move_mount,mount_setattr,setns,unshare,bpf,fchown,fchownat,ioctl,fsopen,clone3
+)
+
+errors() {
+	local verb=$1 error
+	[[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=1
+	for error in "${!CALLS[@]}"; do
+		walk "$verb" "${CALLS[$error]}" "error=$error" || return
+	done
+}
+
+@test "create: any error of the kernel at any call" { errors create; }
+@test "start: any error of the kernel at any call" { errors start; }
+@test "stop: any error of the kernel at any call" { errors stop; }
+@test "set: any error of the kernel at any call" { errors set; }
+@test "destroy: any error of the kernel at any call" { errors destroy; }
