@@ -38,6 +38,9 @@ verb_fn cmd_list;                                                       /* cmd-l
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
+verb_fn cmd_snapshot, cmd_snapshot_list, cmd_snapshot_switch;           /* cmd-snapshot.c */
+verb_fn cmd_snapshot_delete, cmd_snapshot_mount, cmd_snapshot_umount;
+verb_fn cmd_compact;                                                    /* cmd-life.c */
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
 verb_fn cmd_edit;                                                       /* cmd-edit.c */
 verb_fn cmd_expire;                                                     /* cmd-expire.c */

@@ -81,6 +81,24 @@ int cmd_umount(struct cli *c, const struct args *a, struct err *e)
 	return ids_each(c, a, umount_one, e);
 }
 
+static int compact_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	struct ve_compacted done;
+	int r = ve_compact(&c->in, id, &done, e);
+
+	(void)a;
+	if (r < 0)
+		return r;
+	inst_say(&c->in, "CT %u took %llu KiB on the host, now %llu KiB", id,
+		 (unsigned long long)(done.before / 1024), (unsigned long long)(done.after / 1024));
+	return 0;
+}
+
+int cmd_compact(struct cli *c, const struct args *a, struct err *e)
+{
+	return ids_each(c, a, compact_one, e);
+}
+
 /* STATUS is a wait status, or -1 where the keeper was not init's parent. */
 int cmd_exited(struct cli *c, const struct args *a, struct err *e)
 {

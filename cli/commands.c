@@ -182,6 +182,46 @@ static const struct opt expire_opts[] = {
 	END,
 };
 
+#define ID_OPT TEXT(0, "id", NULL, id, "UUID", "the snapshot, by UUID or by its name")
+#define SKIP_CONFIG_OPT FLAG(0, "skip-config", NULL, skip_config, "leave the config out of it")
+#define FREEZE_OPT \
+	{ OPT_TAKE, 0, "freeze", NULL, 0, "TIME", \
+	  "how long a running VE may stand still, 30s unless said otherwise", 0, 0, 0, take_freeze }
+
+static const struct opt snapshot_opts[] = {
+	TEXT(0, "id", "uuid", id, "UUID", "its UUID; chosen otherwise"),
+	TEXT(0, "name", NULL, name, "NAME", "its name"),
+	TEXT(0, "description", NULL, description, "TEXT", "what it is for"),
+	SKIP_CONFIG_OPT, FREEZE_OPT, IGNORED("skip-suspend"),
+	END,
+};
+
+static const struct opt snapshot_list_opts[] = {
+	FLAG('H', "no-header", NULL, no_header, "no header line"),
+	TEXT('o', "output", NULL, columns, "COLUMN,...", "these columns"),
+	TEXT('u', "id", "uuid", id, "UUID", "only this one"),
+	FLAG('L', "list", NULL, fields, "list the columns there are"),
+	END,
+};
+
+static const struct opt snapshot_switch_opts[] = {
+	ID_OPT, SKIP_CONFIG_OPT,
+	FLAG(0, "skip-resume", NULL, skip_resume, "do not start it again"),
+	IGNORED("must-resume"),
+	END,
+};
+
+static const struct opt snapshot_id_opts[] = {
+	ID_OPT,
+	END,
+};
+
+static const struct opt snapshot_mount_opts[] = {
+	ID_OPT,
+	TEXT(0, "target", NULL, target, "DIR", "where, a directory of the host"),
+	END,
+};
+
 static const struct opt logs_opts[] = {
 	FLAG(0, "raw", NULL, raw, "every byte as the VE wrote it, also on a terminal"),
 	END,
@@ -223,6 +263,32 @@ const struct command commands[] = {
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
 	  cmd_umount, NULL, "berth umount 101\n" },
+	{ "compact", NULL, "ID...", "give blocks that disks do not use back to the host", EACH, 0, 0,
+	  all_opts, cmd_compact,
+	  "Running or not. What is deleted inside goes back by itself; this is for what was not.",
+	  "berth compact 101\nberth compact --all\n" },
+	{ "snapshot list", "snapshot-list", "ID [options]", "list snapshots", ONE | CMD_JSON, 0, 0,
+	  snapshot_list_opts, cmd_snapshot_list, "The one that the disk of now stems from has a *.",
+	  "berth snapshot list 101\nberth snapshot list 101 -H -o uuid,name\n" },
+	{ "snapshot switch", "snapshot-switch", "ID --id UUID [options]",
+	  "put a VE on the disk and config of a snapshot", ONE | CMD_JSON | CMD_ENTERS, 0, 0,
+	  snapshot_switch_opts, cmd_snapshot_switch,
+	  "What it had before becomes a snapshot of its own: there is a way back. A running VE is\n"
+	  "stopped for it and started again. Name, addresses and ids stay what they are.",
+	  "berth snapshot switch 101 --id before-upgrade\n" },
+	{ "snapshot delete", "snapshot-delete", "ID --id UUID", "remove a snapshot", ONE, 0, 0,
+	  snapshot_id_opts, cmd_snapshot_delete, "Others, made from it or not, stay as they are.",
+	  "berth snapshot delete 101 --id 4b7c7d1e-9d0e-4f43-8a43-0b1d8b9e2a77\n" },
+	{ "snapshot mount", "snapshot-mount", "ID --id UUID --target DIR",
+	  "mount a snapshot on the host, read-only", ONE, 0, 0, snapshot_mount_opts,
+	  cmd_snapshot_mount, NULL, "berth snapshot mount 101 --id daily --target /mnt\n" },
+	{ "snapshot umount", "snapshot-umount", "ID --id UUID", "unmount a snapshot", ONE, 0, 0,
+	  snapshot_id_opts, cmd_snapshot_umount, NULL, "berth snapshot umount 101 --id daily\n" },
+	{ "snapshot create", "snapshot", "ID [options]", "keep the disk and config of this moment",
+	  ONE | CMD_JSON, 0, 0, snapshot_opts, cmd_snapshot,
+	  "A running VE stands still while the copy is made consistent: at once where the host's\n"
+	  "filesystem shares blocks (xfs, btrfs), else for one reading of its disk.",
+	  "berth snapshot create 101 --name before-upgrade\nberth snapshot 101\n" },
 	{ "set", NULL, "ID... [options]", "change VEs, at once where they run",
 	  EACH | CMD_PARAMS, 0, 0, set_opts, cmd_set,
 	  "All changes are made, read back from the kernel, and put back together if one fails.\n"

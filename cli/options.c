@@ -394,6 +394,14 @@ int take_deadline(struct args *a, const char *value, struct err *e)
 	return 0;
 }
 
+int take_freeze(struct args *a, const char *value, struct err *e)
+{
+	if (parse_duration(value, 1, 3600000, &a->freeze_ms) < 0)
+		return err_set(e, EINVAL, VZ_BAD_VALUE,
+			       "--freeze: \"%.40s\" is not a time from 1ms to 1h, such as 30s", value);
+	return 0;
+}
+
 int take_config(struct args *a, const char *value, struct err *e)
 {
 	if (!str_is_word(value, "._-"))

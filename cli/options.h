@@ -35,6 +35,10 @@ struct args {
 	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;
+	/* snapshots, versions */
+	const char *id, *description, *target;
+	bool skip_config, skip_resume;
+	uint64_t freeze_ms;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */
 	bool expired;
@@ -83,3 +87,4 @@ int take_ipdel(struct args *a, const char *value, struct err *e);
 int take_userpasswd(struct args *a, const char *value, struct err *e);
 int take_deadline(struct args *a, const char *value, struct err *e);
 int take_config(struct args *a, const char *value, struct err *e);
+int take_freeze(struct args *a, const char *value, struct err *e);

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ enum {
 	SB_STATE = 0x3a,
 	SB_INODE_SIZE = 0x58,
 	SB_INCOMPAT = 0x60,
+	SB_RO_COMPAT = 0x64,
+	SB_UUID = 0x68,
 	SB_RESERVED_GDT = 0xce,
 	SB_LAST_ORPHAN = 0xe8,
 	SB_DESC_SIZE = 0xfe,
@@ -48,10 +51,14 @@ enum {
 	SB_JNL_SIZE_LO = 0x14c,
 	SB_BLOCKS_HI = 0x150,
 	SB_FREE_HI = 0x158,
+	SB_CSUM_SEED = 0x270,
+	SB_CSUM = 0x3fc,
 };
 #define STATE_VALID 1
 #define STATE_ERROR 2
 #define INCOMPAT_RECOVER 4
+#define INCOMPAT_CSUM_SEED 0x2000
+#define RO_COMPAT_METADATA_CSUM 0x400
 #define PER_GROUP (8 * EXT4_BLOCK)
 #define MAX_BLOCKS (UINT64_C(1) << 32)  /* 16 TiB: what fits 32-bit descriptors in old tools */
 
@@ -74,6 +81,12 @@ static uint16_t get16(const unsigned char *sb, unsigned off)
 static uint64_t get64(const unsigned char *sb, unsigned lo, unsigned hi)
 {
 	return (uint64_t)get32(sb, hi) << 32 | get32(sb, lo);
+}
+
+static void put32(unsigned char *sb, unsigned off, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(sb + off, &v, sizeof(v));
 }
 
 static uint64_t div_up(uint64_t a, uint64_t b)
@@ -110,6 +123,45 @@ int ext4_read_geo(int fd, struct ext4_geo *ret, struct err *e)
 	g.descs = (uint32_t)div_up(div_up(g.blocks, PER_GROUP) * 64, EXT4_BLOCK) +
 		  get16(sb, SB_RESERVED_GDT);
 	*ret = g;
+	return 0;
+}
+
+/* CRC-32C, four bits at a time (Documentation/filesystems/ext4/checksums.rst). */
+static uint32_t crc32c(uint32_t crc, const unsigned char *p, size_t n)
+{
+	static const uint32_t part[16] = {
+		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+	};
+
+	while (n--) {
+		crc ^= *p++;
+		crc = crc >> 4 ^ part[crc & 15];
+		crc = crc >> 4 ^ part[crc & 15];
+	}
+	return crc;
+}
+
+int ext4_renew_uuid(int fd, struct err *e)
+{
+	unsigned char sb[SB_SIZE], *uuid = sb + SB_UUID;
+	uint32_t incompat;
+
+	if (fs_pread_all(fd, sb, sizeof(sb), SB_AT) < 0 || get16(sb, SB_MAGIC) != 0xef53)
+		return err_set(e, EINVAL, VZ_IMAGE_CREATE, "renew disk image: not an ext4 filesystem");
+	incompat = get32(sb, SB_INCOMPAT);
+	if (get32(sb, SB_RO_COMPAT) & RO_COMPAT_METADATA_CSUM && !(incompat & INCOMPAT_CSUM_SEED)) {
+		put32(sb, SB_CSUM_SEED, crc32c(~0U, uuid, 16));
+		put32(sb, SB_INCOMPAT, incompat | INCOMPAT_CSUM_SEED);
+	}
+	if (getrandom(uuid, 16, 0) != 16)
+		return err_sys(e, "renew disk image: get random bytes");
+	uuid[6] = (unsigned char)((uuid[6] & 0x0f) | 0x40);     /* version 4 (RFC 9562) */
+	uuid[8] = (unsigned char)((uuid[8] & 0x3f) | 0x80);
+	put32(sb, SB_CSUM, crc32c(~0U, sb, SB_CSUM));
+	if (pwrite(fd, sb, sizeof(sb), SB_AT) != (ssize_t)sizeof(sb))
+		return err_sys(e, "renew disk image");
 	return 0;
 }
 
@@ -184,7 +236,7 @@ static int mkfs(int dir, const char *name, uint64_t blocks, const struct ext4_ge
 		uint64_t inodes, struct err *e)
 {
 	static const char features[] =
-		"none,has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,"
+		"none,has_journal,extent,huge_file,flex_bg,metadata_csum,metadata_csum_seed,64bit,dir_nlink,"
 		"extra_isize,sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr";
 	char ext[128], journal[32], count[24], size[24];
 	const char *const argv[] = {

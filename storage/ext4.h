@@ -38,6 +38,12 @@ MUST_CHECK int ext4_seed(int seeds, uint64_t payload, uint64_t inodes, int *ret_
 			 struct err *e);
 
 /*
+ * Give the filesystem in fd, which is not mounted, an identity of its own. Takes one block: the
+ * checksums of the metadata stay valid because their seed is kept (metadata_csum_seed, 4.4).
+ */
+MUST_CHECK int ext4_renew_uuid(int fd, struct err *e);
+
+/*
  * e2fsck -p of dir/name; full: also when it looks clean, and give its free blocks back to the
  * host. fd is the open file: the helper holds it as its standard input, so that a lock on it
  * outlives us.

@@ -34,14 +34,14 @@
 
 #include "storage/ext4.h"
 #include "storage/fsctx.h"
+#include "storage/image-impl.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 
-#define IMAGE "disk.img"
-#define IMAGE_NEW ".disk.img.new"
 #define LOCK_TRIES 250          /* of 20 ms: the last umount of a VE that just died */
 #define MIB_BLOCKS (1024 * 1024 / EXT4_BLOCK)
 #ifndef EXT4_IOC_RESIZE_FS
@@ -61,14 +61,14 @@ static uint64_t wanted_payload(const struct disk_spec *spec)
 	return data + (data / 50 < 4096 ? data / 50 : 4096);
 }
 
-static int no_space(struct err *e)
+int image_no_space(struct err *e)
 {
 	if (e->eno == ENOSPC || e->eno == EDQUOT || e->eno == EFBIG)
 		(void)err_exit(e, VZ_NO_DISK_SPACE);
 	return -e->eno;
 }
 
-static int open_image(int dir, int *ret, struct err *e)
+int image_open(int dir, int *ret, struct err *e)
 {
 	_fd_ int fd = openat(dir, IMAGE, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -86,10 +86,10 @@ static int open_image(int dir, int *ret, struct err *e)
 }
 
 /* Open the image and hold it for ourselves. */
-static int lock_image(int dir, int *ret, struct err *e)
+int image_lock(int dir, int *ret, struct err *e)
 {
 	_fd_ int fd = -1;
-	int r = open_image(dir, &fd, e);
+	int r = image_open(dir, &fd, e);
 
 	if (r < 0)
 		return r;
@@ -106,7 +106,8 @@ static int lock_image(int dir, int *ret, struct err *e)
 
 /* ---- create ---- */
 
-static int copy_new(int dir, int from, struct err *e)
+/* renew: a new disk, not a smaller form of the same. */
+static int copy_new(int dir, int from, bool renew, struct err *e)
 {
 	_fd_ int to = -1;
 	int r;
@@ -115,7 +116,9 @@ static int copy_new(int dir, int from, struct err *e)
 	to = openat(dir, IMAGE_NEW, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return err_sys(e, "make " IMAGE);
-	r = fs_copy_sparse(from, to, e);
+	r = copy_sparse(from, to, NULL, e);
+	if (!r && renew)
+		r = ext4_renew_uuid(to, e);
 	if (!r && fsync(to) < 0)
 		r = err_sys(e, "make " IMAGE ": sync");
 	return r;
@@ -136,7 +139,7 @@ static int image_create(int dir, const struct disk_spec *spec, struct err *e)
 	int r = ext4_seed(spec->seeds, wanted_payload(spec), spec->inodes, &seed, e);
 
 	if (!r)
-		r = copy_new(dir, seed, e);
+		r = copy_new(dir, seed, true, e);
 	if (!r)
 		r = place_new(dir, RENAME_NOREPLACE, e);
 	if (!r)
@@ -144,7 +147,7 @@ static int image_create(int dir, const struct disk_spec *spec, struct err *e)
 	(void)unlinkat(dir, IMAGE_NEW, 0);
 	if (r == -EEXIST)
 		return err_exit(e, VZ_PRIVATE_EXISTS);
-	(void)no_space(e);
+	(void)image_no_space(e);
 	return err_exit(e, VZ_IMAGE_CREATE);
 }
 
@@ -161,20 +164,9 @@ static int grow_offline(int dir, int fd, const struct ext4_geo *g, uint64_t payl
 	if (ftruncate(fd, (off_t)(blocks * EXT4_BLOCK)) < 0) {
 		(void)err_sys(e, "grow " IMAGE " to %llu MiB",
 			      (unsigned long long)(blocks / MIB_BLOCKS));
-		return no_space(e);
+		return image_no_space(e);
 	}
 	return ext4_resize(dir, IMAGE, fd, blocks, e);
-}
-
-/* A copy beside the original must not fill the host's disk: neighbours live on it. */
-static bool room_for_copy(int fd)
-{
-	struct statvfs vfs;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
-		return false;
-	return (uint64_t)vfs.f_bavail * vfs.f_frsize / 2 > (uint64_t)st.st_blocks * 512;
 }
 
 static int shrink_new(int dir, uint64_t blocks, struct err *e)
@@ -203,7 +195,7 @@ static int shrink_offline(int dir, int fd, const struct ext4_geo *g, uint64_t pa
 
 	if (r < 0)
 		return r;               /* a damaged disk is one */
-	r = room_for_copy(fd) ? copy_new(dir, fd, &ignored) : -ENOSPC;
+	r = image_room_for_copy(fd, dir) ? copy_new(dir, fd, false, &ignored) : -ENOSPC;
 	if (!r)
 		r = shrink_new(dir, ext4_blocks_for(g, payload), &ignored);
 	if (!r)
@@ -229,7 +221,7 @@ static int image_prepare(int dir, const struct disk_spec *spec, struct err *e)
 {
 	_fd_ int fd = -1;
 	struct ext4_geo g;
-	int r = lock_image(dir, &fd, e);
+	int r = image_lock(dir, &fd, e);
 
 	if (!r)
 		r = ext4_read_geo(fd, &g, e);
@@ -289,7 +281,7 @@ static uint64_t used_blocks(const struct statvfs *vfs)
  * discard hands freed blocks back to the host. nosuid would break setuid programs of the VE;
  * device nodes are dead by MOUNT_ATTR_NODEV.
  */
-static int mount_loop(const struct loop *l, int *ret_mnt, struct err *e)
+int image_mount_loop(const struct loop *l, int *ret_mnt, struct err *e)
 {
 	char dev[32];
 	const struct fs_opt opts[] = {
@@ -317,12 +309,12 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 {
 	struct disk d = DISK_INIT;
 	_fd_ int fd = -1;
-	int r = lock_image(dir, &fd, e);
+	int r = image_lock(dir, &fd, e);
 
 	if (!r)
 		r = loop_attach(fd, false, &d.loop, e);
 	if (!r)
-		r = mount_loop(&d.loop, &d.mnt, e);
+		r = image_mount_loop(&d.loop, &d.mnt, e);
 	if (!r)
 		r = apply_cap(d.mnt, d.loop.num, plan_blocks(spec), e);
 	if (r < 0) {
@@ -358,7 +350,7 @@ static int grow_online(int file, const struct loop *l, int mnt, uint64_t payload
 		return err_sys(e, "open the root of " IMAGE);
 	if (ftruncate(file, (off_t)(blocks * EXT4_BLOCK)) < 0) {
 		(void)err_sys(e, "grow " IMAGE);
-		return no_space(e);
+		return image_no_space(e);
 	}
 	if (ioctl(l->fd, LOOP_SET_CAPACITY, 0) < 0)
 		return err_sys(e, "grow /dev/loop%d", l->num);
@@ -417,24 +409,15 @@ static int change_cap(int mnt, int loop_num, uint64_t data, struct err *e)
 	return r < 0 ? r : too_small(data, used_blocks(&vfs), e);
 }
 
-/*
- * mnt_dir is not looked at: what a running VE shows as its root is its own to change. The
- * device, once it is known to carry our file, leads to the same superblock by a second mount.
- */
+/* mnt_dir is not looked at: what a running VE shows as its root is its own to change. */
 static int image_resize(int dir, int mnt_dir, int loop_num, const struct disk_spec *spec,
 			struct err *e)
 {
 	struct loop l = LOOP_INIT;
 	_fd_ int file = -1, mnt = -1;
-	int r = open_image(dir, &file, e);
+	int r = image_reach(dir, loop_num, &file, &l, &mnt, e);
 
 	(void)mnt_dir;
-	if (r < 0)
-		return r;
-	if (loop_reopen(loop_num, file, &l) < 0)
-		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "resize disk: /dev/loop%d is not its device",
-			       loop_num);
-	r = mount_loop(&l, &mnt, e);
 	if (!r)
 		r = make_room(file, &l, mnt, spec, e);
 	if (!r)
@@ -448,7 +431,7 @@ static int image_resize_offline(int dir, const struct disk_spec *spec, struct er
 	_fd_ int fd = -1;
 	struct ext4_geo g;
 	uint64_t used;
-	int r = lock_image(dir, &fd, e);
+	int r = image_lock(dir, &fd, e);
 
 	if (!r)
 		r = ext4_read_geo(fd, &g, e);
@@ -490,4 +473,9 @@ const struct storage_backend storage_image = {
 	.resize = image_resize,
 	.resize_offline = image_resize_offline,
 	.usage = image_usage,
+	.copy = image_copy,
+	.reach = image_reach_mount,
+	.mount_ro = image_mount_ro,
+	.in_use = image_in_use,
+	.allocated = image_allocated,
 };

@@ -58,6 +58,11 @@ static int open_dir(int mnt, const char *name, int *ret, struct err *e)
 	return 0;
 }
 
+static int set_fd(int ctx, const char *key, int fd)
+{
+	return fsconfig(ctx, FSCONFIG_SET_FD, key, NULL, fd) < 0 ? -errno : 0;
+}
+
 /* Layers by descriptor: no path is resolved again and nothing gets attached. Since 6.13. */
 static int mount_by_fd(const struct overlay_spec *s, int *ret_mnt, struct err *e)
 {
@@ -71,10 +76,14 @@ static int mount_by_fd(const struct overlay_spec *s, int *ret_mnt, struct err *e
 	if (r < 0)
 		return r;
 	r = fsctx_set(ctx, options, ARRAY_SIZE(options));
-	if (!r && (fsconfig(ctx, FSCONFIG_SET_FD, "lowerdir+", NULL, s->lower) < 0 ||
-		   fsconfig(ctx, FSCONFIG_SET_FD, "upperdir", NULL, upper) < 0 ||
-		   fsconfig(ctx, FSCONFIG_SET_FD, "workdir", NULL, work) < 0))
-		r = -errno;
+	if (!r && s->read_only)
+		r = set_fd(ctx, "lowerdir+", upper);    /* the first given is the topmost */
+	if (!r)
+		r = set_fd(ctx, "lowerdir+", s->lower);
+	if (!r && !s->read_only)
+		r = set_fd(ctx, "upperdir", upper);
+	if (!r && !s->read_only)
+		r = set_fd(ctx, "workdir", work);
 	if (r < 0)
 		return fsctx_err(ctx, r, "overlay", e);
 	return fsctx_create(ctx, MOUNT_ATTR_NODEV, "overlay", ret_mnt, e);
@@ -106,21 +115,23 @@ static void detach(int stage, const char *name)
  */
 static int mount_by_path(const struct overlay_spec *s, int *ret_mnt, struct err *e)
 {
-	char lower[64], upper[64], work[64];
+	char lower[128], upper[64], work[64];
 	const struct fs_opt layers[] = {
 		{ "lowerdir", lower }, { "upperdir", upper }, { "workdir", work },
 	};
+	size_t n = s->read_only ? 1 : ARRAY_SIZE(layers);
 	_fd_ int ctx = -1;
 	int r = fsctx_open("overlay", &ctx, e);
 
-	(void)str_fmt(lower, sizeof(lower), "/proc/self/fd/%d/lower", s->stage);
 	(void)str_fmt(upper, sizeof(upper), "/proc/self/fd/%d/disk/upper", s->stage);
+	(void)str_fmt(lower, sizeof(lower), "%s%s/proc/self/fd/%d/lower", s->read_only ? upper : "",
+		      s->read_only ? ":" : "", s->stage);
 	(void)str_fmt(work, sizeof(work), "/proc/self/fd/%d/disk/work", s->stage);
 	if (r < 0)
 		return r;
 	r = fsctx_set(ctx, options, ARRAY_SIZE(options));
 	if (!r)
-		r = fsctx_set(ctx, layers, ARRAY_SIZE(layers));
+		r = fsctx_set(ctx, layers, n);
 	if (r < 0)
 		return fsctx_err(ctx, r, "overlay", e);
 	return fsctx_create(ctx, MOUNT_ATTR_NODEV, "overlay", ret_mnt, e);
@@ -185,7 +196,7 @@ int overlay_mount(const struct overlay_spec *s, int *ret_mnt, struct err *e)
 		r = map_layer(s->upper, s->userns, "disk", e);
 	if (!r)
 		r = mount_as_mapped_root(s, &mnt, e);
-	if (!r)
+	if (!r && !s->read_only)
 		r = check_writable(mnt, e);
 	if (r < 0)
 		return err_exit(e, VZ_MOUNT);

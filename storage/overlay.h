@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/err.h"
@@ -21,6 +22,7 @@ struct overlay_spec {
 	int userns;             /* namespace whose map the layers get; -1: ids as they lie on disk */
 	uid_t root_uid;         /* host id of the VE's root in that map */
 	gid_t root_gid;
+	bool read_only;         /* both are lower layers, nothing is ever written */
 	int stage;              /* directory (in the caller's private mount namespace) to attach layers at on kernels that need paths; */
 };
 

@@ -2,6 +2,11 @@
 /* The table of backends. A new one is a file with its vtable and a row here. */
 #include "storage/storage.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #include "storage/image.h"
 #include "util/cleanup.h"
 #include "util/str.h"
@@ -27,4 +32,18 @@ void disk_done(struct disk *d)
 {
 	cleanup_fd(&d->mnt);
 	loop_close(&d->loop);
+}
+
+int disk_trim(int mnt, struct err *e)
+{
+	struct fstrim_range all = { .len = UINT64_MAX };
+	_fd_ int root = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (root < 0)
+		return err_sys(e, "open the root of the disk");
+	do {
+		r = ioctl(root, FITRIM, &all);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? err_sys(e, "give free blocks of the disk back") : 0;
 }

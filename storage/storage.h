@@ -34,6 +34,19 @@ struct disk {
 };
 #define DISK_INIT { -1, LOOP_INIT }
 
+/* Copying the disk in one directory into another, to a moment at which it is consistent. */
+struct disk_copy {
+	int from, to;                           /* directories; `to` has no disk yet */
+	int loop_num;                           /* device of a mounted disk; -1: it is not mounted */
+	bool renew;                             /* the copy gets an identity of its own */
+	/* Hold all writers of a mounted disk (mnt is a mount of it), and let them go on; a hold
+	 * that did not last until then makes the copy worthless, and release fail. */
+	int (*hold)(void *arg, int mnt, struct err *e);
+	int (*release)(void *arg, struct err *e);
+	void (*progress)(void *arg, uint64_t done, uint64_t all);
+	void *arg;
+};
+
 struct storage_backend {
 	const char *name;                       /* VE_LAYOUT word */
 	/* Make the area inside the VE's private directory; all or nothing. */
@@ -50,9 +63,22 @@ struct storage_backend {
 	/* Change the plan of a disk that is not mounted (checks only; prepare does the work). */
 	int (*resize_offline)(int private_dir, const struct disk_spec *spec, struct err *e);
 	int (*usage)(int mnt_dir, int loop_num, struct disk_usage *ret, struct err *e);
+	/* At once where the host's filesystem shares blocks; all or nothing. */
+	int (*copy)(const struct disk_copy *c, struct err *e);
+	/* One more detached mount of a disk that is mounted. */
+	int (*reach)(int private_dir, int loop_num, int *ret_mnt, struct err *e);
+	/* Mount a disk that is nobody's (a snapshot's) without ever writing to it. */
+	int (*mount_ro)(int dir, struct disk *ret, struct err *e);
+	/* 1 while it is mounted, 0, or -Exxx. */
+	int (*in_use)(int dir, struct err *e);
+	/* Bytes that it takes on the host. */
+	int (*allocated)(int private_dir, uint64_t *ret, struct err *e);
 };
 
 /* NULL when there is no such backend. "ploop" is an alias of image. */
 const struct storage_backend *storage_find(const char *name);
 
 void disk_done(struct disk *d);
+
+/* Give what is free inside back to the host (FITRIM). mnt is a mount of the disk. */
+MUST_CHECK int disk_trim(int mnt, struct err *e);

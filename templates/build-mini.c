@@ -16,6 +16,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 
@@ -140,7 +141,7 @@ static int put_busybox(int root, int from, struct err *e)
 				e);
 
 	if (!r)
-		r = fs_copy_sparse(from, to, e);
+		r = copy_sparse(from, to, NULL, e);
 	if (!r && fchmod(to, 0755) < 0)
 		r = err_sys(e, "make bin/busybox");
 	return r;

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -463,71 +461,5 @@ int fs_pread_all(int fd, void *buf, size_t len, off_t off)
 		off += n;
 		len -= (size_t)n;
 	}
-	return 0;
-}
-
-/* By way of our memory: copy_file_range(2) stays within one type of filesystem (5.19). */
-static int copy_bytes(int from, int to, off_t off, off_t end)
-{
-	char buf[65536];
-
-	while (off < end) {
-		size_t len = (size_t)(end - off) < sizeof(buf) ? (size_t)(end - off) : sizeof(buf);
-		int r = fs_pread_all(from, buf, len, off);
-		ssize_t n;
-
-		if (r < 0)
-			return r;
-		n = pwrite(to, buf, len, off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		off += n;
-	}
-	return 0;
-}
-
-static int copy_range(int from, int to, off_t off, off_t end)
-{
-	while (off < end) {
-		off_t in = off, out = off;
-		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - off), 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL))
-			return copy_bytes(from, to, off, end);
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		off += n;
-	}
-	return 0;
-}
-
-int fs_copy_sparse(int from, int to, struct err *e)
-{
-	off_t data = 0, hole, size = lseek(from, 0, SEEK_END);
-	int r;
-
-	if (size < 0)
-		return err_sys(e, "copy: seek");
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	if (ftruncate(to, size) < 0)
-		return err_sys(e, "copy: set the size to %lld bytes", (long long)size);
-	while ((data = lseek(from, data, SEEK_DATA)) >= 0 && data < size) {
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0)
-			return err_sys(e, "copy: seek");
-		r = copy_range(from, to, data, hole);
-		if (r < 0) {
-			errno = -r;
-			return err_sys(e, "copy %lld bytes", (long long)(hole - data));
-		}
-		data = hole;
-	}
-	if (data < 0 && errno != ENXIO)         /* ENXIO: no data after here */
-		return err_sys(e, "copy: seek");
 	return 0;
 }

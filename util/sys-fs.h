@@ -79,6 +79,3 @@ int fs_write_all(int fd, const void *buf, size_t len);
 
 /* pwrite/pread of exactly len bytes. Return 0 or -Exxx (-EIO on a short file). */
 int fs_pread_all(int fd, void *buf, size_t len, off_t off);
-
-/* Copy the data extents of a sparse file (SEEK_DATA), reflinking where the host can. */
-MUST_CHECK int fs_copy_sparse(int from, int to, struct err *e);

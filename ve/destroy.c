@@ -22,6 +22,7 @@
 #include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/registry.h"
+#include "ve/snapshot.h"
 #include "ve/start.h"
 
 static void release_ips(const struct ve *ve)
@@ -126,6 +127,8 @@ int ve_destroy(struct inst *in, uint32_t id, struct err *e)
 		r = err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", id);
 	else if (ve.state.phase != PH_STOPPED)
 		start_undo(&ve, "destroy");
+	if (!r)
+		r = snap_none_mounted(&ve, e);
 	if (!r)
 		r = destroy_finish(&ve, e);
 	if (!r)

@@ -4,7 +4,9 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "ve/conf.h"
+#include "ve/freeze.h"
 #include "ve/lock.h"
+#include "ve/snap-store.h"
 
 #define LOCK_WAIT_MS 10000
 
@@ -23,6 +25,10 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 	if (r < 0) {
 		ve_close(&v);
 		return r;
+	}
+	if (verb) {
+		freeze_mend(&v);
+		snap_mend_switch(&v);
 	}
 	*ve = v;
 	return 0;

@@ -60,6 +60,11 @@ MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, 
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
 
+struct ve_compacted {
+	uint64_t before, after;         /* bytes on the host */
+};
+MUST_CHECK int ve_compact(struct inst *in, uint32_t id, struct ve_compacted *ret, struct err *e);
+
 /* Called by the keeper through the hidden verb: tidy up after an init that ended by itself,
  * and start again when it asked for a reboot or the policy says so. */
 MUST_CHECK int ve_exited(struct inst *in, uint32_t id, int status, struct err *e);

@@ -133,19 +133,6 @@ killed_then_destroyed() {
 	leak_check mounts loops cgroups links processes
 }
 
-# kill_soon MILLISECONDS CMD...: berth, killed after at most so long. nsenter becomes berth in the
-# process that is killed: a shell in between would die alone and leave berth at work.
-kill_soon() {
-	local pid ms=$1
-	shift
-	(exec nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" "$@" \
-		>/dev/null 2>&1 3>&- 4>&-) &
-	pid=$!
-	sleep "$(printf 0.%03d $((RANDOM % ms)))"
-	kill -9 "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
-}
-
 @test "start: killed at random moments, twenty times, nothing leaks" {
 	new_ve 101 "${OPTIONS[@]}"
 	for _ in {1..20}; do
