@@ -12,6 +12,7 @@
 
 struct cli {
 	const char *root;               /* --root or BERTH_ROOT, "" for the host itself */
+	bool vz;                        /* called by a name of OpenVZ's */
 	bool quiet, json;
 	unsigned verbose;
 	char **argv;                    /* as main got them, to execute ourselves again */
@@ -46,6 +47,9 @@ verb_fn cmd_edit;                                                       /* cmd-e
 verb_fn cmd_expire;                                                     /* cmd-expire.c */
 verb_fn cmd_events;                                                     /* cmd-events.c */
 verb_fn cmd_logs;                                                       /* cmd-logs.c */
+verb_fn cmd_vzpid, cmd_vzps, cmd_vzubc, cmd_vzcfgvalidate;              /* vz-tools.c */
+verb_fn cmd_nothing, cmd_vztmpl_dl;
+verb_fn cmd_vzmemcheck, cmd_vzcpucheck, cmd_vzcalc, cmd_vzsplit;        /* vz-node.c */
 verb_fn cmd_complete;                                                   /* complete.c */
 verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.c, dump.c */
 

@@ -8,13 +8,31 @@
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/xalloc.h"
+#include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/str.h"
 #include "ve/ve.h"
+
+/* libvirt names a VE by its number, which it has anyway. */
+static void drop_own_number(struct ve_change *change, uint32_t id)
+{
+	char number[12];
+
+	(void)str_fmt(number, sizeof(number), "%u", id);
+	if (str_eq(change->to.name, number))
+		conf_mark(&change->to, param_by_key("NAME"), false);
+}
 
 int cmd_create(struct cli *c, const struct args *a, struct err *e)
 {
+	_free_ struct ve_change *change = xcalloc(1, sizeof(*change));
 	struct json_out *j;
-	int r = ve_create(&c->in, a->ids[0], &a->change, e);
+	int r;
+
+	*change = a->change;
+	drop_own_number(change, a->ids[0]);
+	r = ve_create(&c->in, a->ids[0], change, e);
 
 	if (r < 0 || !c->json)
 		return r;
@@ -54,7 +72,7 @@ int cmd_destroy(struct cli *c, const struct args *a, struct err *e)
 {
 	if (a->all && !a->yes)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "destroy: --all wants --yes");
-	if (!a->yes && a->n_ids && isatty(STDIN_FILENO) && !confirmed(a))
+	if (!a->yes && !c->vz && a->n_ids && isatty(STDIN_FILENO) && !confirmed(a))
 		return err_set(e, ECANCELED, VZ_SYSTEM, "destroy: not confirmed, nothing done");
 	return ids_each(c, a, destroy_one, e);
 }

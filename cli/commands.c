@@ -112,6 +112,7 @@ static const struct opt set_opts[] = {
 	TEXT(0, "setmode", NULL, setmode, "restart|ignore",
 	     "what to do when a change needs a restart; restart wants --save"),
 	FLAG(0, "reset-ub", NULL, reset_ub, "apply the limits of the config again"),
+	IGNORED("skip-arpdetect"), IGNORED("offline-resize"), IGNORED("offline"),
 	{ OPT_TAKE, 0, "ipdel", NULL, 0, "ADDRESS|all",
 	  "take addresses away; done before any --ipadd", 0, 0, 0, take_ipdel },
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
@@ -219,6 +220,32 @@ static const struct opt snapshot_id_opts[] = {
 static const struct opt snapshot_mount_opts[] = {
 	ID_OPT,
 	TEXT(0, "target", NULL, target, "DIR", "where, a directory of the host"),
+	END,
+};
+
+/* The names are vzctl's companions'; none of these is shown. */
+static const struct opt vzps_opts[] = {
+	TEXT('E', "ve", NULL, name, "CTID", NULL),
+	END,
+};
+static const struct opt vzmemcheck_opts[] = {
+	FLAG('A', "absolute", NULL, all, NULL),
+	FLAG('v', "verbose", NULL, raw, NULL),
+	END,
+};
+static const struct opt vzsplit_opts[] = {
+	{ OPT_NUMBER, 'n', "num", NULL, AT(timeout), "N", NULL, 1, 1000000, 0, NULL },
+	TEXT('f', "file", NULL, name, "NAME", NULL),
+	TEXT('s', "swap", NULL, delay, "KIB", NULL),
+	END,
+};
+static const struct opt vzcfgvalidate_opts[] = {
+	FLAG('r', "repair", NULL, force, NULL),
+	FLAG('i', "interactive", NULL, raw, NULL),
+	END,
+};
+static const struct opt vztmpl_opts[] = {
+	FLAG(0, "list-local", "list-all", all, NULL),
 	END,
 };
 
@@ -380,6 +407,23 @@ const struct command commands[] = {
 	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN | CMD_ENTERS, 1, 1, NULL,
 	  cmd_exited, NULL, NULL },
 	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
+	/* vzctl's quota of directories: a disk image has nothing to switch. */
+	{ "quotaon", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },
+	{ "quotaoff", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },
+	{ "quotainit", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },
+#define COMPANION(name, opts, max, run) \
+	{ name, NULL, "", NULL, VERB | CMD_HIDDEN, 0, max, opts, run, NULL, NULL }
+	COMPANION("_vzpid", NULL, ~0U, cmd_vzpid),
+	COMPANION("_vzps", vzps_opts, ~0U, cmd_vzps),
+	COMPANION("_vzubc", NULL, ~0U, cmd_vzubc),
+	COMPANION("_vzmemcheck", vzmemcheck_opts, 0, cmd_vzmemcheck),
+	COMPANION("_vzcpucheck", vzmemcheck_opts, 0, cmd_vzcpucheck),
+	COMPANION("_vzsplit", vzsplit_opts, 0, cmd_vzsplit),
+	COMPANION("_vznetaddbr", NULL, ~0U, cmd_nothing),
+	COMPANION("_vztmpl-dl", vztmpl_opts, ~0U, cmd_vztmpl_dl),
+	{ "_vzcalc", NULL, "CTID", NULL, ONE | CMD_HIDDEN, 0, 0, vzmemcheck_opts, cmd_vzcalc, NULL, NULL },
+	{ "_vzcfgvalidate", NULL, "FILE", NULL, CMD_HIDDEN, 1, 1, vzcfgvalidate_opts, cmd_vzcfgvalidate, NULL,
+	  NULL },
 	{ "_complete", NULL, "WORD...", NULL, CMD_RAW | CMD_HIDDEN, 1, ~0U, NULL, cmd_complete, NULL,
 	  NULL },
 	{ "--dump-steps", NULL, "", NULL, CMD_HIDDEN, 0, 0, NULL, cmd_dump_steps, NULL, NULL },

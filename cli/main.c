@@ -19,6 +19,7 @@
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/vz.h"
 #include "runtime/seal.h"
 #include "util/exits.h"
 #include "ve/recover.h"
@@ -159,49 +160,77 @@ static int find_verb(struct args *g, const struct command **ret, unsigned *ret_u
 	return command_find(g->words, g->n_words, ret, ret_used, e);
 }
 
-static int run(struct cli *c, int argc, char **argv, struct args *g, struct err *e)
+static int run_command(struct cli *c, const struct command *cmd, int argc, char **argv,
+		       struct err *e)
 {
-	const char *env = getenv("BERTH_ROOT");
-	const struct command *cmd;
 	struct args a = { 0 };
-	unsigned used;
-	int r;
+	int r = opt_parse(cmd, argc, argv, &a, e);
 
-	if (argc < 2 && geteuid() != 0) {
-		help_global(stderr);
-		return VZ_BAD_OPTION;
-	}
-	r = opt_parse(&global_command, argc - 1, argv + 1, g, e);
-	if (r < 0)
-		return r;
-	c->root = g->root ? g->root : env ? env : "";
-	c->quiet = g->quiet;
-	c->json = g->json;
-	c->verbose = (unsigned)g->verbose;
-	if (g->version) {
-		out_printf("berth version %s\n", VERSION);
-		return 0;
-	}
-	r = find_verb(g, &cmd, &used, e);
-	if (r < 0)
-		return r;
-	used = g->n_words ? used + (unsigned)argc - g->n_words : (unsigned)argc;
-	r = opt_parse(cmd, argc - (int)used, argv + used, &a, e);
 	if (r >= 0)
 		r = run_verb(c, cmd, &a, e);
 	args_done(&a);
 	return r;
 }
 
+/* The whole command line is the verb's: vzlist, vzpid, ... */
+static int run_as(struct cli *c, const char *verb, int argc, char **argv, struct err *e)
+{
+	const struct command *cmd;
+	unsigned used;
+	int r = command_find(&verb, 1, &cmd, &used, e);
+
+	return r < 0 ? r : run_command(c, cmd, argc - 1, argv + 1, e);
+}
+
+static int show_version(const struct cli *c)
+{
+	out_printf("%s version %s\n", c->vz ? "vzctl" : "berth", c->vz ? VZ_VERSION : VERSION);
+	return 0;
+}
+
+static int run(struct cli *c, int argc, char **argv, struct args *g, struct err *e)
+{
+	const struct command *cmd;
+	unsigned used;
+	int r;
+
+	if (argc < 2 && (c->vz || geteuid() != 0)) {
+		help_global(stderr);
+		return VZ_BAD_OPTION;
+	}
+	r = opt_parse(&global_command, argc - 1, argv + 1, g, e);
+	if (r < 0)
+		return r;
+	if (g->root)
+		c->root = g->root;
+	c->quiet = g->quiet;
+	c->json = g->json;
+	c->verbose = (unsigned)g->verbose;
+	if (g->version)
+		return show_version(c);
+	if (c->vz && g->help) {
+		vz_usage();
+		return 0;
+	}
+	r = find_verb(g, &cmd, &used, e);
+	if (r < 0)
+		return r;
+	used = g->n_words ? used + (unsigned)argc - g->n_words : (unsigned)argc;
+	return run_command(c, cmd, argc - (int)used, argv + used, e);
+}
+
 int main(int argc, char **argv)
 {
-	struct cli c = { .root = "", .argv = argv };
+	const char *env = getenv("BERTH_ROOT"), *name = "berth", *verb = NULL;
+	struct cli c = { .root = env ? env : "", .argv = argv };
 	struct args g = { 0 };
 	struct err e = ERR_INIT, oute = ERR_INIT;
 	int r = prepare_process(&e);
 
+	c.vz = argc > 0 && vz_called_as(argv[0], &name, &verb);
+	out_name(name);
 	if (r >= 0)
-		r = run(&c, argc, argv, &g, &e);
+		r = verb ? run_as(&c, verb, argc, argv, &e) : run(&c, argc, argv, &g, &e);
 	args_done(&g);
 	if (r < 0)
 		out_error(e.msg);

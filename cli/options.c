@@ -138,7 +138,7 @@ static int find_long(const struct scan *s, const char *name, size_t len, struct 
 /* Options that add up when given again: the earlier text is put before the new one. */
 static bool adds_up(const struct param *p)
 {
-	return p->type == &ptype_ips || p->type == &ptype_addrs || str_eq(p->opt, "searchdomain");
+	return str_eq(p->key, "CAPABILITY") || str_eq(p->key, "DEVICES") || p->type == &ptype_ips || p->type == &ptype_addrs || str_eq(p->opt, "searchdomain");
 }
 
 /* The value alone is parsed first, so that an error names what was given just now. */

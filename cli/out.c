@@ -67,10 +67,17 @@ void out_plain_error(const char *text)
 	(void)fputc('\n', stderr);
 }
 
+static const char *name = "berth";
+
+void out_name(const char *called)
+{
+	name = called;
+}
+
 void out_error(const char *text)
 {
 	(void)fflush(stdout);
-	(void)fputs("berth: ", stderr);
+	(void)fprintf(stderr, "%s: ", name);
 	out_plain_error(text);
 }
 

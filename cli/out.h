@@ -18,6 +18,8 @@ MUST_CHECK int out_json(struct json_out *j, struct err *e);
 
 /* A line of a verb's progress (inst_say); arg is the struct cli. */
 void out_say(void *arg, const char *line);
+/* What errors begin with: the name this program was called by. */
+void out_name(const char *name);
 /* "berth: text" on stderr; the one form in which errors and warnings appear. */
 void out_error(const char *text);
 /* Without "berth: ", for the one text that vzlist's clients compare. */

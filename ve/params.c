@@ -23,6 +23,11 @@
 	{ .key = KEY, .opt = name, .json = name, .arg = "B[:L]", .help = text,                \
 	  .type = &ptype_ubc_text, .flags = P_STORED | P_CT, AT(ubc[i]) }
 
+/* What vzctl set in kernels of its own; the same, as text. */
+#define KEPT(i, KEY, name, alt, text)                                                         \
+	{ .key = KEY, .opt = name, .alias = alt, .json = name, .arg = "TEXT", .help = text,   \
+	  .type = &ptype_text, .flags = P_STORED | BOTH, TEXT(kept[i]) }
+
 #define IO_BYTES                                                                              \
 	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 64 * GIB,      \
 	.unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO
@@ -148,7 +153,7 @@ const struct param params[] = {
 	  .apply = apply_disk, .effective = effective_disk, .used = used_disk },
 	{ .key = "DISKINODES", .opt = "diskinodes", .json = "diskinodes", .arg = "N[:N]",
 	  .help = "files it may have; fixed at creation for an image", .type = &ptype_ubc_count,
-	  .flags = P_CREATE | BOTH, AT(diskinodes), .min = 1024, .max = UINT32_MAX, .unit = 1,
+	  .flags = P_CREATE | P_MOOT | BOTH, AT(diskinodes), .min = 1024, .max = UINT32_MAX, .unit = 1,
 	  .exit = VZ_IMAGE_RESIZE },
 	{ .key = "DISK_HEADROOM", .opt = "disk-headroom", .json = "disk_headroom", .arg = "SIZE",
 	  .help = "how much larger than the plan the disk can grow while it runs",
@@ -236,6 +241,24 @@ const struct param params[] = {
 	STORED(14, "NUMOTHERSOCK", "numothersock", "other sockets (no effect)"),
 	STORED(15, "DCACHESIZE", "dcachesize", "directory cache (no effect)"),
 	STORED(16, "NUMFILE", "numfile", "open files (no effect)"),
+	KEPT(0, "AVNUMPROC", "avnumproc", NULL, "average number of processes (no effect)"),
+	KEPT(1, "NUMIPTENT", "numiptent", "iptentries", "netfilter rules (no effect)"),
+	KEPT(2, "VM_OVERCOMMIT", "vm_overcommit", NULL, "overcommitment of memory (no effect)"),
+	KEPT(3, "QUOTATIME", "quotatime", NULL, "grace time of the soft disk limit (no effect)"),
+	KEPT(4, "QUOTAUGIDLIMIT", "quotaugidlimit", NULL, "users and groups with a disk quota inside (no effect)"),
+	KEPT(5, "DISK_QUOTA", "diskquota", NULL, "disk quota on or off (no effect)"),
+	KEPT(6, "MOUNT_OPTS", "mount_opts", NULL, "options of its disk's mount (no effect)"),
+	KEPT(7, "CAPABILITY", "capability", NULL, "capabilities (no effect)"),
+	KEPT(8, "FEATURES", "features", NULL, "features (no effect)"),
+	KEPT(9, "DEVICES", "devices", NULL, "devices by number (no effect)"),
+	KEPT(10, "DEVNODES", "devnodes", NULL, "devices by name (no effect)"),
+	KEPT(11, "NETFILTER", "netfilter", NULL, "netfilter inside (no effect)"),
+	KEPT(12, "IPTABLES", "iptables", NULL, "iptables modules (no effect)"),
+	KEPT(13, "MEMINFO", "meminfo", NULL, "what /proc/meminfo shows (no effect)"),
+	KEPT(14, "NOATIME", "noatime", NULL, "no access times (no effect)"),
+	KEPT(15, "AUTOSTOP", "autostop", NULL, "what happens when the host stops (no effect)"),
+	KEPT(16, "VE_ROOT", "root", NULL, "where its root is mounted (no effect)"),
+	KEPT(17, "VE_PRIVATE", "private", NULL, "where its data is (no effect)"),
 };
 /* clang-format on */
 

@@ -23,6 +23,7 @@ struct ip_list {
 	struct ipaddr a[VE_MAX_IPS];
 };
 
+enum { KEPT_STORED = 18 };
 enum { UBC_STORED = 17 };
 
 /* Everything a VE's config says; `set` has a bit per row of the table: "given explicitly". */
@@ -33,6 +34,7 @@ struct ve_conf {
 	char origin_sample[64], kind[8], layout[16], hostname[65];
 	char nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
+	char kept[KEPT_STORED][128];
 	struct ip_list ips;
 	char owner[64], expires[11], expire_action[16];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
@@ -63,6 +65,7 @@ enum param_flags {
 	 * not, is kept when another of them is set.
 	 */
 	P_PART = 1 << 9,
+	P_MOOT = 1 << 20,       /* with P_CREATE: given afterwards it is passed over, as vzctl does */
 	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 

@@ -163,7 +163,12 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 	}
 	if (p->flags & P_CREATE) {
 		(void)str_fmt(why, size, "fixed when the VE is created");
-		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
+		if (param_same(p, &s->old, &s->to))
+			return SET_SAME;
+		if (!(p->flags & P_MOOT))
+			return SET_IMPOSSIBLE;
+		param_copy(p, &s->to, &s->old);         /* what is saved stays what is so */
+		return SET_WITHOUT_EFFECT;
 	}
 	lacks = param_lacks(&s->ve, p);
 	if (lacks) {
