@@ -168,8 +168,6 @@ static void check_all(struct check *k)
 	    "without it a disk grows live only within its headroom (DISK_HEADROOM)");
 	check_path(k, MISSING, "/sbin/mkfs.ext4", X_OK, "apt-get install e2fsprogs");
 	check_path(k, MISSING, "/sbin/e2fsck", X_OK, "apt-get install e2fsprogs");
-	check_path(k, ADVICE, "/usr/bin/mkfs.erofs", X_OK,
-		   "to build templates: apt-get install erofs-utils");
 	check_path(k, ADVICE, "/usr/bin/mmdebstrap", X_OK,
 		   "to build Debian templates: apt-get install mmdebstrap");
 	say(k, mounts_lxcfs_present() ? OK : ADVICE, "lxcfs",

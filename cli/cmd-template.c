@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* template build, list, show, verify, tag, remove. */
+/* template list, show, verify, tag, remove. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -9,8 +9,9 @@
 
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/template.h"
 #include "cli/xalloc.h"
-#include "templates/build.h"
+#include "templates/scratch.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -28,6 +29,8 @@ static void template_json(struct json_out *j, const struct template *t, bool cur
 	json_kstr(j, "arch", t->arch);
 	json_kstr(j, "distribution", t->distribution);
 	json_kstr(j, "init", t->init);
+	json_kstr(j, "origin", *t->origin ? t->origin : NULL);
+	json_ku64(j, "packages", t->packages);
 	json_ku64(j, "size", t->size);
 	json_ku64(j, "created", t->created);
 	json_end(j);
@@ -50,8 +53,9 @@ static void template_text(const struct template *t)
 	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
 		   t->digest, t->arch);
 	out_safe(t->distribution);
-	out_printf("\ninit:         %s\nsize:         %llu\ncreated:      %s\n", t->init,
-		   (unsigned long long)t->size, created);
+	out_printf("\ninit:         %s\norigin:       %s\npackages:     %llu\nsize:         %llu\n"
+		   "created:      %s\n", t->init, *t->origin ? t->origin : "-",
+		   (unsigned long long)t->packages, (unsigned long long)t->size, created);
 }
 
 /* Does the channel of its name point to this version? */
@@ -64,8 +68,8 @@ static bool is_current(const struct store *s, const struct template *t)
 	return store_find(s, t->name, &now, &ignored) >= 0 && str_eq(now.digest, t->digest);
 }
 
-static int show_one(const struct cli *c, const struct store *s, const struct template *t,
-		    struct err *e)
+int template_show(const struct cli *c, const struct store *s, const struct template *t,
+		  struct err *e)
 {
 	struct json_out *j;
 
@@ -109,29 +113,6 @@ static int list_json(const struct store *s, const struct template *t, size_t n, 
 	return out_json(j, e);
 }
 
-static int build(struct cli *c, const struct args *a, const struct store *s, struct err *e)
-{
-	struct build b = { .recipe = a->words[0], .name = a->name, .mirror = a->mirror, .tmp = s->dir };
-	struct progress p;
-	struct template t;
-	int r;
-
-	if (!build_known(b.recipe))
-		return err_set(e, ENOENT, VZ_BAD_VALUE, "there is no recipe \"%.60s\"", b.recipe);
-	progress_init(&p, c);
-	b.progress = progress_line;
-	b.arg = &p;
-	r = build_template(s, &b, &t, e);
-	progress_done(&p);
-	if (r < 0)
-		return r;
-	if (c->json)
-		return show_one(c, s, &t, e);
-	if (!c->quiet)
-		out_printf("Template %s is version %.12s\n", t.name, t.digest);
-	return 0;
-}
-
 static int list(struct cli *c, const struct args *a, const struct store *s, struct err *e)
 {
 	_free_ struct template *t = NULL;
@@ -149,7 +130,7 @@ static int show(struct cli *c, const struct args *a, const struct store *s, stru
 	struct template t;
 	int r = store_find(s, a->words[0], &t, e);
 
-	return r < 0 ? r : show_one(c, s, &t, e);
+	return r < 0 ? r : template_show(c, s, &t, e);
 }
 
 static int verify(struct cli *c, const struct args *a, const struct store *s, struct err *e)
@@ -219,46 +200,40 @@ static int drop(struct cli *c, const struct args *a, const struct store *s, stru
 	return r;
 }
 
-typedef int work_fn(struct cli *c, const struct args *a, const struct store *s, struct err *e);
-
-static int with_store(struct cli *c, const struct args *a, work_fn *work, struct err *e)
+int template_with_store(struct cli *c, const struct args *a, template_work *work, struct err *e)
 {
 	struct store s = STORE_INIT;
 	int r = store_open(c->in.lib, c->in.run, &s, e);
 
 	if (r < 0)
 		return r;
+	scratch_sweep(s.dir);
 	r = work(c, a, &s, e);
 	store_close(&s);
 	return r;
 }
 
-int cmd_template_build(struct cli *c, const struct args *a, struct err *e)
-{
-	return with_store(c, a, build, e);
-}
-
 int cmd_template_list(struct cli *c, const struct args *a, struct err *e)
 {
-	return with_store(c, a, list, e);
+	return template_with_store(c, a, list, e);
 }
 
 int cmd_template_show(struct cli *c, const struct args *a, struct err *e)
 {
-	return with_store(c, a, show, e);
+	return template_with_store(c, a, show, e);
 }
 
 int cmd_template_verify(struct cli *c, const struct args *a, struct err *e)
 {
-	return with_store(c, a, verify, e);
+	return template_with_store(c, a, verify, e);
 }
 
 int cmd_template_tag(struct cli *c, const struct args *a, struct err *e)
 {
-	return with_store(c, a, tag, e);
+	return template_with_store(c, a, tag, e);
 }
 
 int cmd_template_remove(struct cli *c, const struct args *a, struct err *e)
 {
-	return with_store(c, a, drop, e);
+	return template_with_store(c, a, drop, e);
 }

@@ -166,6 +166,13 @@ static const struct opt build_opts[] = {
 	END,
 };
 
+static const struct opt import_opts[] = {
+	TEXT(0, "ref", NULL, ref, "NAME", "which image of an OCI layout"),
+	{ OPT_TAKE, 0, "max-size", NULL, 0, "SIZE", "most that its files may take, 16G unless said otherwise",
+	  0, 0, 0, take_max_size },
+	END,
+};
+
 static const struct opt events_opts[] = {
 	FLAG('f', "follow", NULL, follow, "go on as they come"),
 	{ OPT_NUMBER, 'n', "last", NULL, AT(last), "N", "only the newest N", 1, 1000000, 0, NULL },
@@ -377,6 +384,16 @@ const struct command commands[] = {
 	{ "template build", NULL, "RECIPE [options]", "make a template: mini, debian-12, ...",
 	  CMD_ROOT | CMD_JSON, 1, 1, build_opts, cmd_template_build, NULL,
 	  "berth template build mini\nberth template build debian-12 --mirror http://deb.debian.org/debian\n" },
+	{ "template import", NULL, "FILE|DIR NAME [options]", "make a template from an archive, OCI image or directory",
+	  CMD_ROOT | CMD_JSON, 2, 2, import_opts, cmd_template_import,
+	  "FILE is a root filesystem as tar, plain or by gzip, xz or zstd; DIR an OCI image layout or a\n"
+	  "root filesystem. Devices are left out.",
+	  "berth template import debian-12-x86_64.tar.gz debian-12\n"
+	  "berth template import ./layout web --ref latest\n" },
+	{ "template publish", NULL, "ID NAME [options]", "make a template from a stopped VE",
+	  CMD_ROOT | CMD_JSON, 2, 2, import_opts, cmd_template_publish,
+	  "Without what makes it this one VE: machine id, ssh host keys, random seeds.",
+	  "berth template publish 101 web-golden\n" },
 	{ "template list", NULL, "", "list template versions", CMD_ROOT | CMD_JSON, 0, 0, NULL,
 	  cmd_template_list, NULL, "berth template list\n" },
 	{ "template show", NULL, "NAME|DIGEST", "all about a template version", CMD_ROOT | CMD_JSON,

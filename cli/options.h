@@ -30,7 +30,8 @@ struct args {
 	uint64_t wait, timeout;         /* seconds */
 	uint64_t parallel;              /* boot, shutdown: VEs at once */
 	uint64_t until_us;              /* shutdown: when the orderly part ends; no option */
-	const char *setmode, *name, *mirror;
+	const char *setmode, *name, *mirror, *ref;
+	uint64_t max_size;              /* template import: bytes */
 	bool once, follow;
 	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
@@ -86,5 +87,6 @@ void args_done(struct args *a);
 int take_ipdel(struct args *a, const char *value, struct err *e);
 int take_userpasswd(struct args *a, const char *value, struct err *e);
 int take_deadline(struct args *a, const char *value, struct err *e);
+int take_max_size(struct args *a, const char *value, struct err *e);    /* cmd-import.c */
 int take_config(struct args *a, const char *value, struct err *e);
 int take_freeze(struct args *a, const char *value, struct err *e);

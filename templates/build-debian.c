@@ -209,8 +209,6 @@ static int clean(int root, const struct sources *s, struct err *e)
 		r = build_files(root, files, ARRAY_SIZE(files), e);
 	if (!r)
 		r = build_links(root, links, ARRAY_SIZE(links), e);
-	if (!r && futimens(root, NULL) < 0)     /* the latest time: build_pack keeps all others */
-		r = err_sys(e, "set the time of the root directory");
 	return r;
 }
 

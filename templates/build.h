@@ -9,6 +9,7 @@ struct build {
 	const char *recipe;             /* "mini", "debian-12", ... */
 	const char *name;               /* channel; NULL: the recipe's name */
 	const char *mirror;             /* NULL: the first that the host's apt uses */
+	const char *unpack;             /* absolute path of berth-unpack */
 	int tmp;                        /* directory fd for scratch, on the store's filesystem */
 	/* Told what happens, a line at a time, for a progress display; may be NULL. */
 	void (*progress)(void *arg, const char *line);
@@ -20,6 +21,3 @@ bool build_known(const char *recipe);
 
 MUST_CHECK int build_template(const struct store *s, const struct build *b, struct template *ret,
 			      struct err *e);
-
-/* Pack a root directory as an erofs image, ids and times as given by the files. */
-MUST_CHECK int build_pack(int dfd, const char *root, const char *image, struct err *e);

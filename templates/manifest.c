@@ -25,6 +25,11 @@ bool manifest_hex_ok(const char *s, size_t n)
 	return len && !s[len] && (n ? len == n : len <= DIGEST_LEN);
 }
 
+bool manifest_channel_ok(const char *s)
+{
+	return manifest_name_ok(s) && !(manifest_hex_ok(s, 0) && strlen(s) >= MANIFEST_PREFIX_MIN);
+}
+
 static bool get_word(const struct json_val *v, const char *key, char *dst, size_t size)
 {
 	const char *s = json_get_str(v, key, "");
@@ -50,6 +55,12 @@ static const char *wrong_field(const struct json_val *v, const char *digest, str
 	if (!t->size || t->size > INT64_MAX)
 		return "size";
 	t->created = json_get_u64(v, "created", 0);
+	t->packages = json_get_u64(v, "packages", 0);
+	if (json_get(v, "files") && (!manifest_hex_ok(json_get_str(v, "files", ""), DIGEST_LEN) ||
+	    str_fmt(t->files, sizeof(t->files), "%s", json_get_str(v, "files", "")) < 0))
+		return "files";
+	if (json_get(v, "origin") && !get_word(v, "origin", t->origin, sizeof(t->origin)))
+		return "origin";
 	return NULL;
 }
 
@@ -113,6 +124,11 @@ int manifest_save(int dir, const struct template *t, struct err *e)
 	json_kstr(j, "arch", t->arch);
 	json_kstr(j, "distribution", t->distribution);
 	json_kstr(j, "init", t->init);
+	if (*t->origin)
+		json_kstr(j, "origin", t->origin);
+	if (*t->files)
+		json_kstr(j, "files", t->files);
+	json_ku64(j, "packages", t->packages);
 	json_ku64(j, "size", t->size);
 	json_ku64(j, "created", t->created);
 	json_end(j);

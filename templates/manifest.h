@@ -12,8 +12,13 @@
 #include "templates/store.h"
 #include "util/err.h"
 
+#define MANIFEST_PREFIX_MIN 12  /* digits that stand for a digest */
+
 /* [A-Za-z0-9._-], at most 63 bytes, not starting with a dot or a hyphen. */
 bool manifest_name_ok(const char *s);
+
+/* The same, and not to be taken for a digest: what a channel may be called. */
+bool manifest_channel_ok(const char *s);
 
 /* n hex digits in lower case and nothing else; n 0: any number of at most DIGEST_LEN. */
 bool manifest_hex_ok(const char *s, size_t n);

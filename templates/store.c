@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 #include "templates/manifest.h"
+#include "templates/pack.h"
 #include "templates/verify.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 
-#define PREFIX_MIN 12
 #define EROFS_MAGIC 0xe0f5e1e2u
 
 static int open_made(int at, const char *path, mode_t mode, int *ret, struct err *e)
@@ -84,7 +84,7 @@ static int not_found(const char *name, struct err *e)
 /* A name that reads as a digest is never a channel, or one could stand in for a version. */
 static bool is_digest_like(const char *name)
 {
-	return manifest_hex_ok(name, 0) && strlen(name) >= PREFIX_MIN;
+	return manifest_hex_ok(name, 0) && strlen(name) >= MANIFEST_PREFIX_MIN;
 }
 
 static int read_channel(const struct store *s, const char *name, char digest[DIGEST_LEN + 1],
@@ -211,9 +211,34 @@ static int place_image(const struct store *s, int dfd, const char *image, int fd
 	return 0;
 }
 
+/* What is known of its content (templates/pack.h), beside the image before the manifest is. */
+static int place_beside(const struct store *s, int dfd, struct template *t, struct err *e)
+{
+	static const char *const names[] = { PACK_FILES, PACK_PACKAGES };
+	char to[DIGEST_LEN + 16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_fd_ int fd = openat(dfd, names[i], O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		int r = 0;
+
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		(void)str_fmt(to, sizeof(to), "%.64s.%s", t->digest, names[i]);
+		if (fd < 0 || fchmod(fd, 0644) < 0 || fsync(fd) < 0)
+			return err_sys(e, "add %s", names[i]);
+		if (str_eq(names[i], PACK_FILES))
+			r = verify_digest(fd, t->files, e);
+		if (r < 0)
+			return r;
+		if (renameat(dfd, names[i], s->dir, to) < 0)
+			return err_sys(e, "move %s into the template store", names[i]);
+	}
+	return 0;
+}
+
 static int check_words(const struct template *t, struct err *e)
 {
-	if (!manifest_name_ok(t->name) || is_digest_like(t->name))
+	if (!manifest_channel_ok(t->name))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "add template: \"%.63s\" is no channel name",
 			       str_has_control(t->name) ? "?" : t->name);
 	if (!manifest_name_ok(t->arch) || !manifest_name_ok(t->distribution) ||
@@ -250,9 +275,15 @@ int store_add(const struct store *s, int dfd, const char *image, struct template
 	if (!new.created)
 		new.created = (uint64_t)time(NULL);
 	r = place_image(s, dfd, image, fd, new.digest, e);
-	if (!r && manifest_load(s->dir, new.digest, &old, &ignored) == 0)
-		new = old;              /* known already: it keeps its first name and date */
-	else if (!r)
+	if (!r)
+		r = place_beside(s, dfd, &new, e);
+	if (!r && manifest_load(s->dir, new.digest, &old, &ignored) == 0) {
+		/* Known already: it keeps its first name and date. */
+		(void)str_fmt(new.name, sizeof(new.name), "%s", old.name);
+		(void)str_fmt(new.origin, sizeof(new.origin), "%s", old.origin);
+		new.created = old.created;
+	}
+	if (!r)
 		r = manifest_save(s->dir, &new, e);
 	if (!r)
 		r = store_tag(s, new.digest, t->name, e);
@@ -319,7 +350,7 @@ int store_tag(const struct store *s, const char *digest, const char *channel, st
 	char text[DIGEST_LEN + 2];
 	int r;
 
-	if (!manifest_name_ok(channel) || is_digest_like(channel))
+	if (!manifest_channel_ok(channel))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "tag template: \"%.64s\" is no channel name",
 			       str_has_control(channel) ? "?" : channel);
 	r = manifest_load(s->dir, digest, &t, e);
@@ -351,7 +382,7 @@ static int remove_channels(const struct store *s, const char *digest, struct err
 
 static int remove_file(int dir, const char *digest, const char *suffix, struct err *e)
 {
-	char name[DIGEST_LEN + 8];
+	char name[DIGEST_LEN + 16];
 
 	(void)str_fmt(name, sizeof(name), "%.64s%s", digest, suffix);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
@@ -371,6 +402,12 @@ static int remove_version(const struct store *s, const char *digest, struct err 
 		r = remove_file(s->dir, digest, ".json", e);
 	if (!r)
 		r = remove_file(s->dir, digest, ".erofs", e);
+	if (!r)
+		r = remove_file(s->dir, digest, ".files", e);
+	if (!r)
+		r = remove_file(s->dir, digest, ".packages", e);
+	if (!r)
+		r = remove_file(s->dir, digest, ".minisig", e);
 	if (!r)
 		r = remove_file(s->run, digest, ".json", e);
 	if (!r)

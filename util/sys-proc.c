@@ -16,6 +16,7 @@
 #include "util/cleanup.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "util/sys-call.h"
 
 /* Field n (from 3 on) of /proc/PID/stat. The name in field 2 may hold blanks and brackets. */
 static int stat_field(pid_t pid, unsigned n, uint64_t *ret)
@@ -218,6 +219,7 @@ static int reap(pid_t pid)
 
 int proc_run(const struct run *run, struct err *e)
 {
+	struct clone_args clone = { .flags = run->namespaces, .exit_signal = SIGCHLD };
 	uint64_t end = run->timeout_ms ? proc_now_us() + (uint64_t)run->timeout_ms * 1000 : 0;
 	_fd_ int rd = -1, wr = -1;
 	char last[400] = "";
@@ -228,7 +230,7 @@ int proc_run(const struct run *run, struct err *e)
 		return err_sys(e, "run %s: pipe", run->argv[0]);
 	rd = pipefd[0];
 	wr = pipefd[1];
-	pid = fork();
+	pid = run->namespaces ? sys_clone3(&clone) : fork();
 	if (pid < 0)
 		return err_sys(e, "run %s: fork", run->argv[0]);
 	if (pid == 0)

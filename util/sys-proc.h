@@ -37,6 +37,7 @@ struct run {
 	int in, out;                    /* -1: /dev/null; descriptors stay the caller's */
 	int cwd;                        /* directory fd or -1 */
 	int timeout_ms;                 /* 0: none */
+	uint64_t namespaces;            /* CLONE_NEW* that it starts in (clone3(2)) */
 	/* Run in the child just before exec; must be async-signal-safe. NULL: nothing. */
 	int (*setup)(void *arg);
 	void *arg;

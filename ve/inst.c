@@ -84,26 +84,36 @@ static int open_dirs(struct inst *in, struct err *e)
 	return r;
 }
 
-/* berth-keeper: beside berth in a build tree, else where it was installed. */
+/* A program of ours: beside berth in a build tree, else where it was installed. */
+static int find_program(const char *self, const char *name, const char **ret, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (str_fmt(path, sizeof(path), "%.*s/%s", (int)(strrchr(self, '/') - self), self, name) < 0 ||
+	    access(path, X_OK) < 0)
+		(void)str_fmt(path, sizeof(path), "%s/%s", LIBEXECDIR, name);
+	if (access(path, X_OK) < 0)
+		return err_sys(e, "find %s", path);
+	*ret = strdup(path);
+	return *ret ? 0 : err_set(e, ENOMEM, 0, "find %s: out of memory", name);
+}
+
 static int find_programs(struct inst *in, struct err *e)
 {
-	char self[PATH_MAX], keeper[PATH_MAX];
-	char *slash;
+	char self[PATH_MAX];
 	int r = seal_path(self, sizeof(self), e);
 
+	if (!r)
+		r = find_program(self, "berth-keeper", &in->keeper, e);
 	if (r < 0)
 		return r;
-	slash = strrchr(self, '/');
-	if (str_fmt(keeper, sizeof(keeper), "%.*s/berth-keeper", (int)(slash - self), self) < 0 ||
-	    access(keeper, X_OK) < 0)
-		(void)str_fmt(keeper, sizeof(keeper), "%s/berth-keeper", LIBEXECDIR);
-	if (access(keeper, X_OK) < 0)
-		return err_sys(e, "find %s", keeper);
 	in->self = strdup(self);
-	in->keeper = strdup(keeper);
-	if (!in->self || !in->keeper)
-		return err_set(e, ENOMEM, 0, "find the programs: out of memory");
-	return 0;
+	return in->self ? 0 : err_set(e, ENOMEM, 0, "find the programs: out of memory");
+}
+
+int inst_program(const struct inst *in, const char *name, const char **ret, struct err *e)
+{
+	return find_program(in->self, name, ret, e);
 }
 
 int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)

@@ -49,5 +49,9 @@ enum inst_flags { INST_CGROUPS = 1 << 0 };      /* open the cgroup hierarchies t
 MUST_CHECK int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e);
 void inst_close(struct inst *in);
 
+/* Absolute path of another program of ours (berth-unpack); *ret is the caller's to free. */
+MUST_CHECK int inst_program(const struct inst *in, const char *name, const char **ret,
+			    struct err *e);
+
 /* Tell the user a line of progress, if anybody listens. */
 void inst_say(const struct inst *in, const char *fmt, ...) PRINTF(2, 3);

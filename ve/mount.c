@@ -41,11 +41,12 @@ static int attach_root(struct ve *ve, int mnt, struct err *e)
 	return 0;
 }
 
-static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, struct err *e)
+static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, int *ret_mnt,
+			struct err *e)
 {
 	struct overlay_spec o = { .lower = -1, .userns = -1, .stage = -1 };
 	struct store st = STORE_INIT;
-	_fd_ int private = -1, lower = -1, mnt = -1, stage = -1;
+	_fd_ int private = -1, lower = -1, stage = -1;
 	char path[PATH_MAX];
 	int r = plan_private(ve, &private, e);
 
@@ -68,13 +69,12 @@ static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, str
 	o.lower = lower;
 	o.upper = disk->mnt;
 	o.stage = stage;
-	r = overlay_mount(&o, &mnt, e);
-	return r < 0 ? r : attach_root(ve, mnt, e);
+	return overlay_mount(&o, ret_mnt, e);
 }
 
-static int do_mount(struct ve *ve, struct err *e)
+int mount_tree(struct ve *ve, struct disk *disk, int *ret_mnt, struct err *e)
 {
-	struct disk disk = DISK_INIT;
+	char path[PATH_MAX];
 	struct plan plan;
 	int r = plan_make(ve, &plan, e);
 
@@ -82,7 +82,26 @@ static int do_mount(struct ve *ve, struct err *e)
 		return r;
 	if (ve->state.phase != PH_STOPPED)
 		start_undo(ve, "tidy up");
-	r = mount_layers(ve, &plan, &disk, e);
+	r = mount_layers(ve, &plan, disk, ret_mnt, e);
+	root_path(ve, path);
+	(void)rmdir(path);              /* it was the stage */
+	return r;
+}
+
+static int do_mount(struct ve *ve, struct err *e)
+{
+	struct disk disk = DISK_INIT;
+	_fd_ int mnt = -1;
+	struct plan plan;
+	int r = plan_make(ve, &plan, e);
+
+	if (r < 0)
+		return r;
+	if (ve->state.phase != PH_STOPPED)
+		start_undo(ve, "tidy up");
+	r = mount_layers(ve, &plan, &disk, &mnt, e);
+	if (!r)
+		r = attach_root(ve, mnt, e);
 	ve->state = (struct ve_state){ .phase = PH_MOUNTED, .loop = disk.loop.num,
 				       .disk_dev = disk.loop.dev };
 	disk_done(&disk);

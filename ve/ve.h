@@ -64,6 +64,12 @@ struct ve_compacted {
 	uint64_t before, after;         /* bytes on the host */
 };
 MUST_CHECK int ve_compact(struct inst *in, uint32_t id, struct ve_compacted *ret, struct err *e);
+/* Make a template from a VE that is not running; im says how, but not from what. */
+struct import;
+struct store;
+struct template;
+MUST_CHECK int ve_publish(struct inst *in, uint32_t id, const struct store *s, struct import *im,
+			  struct template *ret, struct err *e);
 
 /* Called by the keeper through the hidden verb: tidy up after an init that ended by itself,
  * and start again when it asked for a reboot or the policy says so. */

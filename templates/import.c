@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the source is, is told by what it is, not by its name: a regular file is an archive, a
+ * directory with a file oci-layout an OCI image, any other a root filesystem.
+ */
+#include "templates/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "templates/manifest.h"
+#include "templates/oci.h"
+#include "templates/pack.h"
+#include "templates/scratch.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+
+static void say(const struct import *im, const char *fmt, ...) PRINTF(2, 3);
+static void say(const struct import *im, const char *fmt, ...)
+{
+	char line[400];
+	va_list ap;
+
+	if (!im->progress)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	im->progress(im->arg, line);
+}
+
+/* ---- sources ---- */
+
+struct sources {
+	int fd[UNPACK_SOURCES_MAX];
+	size_t n;
+	enum unpack_kind kind;
+	struct stat before[UNPACK_SOURCES_MAX];
+};
+
+static void close_sources(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		cleanup_fd(&s->fd[i]);
+	s->n = 0;
+}
+
+static int open_layers(const struct import *im, int dir, struct sources *s, struct template *t,
+		       struct err *e)
+{
+	int r = oci_open(dir, im->ref, s->fd, &s->n, t, e);
+
+	s->kind = UNPACK_LAYERS;
+	(void)str_fmt(t->origin, sizeof(t->origin), "oci");
+	if (!r)
+		say(im, "unpacking %zu layers of an OCI image", s->n);
+	return r;
+}
+
+static int open_directory(const struct import *im, struct sources *s, struct template *t,
+			  struct err *e)
+{
+	_fd_ int dir = open(im->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (dir < 0)
+		return err_sys(e, "open %s", im->path);
+	if (faccessat(dir, "oci-layout", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return open_layers(im, dir, s, t, e);
+	r = pack_open_dir(dir, ".", &s->fd[0], e);
+	if (r < 0)
+		return r;
+	s->n = 1;
+	s->kind = UNPACK_DIR;
+	(void)str_fmt(t->origin, sizeof(t->origin), "directory");
+	say(im, "reading the directory %s", im->path);
+	return 0;
+}
+
+static int open_archive(const struct import *im, struct sources *s, struct template *t,
+			struct err *e)
+{
+	_fd_ int fd = open(im->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "open %s", im->path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE,
+			       "open %s: neither a regular file nor a directory", im->path);
+	s->fd[0] = TAKE_FD(fd);
+	s->n = 1;
+	s->kind = UNPACK_TAR;
+	(void)str_fmt(t->origin, sizeof(t->origin), "tar");
+	say(im, "unpacking %s", im->path);
+	return 0;
+}
+
+static int open_sources(const struct import *im, struct sources *s, struct template *t,
+			struct err *e)
+{
+	struct stat st;
+
+	if (!im->path) {
+		s->fd[0] = fcntl(im->dir, F_DUPFD_CLOEXEC, 3);
+		if (s->fd[0] < 0)
+			return err_sys(e, "open the root of the VE");
+		s->n = 1;
+		s->kind = UNPACK_VE;
+		(void)str_fmt(t->origin, sizeof(t->origin), "ve");
+		say(im, "reading the root of the VE");
+		return 0;
+	}
+	if (stat(im->path, &st) < 0) {
+		(void)err_sys(e, "open %s", im->path);
+		return err_exit(e, e->eno == ENOENT ? VZ_NO_TEMPLATE : 0);
+	}
+	return S_ISDIR(st.st_mode) ? open_directory(im, s, t, e) : open_archive(im, s, t, e);
+}
+
+/* What was verified must be what was read. */
+static int check_unchanged(const struct sources *s, struct err *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct stat *a = &s->before[i];
+		struct stat b;
+
+		if (fstat(s->fd[i], &b) < 0)
+			return err_sys(e, "stat the source");
+		if (S_ISREG(b.st_mode) &&
+		    (a->st_size != b.st_size || a->st_mtim.tv_sec != b.st_mtim.tv_sec ||
+		     a->st_mtim.tv_nsec != b.st_mtim.tv_nsec))
+			return err_set(e, EBUSY, VZ_BAD_TEMPLATE,
+				       "import: the source changed while it was read");
+	}
+	return 0;
+}
+
+/* ---- import ---- */
+
+static int import_in(const struct store *s, const struct import *im, struct sources *src,
+		     struct scratch *sc, struct template *t, struct err *e)
+{
+	struct unpack u = { .program = im->unpack, .kind = src->kind, .sources = src->fd,
+			    .n_sources = src->n, .scratch = sc->fd,
+			    .max_size = im->max_size ? im->max_size : UNPACK_MAX_SIZE,
+			    .max_files = im->max_files ? im->max_files : UNPACK_MAX_FILES };
+	struct unpack_report rep;
+	int r;
+
+	for (size_t i = 0; i < src->n; i++)
+		if (fstat(src->fd[i], &src->before[i]) < 0)
+			return err_sys(e, "stat the source");
+	r = pack_image(&u, t, &rep, e);
+	if (!r)
+		r = check_unchanged(src, e);
+	if (r < 0)
+		return r;
+	if (rep.devices)
+		say(im, "%llu devices and sockets left out", (unsigned long long)rep.devices);
+	if (rep.xattrs)
+		say(im, "%llu extended attributes left out", (unsigned long long)rep.xattrs);
+	return store_add(s, sc->fd, PACK_IMAGE, t, e);
+}
+
+static int import_sources(const struct store *s, const struct import *im, struct sources *src,
+			  struct template *t, struct err *e)
+{
+	struct scratch sc = SCRATCH_INIT;
+	struct err late = ERR_INIT;
+	int r = open_sources(im, src, t, e);
+
+	if (!r)
+		r = scratch_open(im->tmp, &sc, e);
+	if (!r)
+		r = import_in(s, im, src, &sc, t, e);
+	if (scratch_close(&sc, &late) < 0 && !r) {
+		*e = late;
+		r = -e->eno;
+	}
+	if (r < 0 && (e->eno == ENOSPC || e->eno == EDQUOT))
+		e->exit = VZ_NO_DISK_SPACE;
+	return r;
+}
+
+int import_template(const struct store *s, const struct import *im, struct template *ret,
+		    struct err *e)
+{
+	struct sources src = { .n = 0 };
+	struct template t = { 0 };
+	int r;
+
+	if (!manifest_channel_ok(im->name))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "import: \"%.64s\" is no channel name",
+			       str_has_control(im->name) ? "?" : im->name);
+	if (im->path && str_has_control(im->path))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "import: the path has control characters");
+	(void)str_fmt(t.name, sizeof(t.name), "%s", im->name);
+	r = import_sources(s, im, &src, &t, e);
+	close_sources(&src);
+	if (r < 0)
+		return err_wrap(e, "import %s", im->name);
+	*ret = t;
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Versions from elsewhere: an archive, an OCI image layout, a directory, a VE. */
+#pragma once
+
+#include "templates/store.h"
+#include "util/err.h"
+
+struct import {
+	const char *path;               /* file or directory; NULL: dir is the source */
+	int dir;                        /* detached mount of a VE's root, or -1 */
+	const char *name;               /* channel */
+	const char *ref;                /* which image of an OCI layout; NULL: the only one */
+	const char *unpack;             /* absolute path of berth-unpack */
+	uint64_t max_size, max_files;   /* 0: UNPACK_MAX_* */
+	int tmp;                        /* directory fd for scratch, on the store's filesystem */
+	/* Told what happens, a line at a time; may be NULL. */
+	void (*progress)(void *arg, const char *line);
+	void *arg;
+};
+
+MUST_CHECK int import_template(const struct store *s, const struct import *im,
+			       struct template *ret, struct err *e);
