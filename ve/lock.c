@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lock is flock(2): whoever holds the open file holds it, also a worker whose command was
+ * killed, and nobody else can lose or steal it.
+ *
+ * Waiting is a queue, or the last of many clients could wait for ever: each that has to wait
+ * locks one byte of the file, behind all that are locked (open file description locks, fcntl(2),
+ * since 3.15), and takes the lock when no byte before its own is locked. Who dies in the queue
+ * leaves it. Both are polled: a blocking call has no time limit without signals.
+ */
 #include "ve/lock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +24,8 @@
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 
-#define POLL_MS 5
+#define POLL_MS 2
+#define PLACES ((off_t)1 << 40)         /* beyond any queue; a lock needs no byte to be there */
 
 static int busy(int fd, uint32_t id, struct err *e)
 {
@@ -56,6 +67,61 @@ static void sign(int fd, const char *verb)
 		(void)!ftruncate(fd, n);
 }
 
+/* ---- the queue ---- */
+
+/* The first place from `from` up to `to` that somebody else holds; -1: none. */
+static off_t first_taken(int fd, off_t from, off_t to)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from,
+			   .l_len = to - from };
+
+	if (from >= to || fcntl(fd, F_OFD_GETLK, &l) < 0 || l.l_type == F_UNLCK)
+		return -1;
+	return l.l_start;
+}
+
+static int set_place(int fd, off_t place, short type)
+{
+	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_SETLK, &l);
+}
+
+/* A place behind everybody who waits. Two that come at once try the next one. */
+static off_t stand_behind(int fd)
+{
+	off_t last = -1, next;
+
+	while ((next = first_taken(fd, last + 1, PLACES)) >= 0)
+		last = next;
+	for (last++; last < PLACES; last++)
+		if (set_place(fd, last, F_WRLCK) == 0)
+			return last;
+	return -1;                              /* no locks left (ENOLCK): without a place then */
+}
+
+static int try_flock(int fd)
+{
+	int r;
+
+	while ((r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
+		;
+	return r < 0 ? -errno : 0;
+}
+
+/* The lock when it is our turn. *place is ours in the queue, -1 as long as nobody was before us. */
+static int take_in_turn(int fd, off_t *place)
+{
+	off_t before = *place < 0 ? PLACES : *place;
+	int r = first_taken(fd, 0, before) >= 0 ? -EWOULDBLOCK : try_flock(fd);
+
+	if (r == -EWOULDBLOCK && *place < 0)
+		*place = stand_behind(fd);
+	if (!r && *place >= 0)
+		(void)set_place(fd, *place, F_UNLCK);
+	return r;
+}
+
 int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms, int *ret_fd,
 	      struct err *e)
 {
@@ -66,20 +132,24 @@ int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_
 	(void)str_fmt(path, sizeof(path), "lock/%u.lck", id);
 	for (;;) {
 		_fd_ int fd = openat(in->run, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		off_t place = -1;
+		int r;
 
 		if (fd < 0)
 			return err_sys(e, "open %s", path);
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			if (!same_file(in, path, fd))
-				continue;
-			sign(fd, verb);
-			*ret_fd = TAKE_FD(fd);
-			return 0;
-		}
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(e, "lock %s", path);
-		if (proc_now_us() >= end)
+		while ((r = take_in_turn(fd, &place)) == -EWOULDBLOCK && proc_now_us() < end &&
+		       same_file(in, path, fd))
+			(void)nanosleep(&pause, NULL);
+		if (!same_file(in, path, fd))
+			continue;
+		if (r == -EWOULDBLOCK)
 			return busy(fd, id, e);
-		(void)nanosleep(&pause, NULL);
+		if (r < 0) {
+			errno = -r;
+			return err_sys(e, "lock %s", path);
+		}
+		sign(fd, verb);
+		*ret_fd = TAKE_FD(fd);
+		return 0;
 	}
 }

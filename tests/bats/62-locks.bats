@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One VE, many commands. BERTH_LONG=1: a minute of them.
+# bats file_tags=root
+
+load helpers/load
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 240 + 120 * ${BERTH_PATIENCE:-1}))
+
+# holder ID: a command that holds the lock for long, by a script of the administrator.
+holder() {
+	printf '#!/bin/sh\nsleep %s\n' "$2" >"$ROOT/etc/berth/conf/$1.premount"
+	chmod 0755 "$ROOT/etc/berth/conf/$1.premount"
+	berth start "$1" >/dev/null 2>&1 &
+	HOLDER=$!
+	within 5 grep -q ' start ' "$ROOT/run/berth/lock/$1.lck"
+	within 5 test -e "$ROOT/run/berth/$1/state.json"
+}
+
+@test "lock: says who holds it, with which verb, since when, and waits no longer than its limit" {
+	new_ve 101
+	holder 101 14
+	sleep 1
+	local before=$SECONDS
+	run --separate-stderr -9 berth set 101 --ram 64M --save
+	[[ $stderr =~ 'VE 101 is locked by start (pid '([0-9]+)') for '([0-9]+)' s' ]] || fail "$stderr"
+	((BASH_REMATCH[2] >= 10 && BASH_REMATCH[2] <= 14)) || fail "since ${BASH_REMATCH[2]} s"
+	((SECONDS - before <= 12 * ${BERTH_PATIENCE:-1})) || fail "waited $((SECONDS - before)) s"
+	# Who only looks does not wait.
+	run -0 timeout 5 nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" list -a
+	wait "$HOLDER"
+}
+
+@test "lock: goes with a holder that is killed" {
+	new_ve 101
+	holder 101 30
+	local pid p
+	read -r pid _ <"$ROOT/run/berth/lock/101.lck"
+	# The command, its worker and the script it waits for.
+	for p in $(pgrep -P "$pid") $pid; do
+		kill -9 "$(pgrep -P "$p" | head -n 1)" "$p" 2>/dev/null || :
+	done
+	rm "$ROOT/etc/berth/conf/101.premount"
+	berth start 101
+	is_state 101 'exist mounted running'
+	wait "$HOLDER" || :
+}
+
+# Each waits its turn: those that came first are first, although all look again and again. A
+# script that runs under the lock writes down whose it is, and fails, so that the next one starts.
+@test "lock: is given in the order in which it was asked for" {
+	new_ve 101
+	local i pids=() came=$BATS_TEST_TMPDIR/came served=$BATS_TEST_TMPDIR/served
+	printf '#!/bin/sh\nread pid verb </%s; echo "$pid" >>%s; exit 1\n' \
+		"$ROOT/run/berth/lock/101.lck" "$served" >"$ROOT/etc/berth/conf/101.premount"
+	chmod 0755 "$ROOT/etc/berth/conf/101.premount"
+	exec 8>"$ROOT/run/berth/lock/101.lck"
+	flock 8
+	for i in 1 2 3 4 5 6 7 8; do
+		(
+			exec 8>&- 2>/dev/null
+			echo "$BASHPID" >>"$came"
+			exec nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" start 101
+		) >/dev/null 2>&1 3>&- &
+		pids+=($!)
+		# It has come when it holds its place: a lock of another kind on the same file.
+		within 5 waiting "$i"
+	done
+	exec 8>&-
+	wait "${pids[@]}" || :
+	equal "$(<"$served")" "$(<"$came")"
+}
+
+waiting() {
+	local inode
+	inode=$(stat -c %i "$ROOT/run/berth/lock/101.lck")
+	[[ $(grep -cE "OFDLCK .*:$inode " /proc/locks) -eq $1 ]]
+}
+
+# client N SECONDS: random verbs; a line for each, as tests/history reads them.
+client() {
+	local n=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000)) begin op arg result
+	RANDOM=$((n * 7919 + $$))
+	while ((${EPOCHREALTIME/./} < end)); do
+		op=(create destroy start stop set read start stop set read)
+		op=${op[RANDOM % ${#op[@]}]}
+		arg=$((64 + RANDOM % 64))M result=0
+		begin=${EPOCHREALTIME/./}
+		case $op in
+		create) set -- create 101 --ostemplate mini --ram 64M ;;
+		stop) set -- stop 101 --fast ;;
+		set) set -- set 101 --ram "$arg" --save ;;
+		*) set -- "$op" 101 ;;
+		esac
+		if [[ $op == read ]]; then
+			result=$(sed -n 's/^PHYSPAGES="0:\([0-9]*\)"/\1/p' "$(conf_of 101)" 2>/dev/null) || :
+			result=${result:+$((result / 256))M}
+			result=${result:-none}
+		else
+			berth "$@" >/dev/null 2>"$BATS_TEST_TMPDIR/err.$n" || result=$?
+		fi
+		echo "$begin ${EPOCHREALTIME/./} $op $arg $result" >>"$BATS_TEST_TMPDIR/client.$n"
+		[[ $result =~ ^(0|14|32|44|none|[0-9]+M)$ ]] || cat "$BATS_TEST_TMPDIR/err.$n" >&2
+	done || :
+}
+
+@test "lock: 16 clients with random verbs on one VE, their history has one order" {
+	local i pids=() seconds=5
+	[[ -z ${BERTH_LONG:-} ]] || seconds=60
+	for i in {1..16}; do
+		client "$i" "$seconds" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	run "${BATS_TEST_DIRNAME%/bats}/history" < <(cat "$BATS_TEST_TMPDIR"/client.*)
+	echo "# $output" >&3
+	[[ $status -eq 0 ]]
+	# Nobody was turned away, and nobody did much less than the others.
+	lacks "$(awk '{ print $5 }' "$BATS_TEST_TMPDIR"/client.* | sort -u | paste -sd, )," '9,'
+	for i in {1..16}; do
+		[[ $(wc -l <"$BATS_TEST_TMPDIR/client.$i") -gt 1 ]] || fail "client $i did nothing"
+	done
+	! is_state 101 'exist mounted running' || berth stop 101 --fast
+}
