@@ -173,16 +173,17 @@ int cg_set_devices(const struct cg_host *h, const char *id, const struct cg_dev 
 	if (r == 0 && n > EXTRA_MAX)
 		r = -E2BIG;
 	if (r < 0)
-		return err_set(e, -r, VZ_DEVICES, "set devices of VE %s: %s", id, strerror(-r));
+		return err_set(e, -r, VZ_DEVICES, "set devices of %s%s: %s", CG_WHO(id), strerror(-r));
 	cgroup = openat(node.root, node.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (cgroup < 0) {
-		(void)err_sys(e, "open cgroup of VE %s", id);
+		(void)err_sys(e, "open cgroup of %s%s", CG_WHO(id));
 		return err_exit(e, VZ_DEVICES);
 	}
 	assemble(&p, extra, n);
 	prog = load_prog(&p);
 	if (prog < 0 || attach_prog(cgroup, prog) < 0) {
-		(void)err_sys(e, "%s device filter of VE %s", prog < 0 ? "load" : "attach", id);
+		(void)err_sys(e, "%s device filter of %s%s", prog < 0 ? "load" : "attach",
+			      CG_WHO(id));
 		return err_exit(e, VZ_DEVICES);
 	}
 	return 0;

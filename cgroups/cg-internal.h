@@ -30,11 +30,16 @@ int cg_number(const char *text, uint64_t *ret);
 /* Value of `key value` in a flat keyed file. -ENOENT when the key is not there. */
 int cg_keyed(const char *text, const char *key, uint64_t *ret);
 
+/* The node above; of a top one the root of the hierarchy, ".". */
+void cg_node_parent(const struct cg_node *n, struct cg_node *ret);
+
 /*
- * mkdir INSTANCE/..., making INSTANCE when it is not there: another process may be removing
- * it, because its last VE went. Present is success.
+ * mkdir INSTANCE/..., making what is above when it is not there: another process may be
+ * removing it, because its last VE went. Present is success.
  */
-int cg_make_dir(const struct cg_host *h, const struct cg_node *n);
+int cg_make_dir(const struct cg_node *n);
+/* rmdir the top node that n lies in, if nothing is left in it. */
+void cg_tidy_top(const struct cg_node *n);
 
 /*
  * rmdir, waiting a little while the kernel finishes the exits of processes that are already
@@ -43,7 +48,13 @@ int cg_make_dir(const struct cg_host *h, const struct cg_node *n);
 int cg_remove_dir(const struct cg_node *n);
 void cg_sleep_ms(unsigned ms);
 
+/* Whose limits, for messages: "VE " and "101", "pool " and "gold". */
+const char *cg_kind(const char *id);
+const char *cg_leaf(const char *id);
+#define CG_WHO(id) cg_kind(id), cg_leaf(id)
+
 /* One hierarchy's part of cg_create and cg_destroy. */
+int cg_v2_make_node(const struct cg_host *h, const char *id, struct cg_node *ret, struct err *e);
 int cg_v2_make(const struct cg_host *h, const char *id, uid_t uid, gid_t gid, struct err *e);
 int cg_v2_remove(const struct cg_host *h, const char *id, struct err *e);
 int cg_v1_make(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct err *e);

@@ -177,8 +177,8 @@ int cg_set_io(const struct cg_host *h, const char *id, const struct cg_rate *rat
 		return 0;
 	(void)write_rates(h, &n, k, rate->dev, old);
 fail:
-	return cg_fail(e, CG_IO, r, "set %s of VE %s on device %u:%u",
-		       rate->what == CG_IO_BPS ? "I/O rate" : "I/O operations", id,
+	return cg_fail(e, CG_IO, r, "set %s of %s%s on device %u:%u",
+		       rate->what == CG_IO_BPS ? "I/O rate" : "I/O operations", CG_WHO(id),
 		       major(rate->dev), minor(rate->dev));
 }
 

@@ -105,8 +105,8 @@ int cg_set(const struct cg_host *h, const char *id, const struct cg_ask *a, stru
 	int r;
 
 	if (why)
-		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set %s of VE %s: %s",
-			       f->file ? f->file : "limit", id, why);
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set %s of %s%s: %s",
+			       f->file ? f->file : "limit", CG_WHO(id), why);
 	if (ask.value >= U64_UNLIMITED)
 		ask.value = CG_NONE;
 	else if (k->ctl == CG_MEMORY) /* counted in whole pages, rounded down (page_counter) */
@@ -116,7 +116,7 @@ int cg_set(const struct cg_host *h, const char *id, const struct cg_ask *a, stru
 	r = cg_node(h, k->ctl, id, &n);
 	if (r == 0)
 		r = cg_put_or_restore(&n, f, ask.value);
-	return r < 0 ? cg_fail(e, k->ctl, r, "set %s of VE %s", f->file, id) : 0;
+	return r < 0 ? cg_fail(e, k->ctl, r, "set %s of %s%s", f->file, CG_WHO(id)) : 0;
 }
 
 int cg_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret)
@@ -150,15 +150,14 @@ static int shown_list(const struct cg_host *h, const struct cg_node *n, const st
 	return cg_node_read(n, h->on_v2[CG_CPUSET] ? f->effective : f->file, dst, size);
 }
 
-static int put_whole_v1(const struct cg_host *h, const struct cg_node *n,
-			const struct cpuset_file *f)
+static int put_whole_v1(const struct cg_node *n, const struct cpuset_file *f)
 {
-	struct cg_node base = { h->v1[CG_CPUSET], "" };
+	struct cg_node parent;
 	char text[4096];
-	int r = str_fmt(base.path, sizeof(base.path), "%s", h->base);
+	int r;
 
-	if (r >= 0)
-		r = cg_node_read(&base, f->file, text, sizeof(text));
+	cg_node_parent(n, &parent);
+	r = cg_node_read(&parent, f->file, text, sizeof(text));
 	return r < 0 ? r : cg_node_write(n, f->file, text);
 }
 
@@ -174,7 +173,7 @@ static int put_whole(const struct cg_host *h, const struct cg_node *n, const str
 	int r;
 
 	if (!h->on_v2[CG_CPUSET])
-		return put_whole_v1(h, n, f);
+		return put_whole_v1(n, f);
 	r = cg_node_write(n, f->file, "\n");
 	if (r != -ENOSPC)
 		return r;
@@ -234,20 +233,20 @@ int cg_set_cpus(const struct cg_host *h, const char *id, const char *cpus, const
 	int r = cg_node(h, CG_CPUSET, id, &n);
 
 	if (r == -EOPNOTSUPP)
-		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set CPUs of VE %s: %s", id,
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "set CPUs of %s%s: %s", CG_WHO(id),
 			       lacks_controller(CG_CPUSET));
 	if (r == 0)
 		r = cg_node_read(&n, cpus_file.file, old, sizeof(old));
 	if (r >= 0)
 		r = put_list_or_restore(h, &n, &cpus_file, cpus);
 	if (r < 0)
-		return cg_fail(e, CG_CPUSET, r, "set CPUs of VE %s to %s", id,
+		return cg_fail(e, CG_CPUSET, r, "set CPUs of %s%s to %s", CG_WHO(id),
 			       cpus && *cpus ? cpus : "all");
 	r = put_list_or_restore(h, &n, &mems_file, mems);
 	if (r == 0)
 		return 0;
 	restore_list(h, &n, &cpus_file, old);
-	return cg_fail(e, CG_CPUSET, r, "set memory nodes of VE %s to %s", id,
+	return cg_fail(e, CG_CPUSET, r, "set memory nodes of %s%s to %s", CG_WHO(id),
 		       mems && *mems ? mems : "all");
 }
 

@@ -175,14 +175,14 @@ static int v1_set(struct cg_room *m, const struct cg_node *n, const struct v1_ch
 	/* "no memory limit but a swap limit" cannot be said with memsw */
 	if (c->to.memory == CG_NONE && c->to.memsw != CG_NONE)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
-			       "set %s of VE %s: cgroup v1 limits swap only beside a memory limit",
-			       c->what, m->id);
+			       "set %s of %s%s: cgroup v1 limits swap only beside a memory limit",
+			       c->what, CG_WHO(m->id));
 	r = v1_move(m, n, &c->from, &c->to);
 	if (r == -EBUSY) {
 		lack.used = v1_used(n, &c->to);
 		return cg_room_busy(m, &lack, e);
 	}
-	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set %s of VE %s", c->what, m->id) : 0;
+	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set %s of %s%s", c->what, CG_WHO(m->id)) : 0;
 }
 
 /* ---- the rows' functions ---------------------------------------------------------------- */
@@ -204,7 +204,7 @@ int cg_memory_set(const struct cg_host *h, const char *id, const struct cg_ask *
 	}
 	if (r == -EBUSY)
 		return cg_room_busy(&m, &lack, e);
-	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set memory of VE %s", id) : 0;
+	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set memory of %s%s", CG_WHO(id)) : 0;
 }
 
 int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_ask *a, struct err *e)
@@ -221,7 +221,7 @@ int cg_swap_set(const struct cg_host *h, const char *id, const struct cg_ask *a,
 		c.to.memsw = c.from.memory == CG_NONE ? a->value : plus(c.from.memory, a->value);
 		return v1_set(&m, &n, &c, e);
 	}
-	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set swap of VE %s", id) : 0;
+	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set swap of %s%s", CG_WHO(id)) : 0;
 }
 
 int cg_swap_get(const struct cg_host *h, const char *id, const struct cg_knob *k, uint64_t *ret)

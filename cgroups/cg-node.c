@@ -23,13 +23,48 @@
 /* How long a rmdir waits for exits: the last instructions of do_exit, not a process's will. */
 #define REMOVE_PATIENCE_US 1000000
 
+/* Words between slashes, none of which could lead elsewhere. */
+static bool is_place(const char *id)
+{
+	char word[80];
+
+	if (str_eq(id, "keepers"))
+		return false;
+	for (;;) {
+		size_t len = strcspn(id, "/");
+
+		if (str_fmt(word, sizeof(word), "%.*s", (int)len, id) < 0 ||
+		    !str_is_word(word, "-_.") || word[0] == '.')
+			return false;
+		if (!id[len])
+			return true;
+		id += len + 1;
+	}
+}
+
+const char *cg_leaf(const char *id)
+{
+	const char *slash = strrchr(id, '/');
+
+	id = slash ? slash + 1 : id;
+	return str_starts(id, CG_POOL) ? id + strlen(CG_POOL) : id;
+}
+
+const char *cg_kind(const char *id)
+{
+	const char *slash = strrchr(id, '/');
+
+	return str_starts(slash ? slash + 1 : id, CG_POOL) ? "pool " : "VE ";
+}
+
 static int node_at(const struct cg_host *h, int root, const char *id, struct cg_node *ret)
 {
+	bool sure = str_starts(id, CG_SURE);
 	int r;
 
-	if (!str_is_word(id, "-_.") || id[0] == '.' || str_eq(id, "keepers"))
+	if (!is_place(id))
 		return -EINVAL;
-	r = str_fmt(ret->path, sizeof(ret->path), "%s/%s", h->base, id);
+	r = str_fmt(ret->path, sizeof(ret->path), sure ? "%s-%s" : "%s/%s", h->base, id);
 	if (r < 0)
 		return r;
 	ret->root = root;
@@ -135,18 +170,44 @@ void cg_sleep_ms(unsigned ms)
 	(void)nanosleep(&t, NULL);
 }
 
-int cg_make_dir(const struct cg_host *h, const struct cg_node *n)
+void cg_node_parent(const struct cg_node *n, struct cg_node *ret)
 {
+	char *slash;
+
+	*ret = *n;
+	slash = strrchr(ret->path, '/');
+	if (slash)
+		*slash = '\0';
+	else
+		(void)str_fmt(ret->path, sizeof(ret->path), ".");
+}
+
+int cg_make_dir(const struct cg_node *n)
+{
+	struct cg_node parent;
+	int r;
+
+	cg_node_parent(n, &parent);
 	for (unsigned i = 0; i < 50; i++) {
 		if (mkdirat(n->root, n->path, 0755) == 0 || errno == EEXIST)
 			return 0;
 		/* ENODEV: found, but being removed at this moment */
 		if (errno != ENOENT && errno != ENODEV)
 			return -errno;
-		if (mkdirat(n->root, h->base, 0755) < 0 && errno != EEXIST)
-			return -errno;
+		r = cg_make_dir(&parent);
+		if (r < 0)
+			return r;
 	}
 	return -ENOENT;
+}
+
+/* Fails while there are other VEs, which is as it should be. */
+void cg_tidy_top(const struct cg_node *n)
+{
+	char top[sizeof(n->path)];
+
+	(void)str_fmt(top, sizeof(top), "%.*s", (int)strcspn(n->path, "/"), n->path);
+	(void)unlinkat(n->root, top, AT_REMOVEDIR);
 }
 
 int cg_remove_dir(const struct cg_node *n)

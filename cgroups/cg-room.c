@@ -116,6 +116,6 @@ int cg_room_busy(const struct cg_room *m, const struct cg_lack *l, struct err *e
 			      (unsigned)(p.some.avg10 / 100), (unsigned)(p.some.avg10 % 100),
 			      (unsigned)(p.full.avg10 / 100), (unsigned)(p.full.avg10 % 100));
 	return err_set(e, EBUSY, VZ_SET_UBC,
-		       "set %s of VE %s to %" PRIu64 " bytes: in use: %" PRIu64 " bytes%s", l->what,
-		       m->id, l->value, l->used, text);
+		       "set %s of %s%s to %" PRIu64 " bytes: in use: %" PRIu64 " bytes%s", l->what,
+		       CG_WHO(m->id), l->value, l->used, text);
 }

@@ -220,7 +220,7 @@ int cg_read_stat(const struct cg_host *h, const char *id, struct cg_stat *ret, s
 	memset(&s, 0xff, sizeof(s)); /* every field UNKNOWN */
 	r = read_cpu(h, id, &s);
 	if (r < 0)
-		return err_set(e, -r, VZ_SYSTEM, "read use of VE %s: %s", id, strerror(-r));
+		return err_set(e, -r, VZ_SYSTEM, "read use of %s%s: %s", CG_WHO(id), strerror(-r));
 	if (cg_node(h, CG_MEMORY, id, &n) == 0) {
 		if (h->on_v2[CG_MEMORY])
 			memory_v2(&n, &s);
@@ -301,7 +301,7 @@ int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_ev
 	if (r == 0)
 		r = v2 ? oom_v2(&n, ret) : oom_v1(&n, ret);
 	if (r < 0)
-		return cg_fail(e, CG_MEMORY, r, "watch memory of VE %s", id);
+		return cg_fail(e, CG_MEMORY, r, "watch memory of %s%s", CG_WHO(id));
 	*ret_events = v2 ? POLLPRI : POLLIN;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * v1 hierarchies: one node per VE that carries limits and holds all its processes, never
+ * v1 hierarchies: one node per VE (and per pool above those of its VEs) that carries limits and holds all its processes, never
  * delegated, hence always a leaf. A leaf matters twice: a blkio throttle does not bind child
  * groups, and a CPU quota needs no order between parent and child when no child has one.
  */
@@ -38,14 +38,16 @@ static int inherit(const struct cg_node *from, const struct cg_node *to)
 	return 0;
 }
 
-static int fill_cpuset(const struct cg_host *h, const struct cg_node *n)
+/* From the root down: what is above n may be as new as n. At most three levels. */
+static int fill_cpuset(const struct cg_node *n)
 {
-	struct cg_node root = { n->root, "." }, base = { n->root, "" };
-	int r = str_fmt(base.path, sizeof(base.path), "%s", h->base);
+	struct cg_node parent;
+	int r = 0;
 
-	if (r > 0)
-		r = inherit(&root, &base);
-	return r < 0 ? r : inherit(&base, n);
+	cg_node_parent(n, &parent);
+	if (!str_eq(parent.path, "."))
+		r = fill_cpuset(&parent);
+	return r < 0 ? r : inherit(&parent, n);
 }
 
 int cg_v1_make(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct err *e)
@@ -54,11 +56,11 @@ int cg_v1_make(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct 
 	int r = cg_node_v1(h, ctl, id, &n);
 
 	if (r == 0)
-		r = cg_make_dir(h, &n);
+		r = cg_make_dir(&n);
 	/* the instance's node cannot vanish any more: it has a child */
 	if (r == 0 && ctl == CG_CPUSET)
-		r = fill_cpuset(h, &n);
-	return r < 0 ? cg_fail(e, ctl, r, "make v1 cgroup of VE %s", id) : 0;
+		r = fill_cpuset(&n);
+	return r < 0 ? cg_fail(e, ctl, r, "make v1 cgroup of %s%s", CG_WHO(id)) : 0;
 }
 
 int cg_v1_remove(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct err *e)
@@ -69,9 +71,7 @@ int cg_v1_remove(const struct cg_host *h, enum cg_ctl ctl, const char *id, struc
 	if (r == 0)
 		r = cg_remove_dir(&n);
 	if (r < 0)
-		return err_set(e, -r, VZ_SYSTEM, "remove v1 cgroup %s of VE %s: %s", n.path, id,
-			       strerror(-r));
-	/* fails while the instance has other VEs, which is as it should be */
-	(void)unlinkat(n.root, h->base, AT_REMOVEDIR);
+		return err_set(e, -r, VZ_SYSTEM, "remove v1 cgroup %s: %s", n.path, strerror(-r));
+	cg_tidy_top(&n);
 	return 0;
 }

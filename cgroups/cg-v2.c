@@ -4,6 +4,7 @@
  *
  *   INSTANCE/            no processes of its own
  *     keepers/           the keepers of all VEs, outside every limit
+ *     pool-NAME/         limits that VEs share; then their nodes are in it
  *     ID/                limits, freeze, kill, device filter; never writable for the VE
  *       payload/         delegated: what the VE sees as its root
  *         attach/        processes that enter; payload itself takes none once the VE's init
@@ -138,7 +139,7 @@ static int fresh_payload(const struct cg_host *h, const char *id, const struct c
 {
 	int r = cg_populated(h, id) ? 0 : remove_tree(payload->root, payload->path, WALK_DEPTH);
 
-	return r < 0 ? r : cg_make_dir(h, payload);
+	return r < 0 ? r : cg_make_dir(payload);
 }
 
 static int make_payload(const struct cg_host *h, const char *id, uid_t uid, gid_t gid)
@@ -157,20 +158,39 @@ static int make_payload(const struct cg_host *h, const char *id, uid_t uid, gid_
 	return r < 0 ? r : delegate(&payload, uid, gid);
 }
 
-int cg_v2_make(const struct cg_host *h, const char *id, uid_t uid, gid_t gid, struct err *e)
+static int enable_down_to(const struct cg_host *h, const struct cg_node *n, struct err *e)
 {
-	struct cg_node root = { h->v2, "." }, base = { h->v2, "" }, n;
+	struct cg_node parent;
+	int r = 0;
+
+	cg_node_parent(n, &parent);
+	if (!str_eq(n->path, "."))
+		r = enable_down_to(h, &parent, e);
+	return r < 0 ? r : enable(h, n, e);
+}
+
+int cg_v2_make_node(const struct cg_host *h, const char *id, struct cg_node *ret, struct err *e)
+{
+	struct cg_node n;
 	int r = cg_node_v2(h, id, &n);
 
 	if (r == 0)
-		r = cg_make_dir(h, &n);
-	if (r == 0)
-		r = str_fmt(base.path, sizeof(base.path), "%s", h->base);
+		r = cg_make_dir(&n);
 	if (r < 0)
-		return err_set(e, -r, VZ_SYSTEM, "make cgroup of VE %s: %s", id, strerror(-r));
+		return err_set(e, -r, VZ_SYSTEM, "make cgroup of %s%s: %s", CG_WHO(id), strerror(-r));
 	/* From the top, and only now: a parent that has a child cannot vanish in between. */
-	if ((r = enable(h, &root, e)) < 0 || (r = enable(h, &base, e)) < 0 ||
-	    (r = enable(h, &n, e)) < 0)
+	r = enable_down_to(h, &n, e);
+	if (r == 0)
+		*ret = n;
+	return r;
+}
+
+int cg_v2_make(const struct cg_host *h, const char *id, uid_t uid, gid_t gid, struct err *e)
+{
+	struct cg_node n;
+	int r = cg_v2_make_node(h, id, &n, e);
+
+	if (r < 0)
 		return r;
 	r = make_payload(h, id, uid, gid);
 	if (r < 0)
@@ -214,9 +234,11 @@ int cg_v2_remove(const struct cg_host *h, const char *id, struct err *e)
 	if (r == 0)
 		r = remove_patiently(&n);
 	if (r == -EBUSY)
-		return err_set(e, EBUSY, VZ_SYSTEM, "remove cgroup of VE %s: it has processes", id);
+		return err_set(e, EBUSY, VZ_SYSTEM, "remove cgroup of %s%s: it has processes",
+			       CG_WHO(id));
 	if (r < 0)
-		return err_set(e, -r, VZ_SYSTEM, "remove cgroup of VE %s: %s", id, strerror(-r));
+		return err_set(e, -r, VZ_SYSTEM, "remove cgroup of %s%s: %s", CG_WHO(id), strerror(-r));
+	cg_tidy_top(&n);
 	cg_tidy(h);
 	return 0;
 }
@@ -228,7 +250,7 @@ int cg_join_keepers(const struct cg_host *h, struct err *e)
 
 	/* a destroy of the last VE may remove the node between mkdir and the write */
 	for (unsigned i = 0; r >= 0 && i < 50; i++) {
-		r = cg_make_dir(h, &n);
+		r = cg_make_dir(&n);
 		if (r == 0)
 			r = cg_node_write(&n, "cgroup.procs", "0");
 		if (r == 0)
@@ -253,7 +275,7 @@ int cg_kill(const struct cg_host *h, const char *id, struct err *e)
 		r = cg_node_write(&n, "cgroup.freeze", "0");
 	if (r == 0 || r == -ENOENT || r == -ENODEV)
 		return 0;
-	return err_set(e, -r, VZ_SYSTEM, "kill cgroup of VE %s: %s", id, strerror(-r));
+	return err_set(e, -r, VZ_SYSTEM, "kill cgroup of %s%s: %s", CG_WHO(id), strerror(-r));
 }
 
 /*
@@ -298,7 +320,7 @@ int cg_wait_empty(const struct cg_host *h, const char *id, int timeout_ms, struc
 		r = wait_event(&n, "populated", 0, timeout_ms);
 	if (r == 0 || r == -ENOENT)
 		return 0;
-	return err_set(e, -r, VZ_SYSTEM, "wait for the processes of VE %s: %s", id, strerror(-r));
+	return err_set(e, -r, VZ_SYSTEM, "wait for the processes of %s%s: %s", CG_WHO(id), strerror(-r));
 }
 
 bool cg_populated(const struct cg_host *h, const char *id)
@@ -326,7 +348,8 @@ int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e)
 	/* half frozen (a task in uninterruptible sleep) is neither: let them run */
 	if (on && r == -ETIMEDOUT)
 		(void)cg_node_write(&n, "cgroup.freeze", "0");
-	return err_set(e, -r, VZ_SYSTEM, "%s VE %s: %s", on ? "freeze" : "thaw", id, strerror(-r));
+	return err_set(e, -r, VZ_SYSTEM, "%s %s%s: %s", on ? "freeze" : "thaw", CG_WHO(id),
+		       strerror(-r));
 }
 
 void cg_leave_keepers(const struct cg_host *h)

@@ -65,7 +65,7 @@ int cg_open_payload(const struct cg_host *h, const char *id, bool attach, int *r
 	if (r == 0)
 		r = str_fmt(path, sizeof(path), "%s/payload", n.path);
 	if (r < 0)
-		return err_set(e, -r, VZ_SYSTEM, "open cgroup of VE %s: %s", id, strerror(-r));
+		return err_set(e, -r, VZ_SYSTEM, "open cgroup of %s%s: %s", CG_WHO(id), strerror(-r));
 	fd = openat(h->v2, path, flags);
 	if (fd < 0)
 		return err_sys(e, "open cgroup %s", path);

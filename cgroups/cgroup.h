@@ -7,6 +7,10 @@
  * v2 of a hybrid host, where kill, freeze, populated, pressure and CPU time live) there is one
  * level more, INSTANCE/ID/payload, which is delegated to the VE's root and is the root of its
  * cgroup namespace; INSTANCE/ID/payload/attach takes processes that enter a running VE.
+ *
+ * The `id` that every function takes is the place of the node: "101", or "pool-gold/101" for a
+ * VE that shares the limits of the pool's own node "pool-gold". With "guaranteed/" before it the
+ * node lies in INSTANCE-guaranteed, beside INSTANCE: see cg-share.c.
  * See Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel.
  */
 #pragma once
@@ -36,6 +40,10 @@ struct cg_host {
 MUST_CHECK int cg_host_open(struct cg_host *h, const char *base, struct err *e);
 void cg_host_close(struct cg_host *h);
 
+#define CG_POOL "pool-"
+#define CG_SURE "guaranteed/"
+enum { CG_PLACE_LEN = 96 };     /* guaranteed/pool-NAME/ID */
+
 /* Make INSTANCE/ID in every hierarchy, and payload, delegated to uid:gid. Idempotent. */
 MUST_CHECK int cg_create(const struct cg_host *h, const char *id, uid_t uid, gid_t gid,
 			 struct err *e);
@@ -46,6 +54,14 @@ MUST_CHECK int cg_create(const struct cg_host *h, const char *id, uid_t uid, gid
  * (as an error) while processes are left.
  */
 MUST_CHECK int cg_destroy(const struct cg_host *h, const char *id, struct err *e);
+
+/* The node that VEs of a pool lie in. Idempotent; sets no limit. */
+MUST_CHECK int cg_create_pool(const struct cg_host *h, const char *id, struct err *e);
+/* Remove it; it stays, and that is no error, while a VE is in it. */
+void cg_destroy_pool(const struct cg_host *h, const char *id);
+bool cg_exists(const struct cg_host *h, const char *id);
+/* Numbers of the VEs whose nodes lie in that of a pool, in no order; the caller frees *ret. */
+int cg_members(const struct cg_host *h, const char *id, uint32_t **ret, size_t *ret_n);
 
 /* fd of INSTANCE/ID/payload (or .../payload/attach, made on demand) for CLONE_INTO_CGROUP. */
 MUST_CHECK int cg_open_payload(const struct cg_host *h, const char *id, bool attach, int *ret,

@@ -32,6 +32,7 @@ verb_fn cmd_set;                                                        /* cmd-s
 verb_fn cmd_status;                                                     /* cmd-status.c */
 verb_fn cmd_stat;                                                       /* cmd-stat.c */
 verb_fn cmd_metrics;                                                    /* cmd-metrics.c */
+verb_fn cmd_pool_create, cmd_pool_set, cmd_pool_delete, cmd_pool_list, cmd_pool_show; /* cmd-pool.c */
 verb_fn cmd_node;                                                       /* cmd-node.c */
 verb_fn cmd_top;                                                        /* cmd-top.c */
 verb_fn cmd_overview;                                                   /* cmd-overview.c */
@@ -59,11 +60,12 @@ verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.
 /* Print a VE's whole status as a JSON object; shared by status and create. */
 struct json_out;
 int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e);
+/* What became of each row; shared by set, pool set and edit. */
+struct set_report;
+void set_report_json(struct json_out *j, const struct set_report *rep);
+void set_report_text(const struct cli *c, const struct set_report *rep);
 /* The members cpu, memory, io and pids of what a VE uses; shared by status and stat. */
 struct cg_stat;
 void stat_json(struct json_out *j, const struct cg_stat *s);
-/* What became of each row, a line each; shared by set --dry-run and edit. */
-struct set_report;
-void set_report_text(const struct cli *c, const struct set_report *rep);
 /* key and value, null where the host cannot tell. */
 void json_known(struct json_out *j, const char *key, uint64_t v);

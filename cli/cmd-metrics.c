@@ -91,7 +91,7 @@ static void take(struct cli *c, const struct ve_status *st, struct sample *ret)
 	(void)str_fmt(ret->label, sizeof(ret->label), "ctid=\"%u\",name=\"%s\"", st->id,
 		      *st->conf.name ? st->conf.name : st->conf.hostname);
 	if (st->running)
-		ve_read_usage(&c->in, st->id, &ret->use);
+		ve_read_usage(&c->in, st->id, &st->state, &ret->use);
 }
 
 static int look(struct cli *c, struct samples *ret, struct err *e)

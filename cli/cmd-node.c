@@ -31,6 +31,25 @@ static unsigned tightest(const struct node *n)
 	return best;
 }
 
+static void pools_json(struct json_out *j, const struct node *n)
+{
+	json_key(j, "pools");
+	json_array(j);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct node_pool *p = &n->pools[i];
+
+		json_object(j);
+		json_kstr(j, "name", p->name);
+		json_ku64(j, "ves", p->ves);
+		json_ku64(j, "running", p->running);
+		for (unsigned k = 0; k < NODE_MAX; k++)
+			if (k != NODE_DISK)
+				json_known(j, resources[k].name, p->want[k] ? p->want[k] : UINT64_MAX);
+		json_end(j);
+	}
+	json_end(j);
+}
+
 static int json(const struct node *n, const char *plan, struct err *e)
 {
 	struct json_out *j = json_new(true);
@@ -53,6 +72,7 @@ static int json(const struct node *n, const char *plan, struct err *e)
 		json_known(j, "fits", node_fits(r));
 		json_end(j);
 	}
+	pools_json(j, n);
 	json_kstr(j, "plan", plan);
 	json_known(j, "fits", fits);
 	json_kstr(j, "ends_it", fits == UINT64_MAX ? NULL : resources[end].name);
@@ -67,6 +87,24 @@ static void amount(unsigned what, uint64_t v)
 	(void)str_fmt(text, sizeof(text), "%" PRIu64 "%s%s", v / resources[what].scale,
 		      *resources[what].unit ? " " : "", resources[what].unit);
 	out_printf(" %12s", text);
+}
+
+/* What of the promises above are pools'. */
+static void pools_text(const struct node *n)
+{
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct node_pool *p = &n->pools[i];
+
+		out_printf("%spool %s: %u VEs, %u running, promised", i ? "" : "\n", p->name, p->ves,
+			   p->running);
+		for (unsigned k = 0; k < NODE_MAX; k++) {
+			if (!p->want[k])
+				continue;
+			out_printf(" %s", resources[k].name);
+			amount(k, p->want[k]);
+		}
+		out_printf("\n");
+	}
 }
 
 static void text(const struct node *n, const char *plan)
@@ -85,6 +123,7 @@ static void text(const struct node *n, const char *plan)
 		amount(i, r->used);
 		out_printf(" %12u\n", r->unlimited);
 	}
+	pools_text(n);
 	out_printf("\nPlan ");
 	out_safe(plan);
 	if (fits == UINT64_MAX) {
@@ -111,7 +150,9 @@ int cmd_node(struct cli *c, const struct args *a, struct err *e)
 	if (r < 0)
 		return r;
 	if (c->json)
-		return json(&n, plan, e);
-	text(&n, plan);
-	return 0;
+		r = json(&n, plan, e);
+	else
+		text(&n, plan);
+	node_done(&n);
+	return r;
 }

@@ -73,16 +73,11 @@ static const char *outcome_word(enum set_outcome o)
 	return "";
 }
 
-static void report_json(struct json_out *j, const struct args *a, uint32_t id,
-			const struct set_report *rep)
+/* The member `changes`. */
+void set_report_json(struct json_out *j, const struct set_report *rep)
 {
 	unsigned i;
 
-	json_object(j);
-	json_ku64(j, "ctid", id);
-	json_kbool(j, "running", rep->running);
-	json_kbool(j, "saved", rep->saved);
-	json_kbool(j, "dry_run", a->dry_run);
 	json_key(j, "changes");
 	json_array(j);
 	for (i = 0; i < rep->n; i++) {
@@ -98,6 +93,17 @@ static void report_json(struct json_out *j, const struct args *a, uint32_t id,
 		json_end(j);
 	}
 	json_end(j);
+}
+
+static void report_json(struct json_out *j, const struct args *a, uint32_t id,
+			const struct set_report *rep)
+{
+	json_object(j);
+	json_ku64(j, "ctid", id);
+	json_kbool(j, "running", rep->running);
+	json_kbool(j, "saved", rep->saved);
+	json_kbool(j, "dry_run", a->dry_run);
+	set_report_json(j, rep);
 	json_end(j);
 }
 

@@ -119,6 +119,7 @@ static void one_json(const struct ve_status *s, const struct ve_usage *u, struct
 	json_object(j);
 	json_ku64(j, "ctid", s->id);
 	json_kstr(j, "status", state_word(&s->state));
+	json_kstr(j, "pool", *s->conf.pool ? s->conf.pool : NULL);
 	if (s->running) {
 		stat_json(j, &u->cg);
 		network_json(j, u);
@@ -243,6 +244,11 @@ static void one_text(struct cli *c, const struct ve_status *s, const struct ve_u
 	out_printf(": %s\n", state_word(&s->state));
 	if (!s->running)
 		return;
+	if (*s->conf.pool) {
+		label("pool");
+		out_safe(s->conf.pool);
+		out_printf("\n");
+	}
 	cpu_text(c, s, &u->cg);
 	memory_text(&u->cg);
 	io_text(&u->cg);
@@ -272,7 +278,7 @@ int cmd_stat(struct cli *c, const struct args *a, struct err *e)
 		if (r < 0)
 			break;
 		if (s->running)
-			ve_read_usage(&c->in, s->id, &u);
+			ve_read_usage(&c->in, s->id, &s->state, &u);
 		if (j)
 			one_json(s, &u, j);
 		else

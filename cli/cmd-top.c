@@ -53,7 +53,7 @@ static const struct column {
 
 struct row {
 	uint32_t id;
-	char name[VE_NAME_LEN];
+	char name[VE_NAME_LEN], pool[VE_NAME_LEN];
 	uint64_t at;                    /* when it was looked at */
 	struct ve_usage use;
 	uint64_t value[ARRAY_SIZE(columns)];    /* UINT64_MAX: cannot be told */
@@ -81,8 +81,9 @@ static int look(struct cli *c, struct look *ret, struct err *e)
 		row->id = ids[i];
 		(void)str_fmt(row->name, sizeof(row->name), "%s",
 			      *s->conf.name ? s->conf.name : s->conf.hostname);
+		(void)str_fmt(row->pool, sizeof(row->pool), "%s", s->conf.pool);
 		row->at = proc_now_us();
-		ve_read_usage(&c->in, row->id, &row->use);
+		ve_read_usage(&c->in, row->id, &s->state, &row->use);
 		ret->n++;
 	}
 	free(s);
@@ -151,6 +152,14 @@ static void print_value(const struct column *col, uint64_t v)
 		out_printf(" %8" PRIu64, v);
 }
 
+static bool any_pool(const struct look *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (*l->row[i].pool)
+			return true;
+	return false;
+}
+
 static void print_rows(const struct look *l, size_t max)
 {
 	unsigned col;
@@ -159,11 +168,13 @@ static void print_rows(const struct look *l, size_t max)
 	out_printf("%10s", "CTID");
 	for (col = 0; col < ARRAY_SIZE(columns); col++)
 		out_printf(" %8s", columns[col].header);
-	out_printf(" NAME\n");
+	out_printf("%s NAME\n", any_pool(l) ? " POOL    " : "");
 	for (i = 0; i < l->n && i < max; i++) {
 		out_printf("%10" PRIu32, l->row[i].id);
 		for (col = 0; col < ARRAY_SIZE(columns); col++)
 			print_value(&columns[col], l->row[i].value[col]);
+		if (any_pool(l))
+			out_printf(" %-8s", *l->row[i].pool ? l->row[i].pool : "-");
 		out_printf(" ");
 		out_safe(*l->row[i].name ? l->row[i].name : "-");
 		out_printf("\n");

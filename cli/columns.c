@@ -44,7 +44,7 @@ static void view_ve(const struct view *v, struct ve *ret)
 {
 	*ret = (struct ve){ .in = v->in, .id = v->s->id, .conf = v->s->conf,
 			    .state = v->s->state, .lock = -1, .pidfd = -1 };
-	(void)str_fmt(ret->idstr, sizeof(ret->idstr), "%u", v->s->id);
+	ve_place(&v->s->state, v->s->id, ret->cg);
 }
 
 /* The disk has columns of its own. */
@@ -318,7 +318,7 @@ void columns_make(struct column **ret, size_t *ret_n)
 	for (i = 0; i < n_params; i++) {
 		const struct param *p = &params[i];
 
-		if (!p->json || shown(p))
+		if (!p->json || !param_is_of(p, false) || shown(p))
 			continue;
 		cols[n++] = (struct column){ .name = p->json, .header = p->key,
 					     .width = -(int)strlen(p->key), .key = p->key,

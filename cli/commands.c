@@ -122,6 +122,14 @@ static const struct opt set_opts[] = {
 	END,
 };
 
+static const struct opt pool_set_opts[] = {
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	{ OPT_TAKE, 0, "deadline", NULL, 0, "TIME",
+	  "how long lowering memory below what is in use may take, 10s or 500ms", 0, 0, 0,
+	  take_deadline },
+	END,
+};
+
 static const struct opt enter_opts[] = {
 	{ OPT_REST, 0, "exec", NULL, 0, "CMD...", "run CMD instead of a login shell", 0, 0, 0, NULL },
 	END,
@@ -381,6 +389,21 @@ const struct command commands[] = {
 	  metrics_opts, cmd_metrics, NULL,
 	  "berth metrics\nberth metrics --output /var/lib/prometheus/node-exporter/berth.prom\n"
 	  "berth metrics --socket /run/berth/metrics.sock\n" },
+	{ "pool create", NULL, "NAME [options]", "make a pool: limits that VEs share",
+	  VERB | CMD_PARAMS | CMD_POOL, 1, 1, NULL, cmd_pool_create,
+	  "VEs join with set --pool NAME --save or create --pool NAME. Each keeps limits of its own\n"
+	  "below those of the pool.",
+	  "berth pool create gold --ram 8G --cpulimit 400 --max-ves 10\n"
+	  "berth set 101-105 --pool gold --save\n" },
+	{ "pool set", NULL, "POOL [options]", "change a pool, at once where its VEs run, and save it",
+	  VERB | CMD_PARAMS | CMD_POOL | CMD_JSON, 1, 1, pool_set_opts, cmd_pool_set, NULL,
+	  "berth pool set gold --ram 12G\nberth pool set gold --cpulimit 200 --dry-run\n" },
+	{ "pool delete", NULL, "POOL...", "remove pools that no VE is in", VERB, 1, ~0U, NULL,
+	  cmd_pool_delete, NULL, "berth pool delete gold\n" },
+	{ "pool list", NULL, "", "list pools, what they have and use", VERB | CMD_JSON, 0, 0, NULL,
+	  cmd_pool_list, NULL, "berth pool list\nberth pool list -j\n" },
+	{ "pool show", NULL, "POOL", "all about a pool: limits, VEs, use", VERB | CMD_JSON, 1, 1, NULL,
+	  cmd_pool_show, NULL, "berth pool show gold\n" },
 	{ "template build", NULL, "RECIPE [options]", "make a template: mini, debian-12, ...",
 	  CMD_ROOT | CMD_JSON, 1, 1, build_opts, cmd_template_build, NULL,
 	  "berth template build mini\nberth template build debian-12 --mirror http://deb.debian.org/debian\n" },

@@ -15,6 +15,7 @@ enum cmd_flags {
 	CMD_MANY = 1 << 3,      /* every word is an ID, a range 101-120, or there is --all */
 	CMD_NEW = 1 << 4,       /* the ID is the number of a VE that need not exist */
 	CMD_PARAMS = 1 << 5,    /* takes the options of the parameter table */
+	CMD_POOL = 1 << 11,     /* ... those of a pool */
 	CMD_RAW = 1 << 6,       /* what follows the first word belongs to somebody else */
 	CMD_JSON = 1 << 7,      /* knows -j */
 	CMD_HIDDEN = 1 << 8,    /* not shown */

@@ -96,6 +96,7 @@ static void dump_params(struct json_out *j)
 		json_kbool(j, "hidden", p->flags & P_HIDDEN);
 		json_kbool(j, "ct", p->flags & P_CT);
 		json_kbool(j, "vm", p->flags & P_VM);
+		json_kbool(j, "pool", p->flags & P_POOL);
 		json_ku64(j, "min", p->min);
 		json_ku64(j, "max", p->max);
 		json_end(j);

@@ -64,7 +64,7 @@ static void param_note(const struct param *p, char *dst, size_t size)
 		(void)str_fmt(dst, size, "%s", "");
 }
 
-static void show_params(FILE *f)
+static void show_params(FILE *f, bool pool)
 {
 	size_t i;
 
@@ -73,14 +73,18 @@ static void show_params(FILE *f)
 		const struct param *p = &params[i];
 		char left[96], text[512];
 
-		if (!p->opt || p->flags & (P_HIDDEN | P_STORED))
+		if (!p->opt || p->flags & (P_HIDDEN | P_STORED) || !param_is_of(p, pool))
 			continue;
 		(void)str_fmt(left, sizeof(left), "--%s %s", p->opt, p->arg ? p->arg : "VALUE");
 		param_note(p, text, sizeof(text));
 		two_columns(f, left, text);
 	}
-	(void)fprintf(f, "\nSizes are numbers with a suffix b K M G T P. Kept in the config for vzctl's clients,\n"
-			 "without effect:");
+	(void)fprintf(f, "\nSizes are numbers with a suffix b K M G T P.");
+	if (pool) {
+		(void)fprintf(f, "\n");
+		return;
+	}
+	(void)fprintf(f, " Kept in the config for vzctl's clients,\nwithout effect:");
 	for (i = 0; i < n_params; i++)
 		if (params[i].opt && params[i].flags & P_STORED && !(params[i].flags & P_HIDDEN))
 			(void)fprintf(f, " --%s", params[i].opt);
@@ -103,7 +107,7 @@ int help_verb(const struct command *cmd)
 		if (!str_eq(o->name, "json") || cmd->flags & CMD_JSON)
 			show_opt(stdout, o);
 	if (cmd->flags & CMD_PARAMS)
-		show_params(stdout);
+		show_params(stdout, cmd->flags & CMD_POOL);
 	if (cmd->examples)
 		(void)fprintf(stdout, "\nExamples:\n%s", cmd->examples);
 	return 0;

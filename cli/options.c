@@ -51,7 +51,8 @@ bool opt_next(const struct command *cmd, unsigned *pos, struct spelling *ret)
 			ret->name = alias ? ret->param->alias : ret->param->opt;
 		else
 			ret->name = alias ? ret->opt->alias : ret->opt->name;
-		if (!ret->name || (ret->param && ret->param->flags & P_HIDDEN))
+		if (!ret->name || (ret->param && (ret->param->flags & P_HIDDEN ||
+						  !param_is_of(ret->param, cmd->flags & CMD_POOL))))
 			continue;
 		(*pos)++;
 		return true;

@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 
+#include "util/exits.h"
 #include "ve/apply.h"
+#include "ve/pool.h"
 
 /* 0 is no limit; in a direction: that of both. */
 struct rates {
@@ -25,18 +27,29 @@ static const struct rates *configured(const struct ve *ve, enum cg_io what, stru
 	return dst;
 }
 
-static int apply(struct ve *ve, enum cg_io what, struct err *e)
+static int apply(struct ve *ve, enum cg_io what, const struct param *p, struct err *e)
 {
 	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };
+	struct ve_bound was = { .cpu = 0 };
 	struct rates c;
 
+	if (ve->is_pool && pool_is_flat(ve->in)) {
+		if (ve->was)
+			pool_bound(ve->was, &was);
+		return pool_push(ve, p, &was, e);
+	}
+	if (!rate.dev)
+		return err_set(e, EOPNOTSUPP, VZ_IO, "%s/var/lib/berth lies on no block device",
+			       ve->in->root);
 	(void)configured(ve, what, &c);
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t v = c.way[i] ? c.way[i] : c.both;
+		uint64_t v = c.way[i] ? c.way[i] : c.both, most = ve->bound.io[what][i];
 
+		if (most && (!v || v > most))
+			v = most;
 		rate.value[i] = v ? v : CG_NONE;
 	}
-	return cg_set_io(&ve->in->cg, ve->idstr, &rate, e);
+	return cg_set_io(&ve->in->cg, ve->cg, &rate, e);
 }
 
 /*
@@ -70,7 +83,8 @@ static int read_rates(struct ve *ve, enum cg_io what, struct rates *ret)
 {
 	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };
 	struct rates c;
-	int r = cg_get_io(&ve->in->cg, ve->idstr, &rate);
+	int r = ve->is_pool && pool_is_flat(ve->in) ? -EOPNOTSUPP :
+		cg_get_io(&ve->in->cg, ve->cg, &rate);
 
 	if (r == 0)
 		three_of_two(rate.value, configured(ve, what, &c), ret);
@@ -89,14 +103,12 @@ static int effective(struct ve *ve, enum cg_io what, int way, uint64_t *ret)
 
 int apply_iolimit(struct ve *ve, const struct param *p, struct err *e)
 {
-	(void)p;
-	return apply(ve, CG_IO_BPS, e);
+	return apply(ve, CG_IO_BPS, p, e);
 }
 
 int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e)
 {
-	(void)p;
-	return apply(ve, CG_IO_IOPS, e);
+	return apply(ve, CG_IO_IOPS, p, e);
 }
 
 int effective_iolimit(struct ve *ve, const struct param *p, uint64_t *ret)

@@ -12,6 +12,7 @@
 #include "util/str.h"
 #include "ve/guest.h"
 #include "ve/plan.h"
+#include "ve/pool.h"
 #include "ve/ptypes.h"
 
 #define PAGE 4096
@@ -40,7 +41,7 @@ int param_apply(struct ve *ve, const struct param *p, struct err *e)
 	if (p->apply)
 		r = p->apply(ve, p, e);
 	else if (has_knob(p))
-		r = cg_set(&ve->in->cg, ve->idstr,
+		r = cg_set(&ve->in->cg, ve->cg,
 			   &(struct cg_ask){ &p->cg, knob_value(ve, p), ve->patience_ms }, e);
 	if (r < 0) {
 		(void)err_wrap(e, "--%s", p->opt);
@@ -65,6 +66,17 @@ int apply_limits(struct ve *ve, struct err *e)
 	return 0;
 }
 
+int apply_bounds(struct ve *ve, struct err *e)
+{
+	int r = ve->bound.cpu ? apply_cpu_quota(ve, param_by_key("CPULIMIT"), e) : 0;
+
+	if (!r && (ve->bound.io[CG_IO_BPS][0] || ve->bound.io[CG_IO_BPS][1]))
+		r = apply_iolimit(ve, param_by_key("IOLIMIT"), e);
+	if (!r && (ve->bound.io[CG_IO_IOPS][0] || ve->bound.io[CG_IO_IOPS][1]))
+		r = apply_iopslimit(ve, param_by_key("IOPSLIMIT"), e);
+	return r;
+}
+
 const char *param_lacks(struct ve *ve, const struct param *p)
 {
 	if (p->lacks)
@@ -79,7 +91,7 @@ int param_effective(struct ve *ve, const struct param *p, uint64_t *ret)
 	if (p->effective)
 		r = p->effective(ve, p, ret);
 	else if (has_knob(p))
-		r = cg_get(&ve->in->cg, ve->idstr, &p->cg, ret);
+		r = cg_get(&ve->in->cg, ve->cg, &p->cg, ret);
 	if (!r && *ret == CG_NONE)
 		*ret = U64_UNLIMITED;
 	return r;
@@ -128,7 +140,7 @@ int used_memory(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	struct err ignored = ERR_INIT;
 	struct cg_stat s;
-	int r = cg_read_stat(&ve->in->cg, ve->idstr, &s, &ignored);
+	int r = cg_read_stat(&ve->in->cg, ve->cg, &s, &ignored);
 
 	(void)p;
 	if (r < 0 || s.mem_current == UINT64_MAX)
@@ -140,7 +152,7 @@ int used_memory(struct ve *ve, const struct param *p, uint64_t *ret)
 int used_processes(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	(void)p;
-	*ret = cg_count(&ve->in->cg, ve->idstr);
+	*ret = cg_count(&ve->in->cg, ve->cg);
 	return 0;
 }
 
@@ -158,7 +170,7 @@ static const struct cg_knob burst = {
 
 static int put_cpu(struct ve *ve, const struct cg_knob *k, uint64_t value, struct err *e)
 {
-	return cg_set(&ve->in->cg, ve->idstr, &(struct cg_ask){ k, value, 0 }, e);
+	return cg_set(&ve->in->cg, ve->cg, &(struct cg_ask){ k, value, 0 }, e);
 }
 
 uint64_t wanted_cpu_quota(const struct ve *ve)
@@ -169,16 +181,12 @@ uint64_t wanted_cpu_quota(const struct ve *ve)
 }
 
 /* The kernel refuses a burst above the quota, so the one that is lowered goes first. */
-int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
+static int put_quota(struct ve *ve, uint64_t cap, uint64_t more, struct err *e)
 {
-	uint64_t cap = wanted_cpu_quota(ve), more = ve->conf.cpuburst, now = 0;
+	uint64_t now = 0;
 	int r = 0;
 
-	(void)p;
-	if (cap && more > cap)
-		return err_set(e, EINVAL, VZ_SET_CPU,
-			       "a burst of %" PRIu64 " is above the limit of %" PRIu64, more, cap);
-	(void)cg_get(&ve->in->cg, ve->idstr, &burst, &now);
+	(void)cg_get(&ve->in->cg, ve->cg, &burst, &now);
 	if (more < now)
 		r = put_cpu(ve, &burst, more, e);
 	if (!r)
@@ -188,10 +196,43 @@ int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
 	return r;
 }
 
+/* On v1 the kernel takes no quota above that of the pool: its VEs go down first, and up last. */
+static int put_quota_of_pool(struct ve *pool, uint64_t cap, struct err *e)
+{
+	struct ve_bound was = { .cpu = 0 };
+	bool lower;
+	int r = 0;
+
+	(void)effective_cpu_quota(pool, NULL, &was.cpu);
+	lower = cap && (!was.cpu || cap < was.cpu);
+	if (lower)
+		r = pool_push(pool, param_by_key("CPULIMIT"), &was, e);
+	if (!r)
+		r = put_quota(pool, cap, pool->conf.cpuburst, e);
+	if (!r && !lower)
+		r = pool_push(pool, param_by_key("CPULIMIT"), &was, e);
+	return r;
+}
+
+int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
+{
+	uint64_t cap = wanted_cpu_quota(ve), more = ve->conf.cpuburst, most = ve->bound.cpu;
+
+	(void)p;
+	if (cap && more > cap)
+		return err_set(e, EINVAL, VZ_SET_CPU,
+			       "a burst of %" PRIu64 " is above the limit of %" PRIu64, more, cap);
+	if (ve->is_pool && pool_is_flat(ve->in))
+		return put_quota_of_pool(ve, cap, e);
+	if (most && (!cap || cap > most))
+		cap = most;
+	return put_quota(ve, cap, cap && more > cap ? cap : more, e);
+}
+
 int effective_cpu_burst(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	(void)p;
-	return cg_get(&ve->in->cg, ve->idstr, &burst, ret);
+	return cg_get(&ve->in->cg, ve->cg, &burst, ret);
 }
 
 const char *lacks_cpu_burst(struct ve *ve, const struct param *p)
@@ -203,7 +244,7 @@ const char *lacks_cpu_burst(struct ve *ve, const struct param *p)
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	uint64_t v;
-	int r = cg_get(&ve->in->cg, ve->idstr, &quota, &v);
+	int r = cg_get(&ve->in->cg, ve->cg, &quota, &v);
 
 	(void)p;
 	if (r < 0)
@@ -225,12 +266,12 @@ static const char *list_or_all(const struct ve *ve, const struct param *p, const
 
 int apply_cpumask(struct ve *ve, const struct param *p, struct err *e)
 {
-	return cg_set_cpus(&ve->in->cg, ve->idstr, list_or_all(ve, p, ve->conf.cpumask), NULL, e);
+	return cg_set_cpus(&ve->in->cg, ve->cg, list_or_all(ve, p, ve->conf.cpumask), NULL, e);
 }
 
 int apply_nodemask(struct ve *ve, const struct param *p, struct err *e)
 {
-	return cg_set_cpus(&ve->in->cg, ve->idstr, NULL, list_or_all(ve, p, ve->conf.nodemask), e);
+	return cg_set_cpus(&ve->in->cg, ve->cg, NULL, list_or_all(ve, p, ve->conf.nodemask), e);
 }
 
 const char *lacks_cpuset(struct ve *ve, const struct param *p)

@@ -13,6 +13,9 @@ MUST_CHECK int param_apply(struct ve *ve, const struct param *p, struct err *e);
 /* At start, before init runs: every row that is enforced by a control group. */
 MUST_CHECK int apply_limits(struct ve *ve, struct err *e);
 
+/* The bounds that a pool sets to rows that the config does not have. */
+MUST_CHECK int apply_bounds(struct ve *ve, struct err *e);
+
 /* Why the row cannot be enforced on this host, or NULL. */
 const char *param_lacks(struct ve *ve, const struct param *p);
 

@@ -20,6 +20,7 @@
 #include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/plan.h"
+#include "ve/pool.h"
 #include "ve/registry.h"
 
 struct create {
@@ -124,6 +125,22 @@ static void down_ips(void *ctx)
 		ipam_release(dir, &c->ve.conf.ips.a[i], c->ve.id);
 }
 
+static int up_pool(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	_fd_ int lock = -1;
+
+	return pool_claim(c->ve.in, c->ve.conf.pool, c->ve.id, &lock, e);
+}
+
+static void down_pool(void *ctx)
+{
+	struct create *c = ctx;
+
+	if (!c->had_conf)
+		pool_release(c->ve.in, c->ve.conf.pool, c->ve.id);
+}
+
 static void private_path(const struct create *c, char dst[64])
 {
 	(void)str_fmt(dst, 64, "private/%u", c->ve.id);
@@ -196,6 +213,7 @@ const struct step create_steps[] = {
 	{ "ids",     up_ids,     down_ids },
 	{ "name",    up_name,    down_name },
 	{ "ips",     up_ips,     down_ips },
+	{ "pool",    up_pool,    down_pool },
 	{ "private", up_private, down_private },
 	{ "disk",    up_disk,    NULL },
 	{ "owner",   up_owner,   NULL },
@@ -311,7 +329,6 @@ int ve_create(struct inst *in, uint32_t id, const struct ve_change *change, stru
 
 	if (r < 0)
 		return r;
-	(void)str_fmt(c.ve.idstr, sizeof(c.ve.idstr), "%u", id);
 	r = create_locked(&c, e);
 	if (!r)
 		events_add(in, id, "created");

@@ -21,6 +21,7 @@
 #include "ve/events.h"
 #include "ve/intent.h"
 #include "ve/lock.h"
+#include "ve/pool.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/start.h"
@@ -88,6 +89,7 @@ static void forget(const struct ve *ve)
 	release_ips(ve);
 	if (*ve->conf.name)
 		reg_name_drop(ve->in, ve->id, ve->conf.name);
+	pool_release(ve->in, ve->conf.pool, ve->id);
 	reg_ids_drop(ve->in, ve->id, ve->conf.local_uid);
 	retire_files(ve);
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);

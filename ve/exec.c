@@ -36,10 +36,10 @@ static int prepare(struct ve *ve, struct attach_spec *s, struct err *e)
 	s->payload = -1;
 	s->pidfd = ve->pidfd;
 	s->no_core = plan_no_core();
-	r = cg_open_payload(&ve->in->cg, ve->idstr, true, &s->payload, e);
+	r = cg_open_payload(&ve->in->cg, ve->cg, true, &s->payload, e);
 	if (r < 0)
 		return r;
-	r = cg_open_tasks(&ve->in->cg, ve->idstr, &s->tasks, e);
+	r = cg_open_tasks(&ve->in->cg, ve->cg, &s->tasks, e);
 	if (r < 0)
 		cleanup_fd(&s->payload);
 	return r;

@@ -101,7 +101,7 @@ static int adopt_files(struct adoption *a, int dir, struct err *e)
 			   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (a->log < 0 || a->events < 0)
 		return err_sys(e, "open the log of VE %u", a->ve->id);
-	if (cg_open_oom(&a->ve->in->cg, a->ve->idstr, &a->oom, &a->oom_events, e) < 0)
+	if (cg_open_oom(&a->ve->in->cg, a->ve->cg, &a->oom, &a->oom_events, e) < 0)
 		err_clear(e);                   /* no events then */
 	return 0;
 }

@@ -27,7 +27,7 @@
 #define POLL_MS 2
 #define PLACES ((off_t)1 << 40)         /* beyond any queue; a lock needs no byte to be there */
 
-static int busy(int fd, uint32_t id, struct err *e)
+static int busy(int fd, const char *who, struct err *e)
 {
 	char text[128] = "", pid[16] = "?", verb[32] = "?", since[24] = "";
 	const char *s = text;
@@ -40,8 +40,8 @@ static int busy(int fd, uint32_t id, struct err *e)
 	(void)str_word(&s, verb, sizeof(verb));
 	if (str_word(&s, since, sizeof(since)) > 0)
 		(void)parse_u64(since, 0, UINT64_MAX, &then);
-	return err_set(e, EBUSY, VZ_LOCKED, "VE %u is locked by %s (pid %s) for %lld s; try again later",
-		       id, verb, pid, then ? (long long)time(NULL) - (long long)then : 0);
+	return err_set(e, EBUSY, VZ_LOCKED, "%s is locked by %s (pid %s) for %lld s; try again later",
+		       who, verb, pid, then ? (long long)time(NULL) - (long long)then : 0);
 }
 
 /* The file that was locked may have been unlinked and made anew meanwhile: look again. */
@@ -122,14 +122,18 @@ static int take_in_turn(int fd, off_t *place)
 	return r;
 }
 
-int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms, int *ret_fd,
-	      struct err *e)
+/* What to lock, and how messages call it. */
+struct name {
+	char path[96], who[80];
+};
+
+static int take(const struct inst *in, const struct name *n, const char *verb, int timeout_ms,
+		int *ret_fd, struct err *e)
 {
+	const char *path = n->path;
 	uint64_t end = proc_now_us() + (uint64_t)timeout_ms * 1000;
 	struct timespec pause = { 0, POLL_MS * 1000000L };
-	char path[64];
 
-	(void)str_fmt(path, sizeof(path), "lock/%u.lck", id);
 	for (;;) {
 		_fd_ int fd = openat(in->run, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		off_t place = -1;
@@ -143,7 +147,7 @@ int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_
 		if (!same_file(in, path, fd))
 			continue;
 		if (r == -EWOULDBLOCK)
-			return busy(fd, id, e);
+			return busy(fd, n->who, e);
 		if (r < 0) {
 			errno = -r;
 			return err_sys(e, "lock %s", path);
@@ -152,4 +156,25 @@ int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_
 		*ret_fd = TAKE_FD(fd);
 		return 0;
 	}
+}
+
+int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms, int *ret_fd,
+	      struct err *e)
+{
+	struct name n;
+
+	(void)str_fmt(n.path, sizeof(n.path), "lock/%u.lck", id);
+	(void)str_fmt(n.who, sizeof(n.who), "VE %u", id);
+	return take(in, &n, verb, timeout_ms, ret_fd, e);
+}
+
+int lock_take_pool(const struct inst *in, const char *name, const char *verb, int timeout_ms,
+		   int *ret_fd, struct err *e)
+{
+	struct name n;
+
+	if (str_fmt(n.path, sizeof(n.path), "lock/pool-%s.lck", name) < 0)
+		return err_set(e, ENAMETOOLONG, VZ_BAD_VALUE, "pool %.60s...: name too long", name);
+	(void)str_fmt(n.who, sizeof(n.who), "pool %s", name);
+	return take(in, &n, verb, timeout_ms, ret_fd, e);
 }

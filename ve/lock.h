@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One lock per VE: flock(2) on run/lock/ID.lck, so that the kernel drops it when the holder
- * dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH". Those that wait get it in the
+ * One lock per VE, and one per pool: flock(2) on run/lock/ID.lck, so that the kernel drops it
+ * when the holder dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH". Those that wait get it in the
  * order in which they came.
  */
 #pragma once
@@ -14,3 +14,6 @@
  */
 MUST_CHECK int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms,
 			 int *ret_fd, struct err *e);
+/* The same for pool NAME, run/lock/pool-NAME.lck. Who wants a VE's lock too takes that first. */
+MUST_CHECK int lock_take_pool(const struct inst *in, const char *name, const char *verb,
+			      int timeout_ms, int *ret_fd, struct err *e);

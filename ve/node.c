@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The admission arithmetic: a promise is the limit in a VE's config, running or not, because a
- * stopped one may start at any time. What fits is counted without overcommitment; how much of
+ * stopped one may start at any time. What VEs share in a pool counts once. What fits is counted without overcommitment; how much of
  * that to sell is the administrator's decision.
  */
 #include "ve/node.h"
@@ -19,6 +19,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/conf.h"
+#include "ve/pool.h"
 #include "ve/registry.h"
 
 #define CPU_SAMPLE_MS 200
@@ -71,11 +72,47 @@ static uint64_t disk_held(const struct inst *in, uint32_t id)
 	return sum;
 }
 
+static int read_pools(struct inst *in, struct node *n, struct err *e)
+{
+	_free_ pool_name *names = NULL;
+	size_t count = 0;
+	int r = pool_list(in, &names, &count, e);
+
+	n->pools = r < 0 || !count ? NULL : calloc(count, sizeof(*n->pools));
+	if (!r && count && !n->pools)
+		return err_set(e, ENOMEM, 0, "read the pools: out of memory");
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct ve pool;
+
+		r = pool_open(&pool, in, names[i], NULL, e);
+		if (r < 0)
+			return r;
+		memcpy(n->pools[i].name, names[i], sizeof(names[i]));
+		promises(&pool.conf, n->pools[i].want);
+		if (!pool.conf.diskspace)
+			n->pools[i].want[NODE_DISK] = 0;
+		for (unsigned k = 0; k < NODE_MAX; k++)
+			n->res[k].promised += n->pools[i].want[k];
+		ve_close(&pool);
+		n->n_pools++;
+	}
+	return r;
+}
+
+static struct node_pool *find_pool(struct node *n, const char *name)
+{
+	for (size_t i = 0; *name && i < n->n_pools; i++)
+		if (str_eq(n->pools[i].name, name))
+			return &n->pools[i];
+	return NULL;
+}
+
 static void add_ve(struct inst *in, uint32_t id, struct node *n, uint64_t *held)
 {
 	struct ve_state state = VE_STATE_INIT;
 	struct err ignored = ERR_INIT;
 	struct ve_conf conf = { 0 };
+	struct node_pool *pool;
 	uint64_t want[NODE_MAX];
 
 	n->ves++;
@@ -86,7 +123,14 @@ static void add_ve(struct inst *in, uint32_t id, struct node *n, uint64_t *held)
 	if (conf_load(in, id, &conf, &ignored) < 0)
 		return;
 	promises(&conf, want);
+	pool = find_pool(n, conf.pool);
+	if (pool) {
+		pool->ves++;
+		pool->running += state.phase == PH_RUNNING;
+	}
 	for (unsigned i = 0; i < NODE_MAX; i++) {
+		if (pool && pool->want[i])
+			continue;
 		n->res[i].promised += want[i];
 		n->res[i].unlimited += !want[i];
 	}
@@ -212,6 +256,8 @@ int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e
 	int r = conf_load_sample(in, plan ? plan : in->conf.configfile, &sample, e);
 
 	if (r == 0)
+		r = read_pools(in, &n, e);
+	if (r == 0)
 		r = reg_list(in, &ids, &n_ids, e);
 	for (size_t i = 0; r == 0 && i < n_ids; i++)
 		add_ve(in, ids[i], &n, &held);
@@ -223,11 +269,20 @@ int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e
 		r = read_disk(in, held, &n.res[NODE_DISK], e);
 	if (r == 0)
 		r = read_processes(&n.res[NODE_PROCESSES], e);
-	if (r < 0)
+	if (r < 0) {
+		node_done(&n);
 		return r;
+	}
 	promises(&sample, want);
 	for (unsigned i = 0; i < NODE_MAX; i++)
 		n.res[i].sample = want[i];
 	*ret = n;
 	return 0;
+}
+
+void node_done(struct node *n)
+{
+	free(n->pools);
+	n->pools = NULL;
+	n->n_pools = 0;
 }

@@ -15,12 +15,22 @@ struct node_res {
 	uint64_t sample;                /* what a VE of the plan is promised; 0: no limit */
 };
 
+/* A pool promises its limits once; where it has none, its VEs promise theirs. */
+struct node_pool {
+	char name[VE_NAME_LEN];
+	uint64_t want[NODE_MAX];
+	unsigned ves, running;
+};
+
 struct node {
 	struct node_res res[NODE_MAX];
+	struct node_pool *pools;
+	size_t n_pools;
 	unsigned ves, running;
 };
 
 /* plan: name of the sample, or NULL for the default one. Takes about 0.2 s to see the CPUs. */
 MUST_CHECK int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e);
+void node_done(struct node *n);
 /* How many more VEs of the plan every limit can be met for; UINT64_MAX: this does not end it. */
 uint64_t node_fits(const struct node_res *r);

@@ -29,11 +29,11 @@
 	  .type = &ptype_text, .flags = P_STORED | BOTH, TEXT(kept[i]) }
 
 #define IO_BYTES                                                                              \
-	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 64 * GIB,      \
-	.unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO
+	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,              \
+	.max = 64 * GIB, .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO
 #define IO_COUNT                                                                              \
-	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, .max = 100000000,   \
-	.exit = VZ_IO
+	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,            \
+	.max = 100000000, .exit = VZ_IO
 
 #define NET_RATE                                                                              \
 	.type = &ptype_rate, .flags = P_LIVE | P_PART | BOTH, .exit = VZ_VETH,                \
@@ -45,7 +45,7 @@ const struct param params[] = {
 	{ .key = "NAME", .opt = "name", .json = "name", .arg = "NAME", .help = "a unique name",
 	  .type = &ptype_word, .flags = P_LIVE | P_SAVE | BOTH, .exit = VZ_NAME, TEXT(name) },
 	{ .key = "DESCRIPTION", .opt = "description", .json = "description", .arg = "TEXT",
-	  .help = "free text", .type = &ptype_text, .flags = P_LIVE | P_SAVE | BOTH,
+	  .help = "free text", .type = &ptype_text, .flags = P_LIVE | P_SAVE | P_POOL | BOTH,
 	  TEXT(description) },
 	{ .key = "OWNER", .opt = "owner", .json = "owner", .arg = "TEXT",
 	  .help = "whose it is: a name or number of the customer", .type = &ptype_text,
@@ -74,6 +74,13 @@ const struct param params[] = {
 	{ .key = "LOCAL_GID", .json = "local_gid", .help = "first host gid of its range",
 	  .type = &ptype_number, .flags = P_HIDDEN | P_CT, AT(local_gid), .max = UINT32_MAX },
 
+	{ .key = "POOL", .opt = "pool", .json = "pool", .arg = "POOL",
+	  .help = "pool whose limits it shares with others, or none", .type = &ptype_pool,
+	  .flags = P_RESTART | P_SAVE | P_CT, TEXT(pool), .exit = VZ_BAD_VALUE },
+	{ .key = "MAXVES", .opt = "max-ves", .json = "max_ves", .arg = "N",
+	  .help = "how many VEs may be in the pool; 0 is any number", .type = &ptype_number,
+	  .flags = P_LIVE | P_POOL, AT(max_ves), .max = 1000000 },
+
 	/* when it runs */
 	{ .key = "ONBOOT", .opt = "onboot", .json = "onboot", .arg = "yes|no",
 	  .help = "start with the host", .type = &ptype_bool, .flags = P_LIVE | P_SAVE | BOTH,
@@ -94,19 +101,19 @@ const struct param params[] = {
 	/* memory and processes */
 	{ .key = "PHYSPAGES", .opt = "ram", .alias = "physpages", .json = "ram", .arg = "SIZE",
 	  .help = "memory; a bare number is bytes, of --physpages pages", .type = &ptype_ubc_size,
-	  .flags = P_LIVE | P_ALIAS_FILE | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
+	  .flags = P_LIVE | P_ALIAS_FILE | P_POOL | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
 	  .file_unit = PAGE, .exit = VZ_SET_UBC, .used = used_memory, .below = "reclaimed first",
 	  .cg = { CG_MEMORY, { "memory.max", &cg_codec_max },
 		  { "memory.limit_in_bytes", &cg_codec_v1_bytes }, cg_memory_set, NULL } },
 	{ .key = "SWAPPAGES", .opt = "swap", .alias = "swappages", .json = "swap", .arg = "SIZE",
 	  .help = "swap on top of memory; a bare number is bytes, of --swappages pages",
-	  .type = &ptype_ubc_size, .flags = P_LIVE | P_ALIAS_FILE | BOTH, AT(swap), .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
+	  .type = &ptype_ubc_size, .flags = P_LIVE | P_ALIAS_FILE | P_POOL | BOTH, AT(swap), .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
 	  .exit = VZ_SET_UBC,
 	  .cg = { CG_MEMORY, { "memory.swap.max", &cg_codec_max },
 		  { "memory.memsw.limit_in_bytes", &cg_codec_v1_bytes }, cg_swap_set,
 		  cg_swap_get } },
 	{ .key = "NUMPROC", .opt = "numproc", .json = "numproc", .arg = "N",
-	  .help = "processes and threads", .type = &ptype_ubc_count, .flags = P_LIVE | BOTH,
+	  .help = "processes and threads", .type = &ptype_ubc_count, .flags = P_LIVE | P_POOL | BOTH,
 	  AT(numproc), .min = 8, .max = 4194304, .unit = 1, .exit = VZ_SET_UBC,
 	  .used = used_processes, .below = "none can be started until it fits",
 	  .cg = { CG_PIDS, { "pids.max", &cg_codec_max }, { "pids.max", &cg_codec_v1_count },
@@ -115,19 +122,19 @@ const struct param params[] = {
 	/* CPU */
 	{ .key = "CPULIMIT", .opt = "cpulimit", .json = "cpulimit", .arg = "PERCENT[%]",
 	  .help = "hard cap; 100 is one CPU, 0 is none, N% is of the whole node",
-	  .type = &ptype_cpulimit, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, AT(cpulimit),
-	  .max = 102400,
+	  .type = &ptype_cpulimit, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,
+	  AT(cpulimit), .max = 102400,
 	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
 	  .wanted = wanted_cpu_quota,
 	  .lacks = lacks_cpu_quota },
 	{ .key = "CPUBURST", .opt = "cpuburst", .json = "cpuburst", .arg = "PERCENT",
 	  .help = "what it may use above cpulimit in 0.1 s, out of what it left unused before",
-	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | BOTH, AT(cpuburst),
+	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH, AT(cpuburst),
 	  .max = 102400, .exit = VZ_SET_CPU, .apply = apply_cpu_quota,
 	  .effective = effective_cpu_burst, .lacks = lacks_cpu_burst },
 	{ .key = "CPUUNITS", .opt = "cpuunits", .alias = "cpuweight", .json = "cpuunits",
 	  .arg = "N", .help = "share of CPU when it is short; 1000 is the default",
-	  .type = &ptype_number, .flags = P_LIVE | BOTH, AT(cpuunits), .min = 8, .max = 500000,
+	  .type = &ptype_number, .flags = P_LIVE | P_POOL | BOTH, AT(cpuunits), .min = 8, .max = 500000,
 	  .exit = VZ_SET_CPU,
 	  .cg = { CG_CPU, { "cpu.weight", &cg_codec_weight }, { "cpu.shares", &cg_codec_shares },
 		  NULL, NULL } },
@@ -184,7 +191,7 @@ const struct param params[] = {
 	  .effective = effective_iopslimit_write },
 	{ .key = "IOPRIO", .opt = "ioprio", .json = "ioprio", .arg = "N",
 	  .help = "weight of its I/O, 0 to 7; 4 is the default", .type = &ptype_number,
-	  .flags = P_LIVE | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,
+	  .flags = P_LIVE | P_POOL | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,
 	  .cg = { CG_IO, { "io.weight", &cg_codec_io_weight },
 		  { "blkio.bfq.weight", &cg_codec_bfq_weight }, NULL, NULL } },
 
@@ -301,6 +308,11 @@ static const void *at_const(const struct param *p, const struct ve_conf *c)
 static size_t value_size(const struct param *p)
 {
 	return p->type->size ? p->type->size : (size_t)p->max;
+}
+
+bool param_is_of(const struct param *p, bool pool)
+{
+	return p->flags & (pool ? P_POOL : BOTH);
 }
 
 bool conf_has(const struct ve_conf *c, const struct param *p)

@@ -35,6 +35,7 @@ struct ve_conf {
 	char nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
 	char kept[KEPT_STORED][128];
+	char pool[VE_NAME_LEN];
 	struct ip_list ips;
 	char owner[64], expires[11], expire_action[16];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
@@ -45,6 +46,7 @@ struct ve_conf {
 	char rate[128];
 	bool ratebound;
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
+	uint64_t max_ves;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
 	bool onboot, disabled, skip_guest;
 	char onexit[16];
@@ -66,6 +68,7 @@ enum param_flags {
 	 */
 	P_PART = 1 << 9,
 	P_MOOT = 1 << 20,       /* with P_CREATE: given afterwards it is passed over, as vzctl does */
+	P_POOL = 1 << 11,       /* a pool can have it; a row without P_CT and P_VM only a pool */
 	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 
@@ -102,6 +105,9 @@ extern const size_t n_params;
 const struct param *param_by_key(const char *key);
 const struct param *param_by_opt(const char *opt);      /* exact, alias included */
 size_t param_index(const struct param *p);
+
+/* The row is one of a VE, or of a pool. */
+bool param_is_of(const struct param *p, bool pool);
 
 bool conf_has(const struct ve_conf *c, const struct param *p);
 void conf_mark(struct ve_conf *c, const struct param *p, bool on);

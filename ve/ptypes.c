@@ -169,8 +169,21 @@ static int date_parse(const struct param *p, const char *text, bool from_file, v
 
 const struct ptype ptype_date = { "date", 11, false, true, date_parse, text_format };
 const struct ptype ptype_expire = { "warn|stop", 16, false, true, expire_parse, text_format };
+
+static int pool_parse(const struct param *p, const char *text, bool from_file, void *val,
+		      const char **ret_want)
+{
+	if (str_eq(text, "none"))
+		text = "";
+	*ret_want = "the name of a pool, or none";
+	if (*text && !(*text >= 'A' && *text <= 'z'))
+		return -EINVAL;
+	return word_parse(p, text, from_file, val, ret_want);
+}
+
 const struct ptype ptype_text = { "text", 0, false, true, text_parse, text_format };
 const struct ptype ptype_word = { "word", 0, false, true, word_parse, text_format };
+const struct ptype ptype_pool = { "pool", 0, false, true, pool_parse, text_format };
 const struct ptype ptype_hostname = { "hostname", 65, false, true, hostname_parse, text_format };
 const struct ptype ptype_addrs = { "addresses", 0, false, true, addrs_parse, text_format };
 const struct ptype ptype_domains = { "domains", 0, false, true, domains_parse, text_format };

@@ -179,7 +179,10 @@ static void release_claims(const struct ve *ve, const struct found *c, size_t n,
 
 static bool has_run_dir(const struct ve *ve)
 {
-	return faccessat(ve->in->run, ve->idstr, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	char path[16];
+
+	(void)str_fmt(path, sizeof(path), "%u", ve->id);
+	return faccessat(ve->in->run, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* What a run left. Without control groups at hand only files: after a boot there is no more. */
@@ -236,6 +239,7 @@ static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct
 	r = state_load(ve->in, ve->id, &ve->state, &ve->pidfd, e);
 	if (r < 0)
 		return r;
+	ve_place(&ve->state, ve->id, ve->cg);
 	if (ve->state.phase != PH_RUNNING && ve->state.phase != PH_MOUNTED) {
 		clear_run(ve, ret);
 		if (readable)
@@ -255,7 +259,6 @@ static void recover_one(struct inst *in, const struct found *f, size_t n, struct
 	char path[32];
 	int r;
 
-	(void)str_fmt(ve.idstr, sizeof(ve.idstr), "%u", f->id);
 	ret->seen++;
 	r = lock_take(in, f->id, "recover", 0, &ve.lock, &e);
 	if (r == -EBUSY) {

@@ -20,7 +20,9 @@
 #include "ve/events.h"
 #include "ve/guest.h"
 #include "ve/keep.h"
+#include "ve/place.h"
 #include "ve/plan.h"
+#include "ve/pool.h"
 #include "ve/ptypes.h"
 #include "ve/registry.h"
 
@@ -32,6 +34,7 @@ struct set {
 	unsigned flags;
 	bool running;
 	int ip_dir;
+	pool_name saved_pool;
 	struct set_report *rep;
 };
 
@@ -98,7 +101,7 @@ static void read_old(struct set *s)
 	if (!s->running)
 		return;
 	s->old.ips = s->ve.state.ips;
-	if (cg_get_cpus(&s->ve.in->cg, s->ve.idstr, s->old.cpumask, sizeof(s->old.cpumask)) == 0)
+	if (cg_get_cpus(&s->ve.in->cg, s->ve.cg, s->old.cpumask, sizeof(s->old.cpumask)) == 0)
 		conf_mark(&s->old, param_by_key("CPUMASK"), true);
 	for (size_t i = 0; i < n_params; i++) {
 		const struct param *p = &params[i];
@@ -153,6 +156,17 @@ static enum set_outcome judge_ips(struct set *s, char *why, size_t size)
 	return SET_DONE;
 }
 
+/* A pool that is not there, or full. */
+static enum set_outcome judge_pool(struct set *s, char *why, size_t size)
+{
+	struct err e = ERR_INIT;
+
+	if (pool_check(s->ve.in, s->to.pool, s->ve.id, &e) == 0)
+		return SET_DONE;
+	(void)str_fmt(why, size, "%.200s", e.msg);
+	return SET_IMPOSSIBLE;
+}
+
 static enum set_outcome judge(struct set *s, const struct param *p, char *why, size_t size)
 {
 	const char *lacks;
@@ -175,6 +189,10 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 		(void)str_fmt(why, size, "%s", lacks);
 		return SET_IMPOSSIBLE;
 	}
+	if (p->type == &ptype_pool && judge_pool(s, why, size) == SET_IMPOSSIBLE)
+		return SET_IMPOSSIBLE;
+	if (p->type == &ptype_pool && str_eq(s->to.pool, s->old.pool))
+		return SET_SAME;
 	if ((p->flags & P_RESTART) && s->running) {
 		(void)str_fmt(why, size, "takes effect at the next start");
 		return SET_AT_RESTART;
@@ -295,6 +313,11 @@ static int save(struct set *s, struct err *e)
 	const struct param *name = param_by_key("NAME");
 	int r = 0;
 
+	if (s->ve.is_pool) {
+		r = pool_save(s->ve.in, s->ve.conf.name, &s->to, e);
+		s->rep->saved = r == 0;
+		return r;
+	}
 	if (conf_has(&s->to, name))
 		r = reg_name_set(s->ve.in, s->ve.id, s->old.name, s->to.name, e);
 	if (!r)
@@ -328,6 +351,23 @@ static int userpasswd(struct set *s, struct err *e)
 	return r < 0 ? r : guest_userpasswd(&s->ve, root, s->change->userpasswd, e);
 }
 
+/* Into another pool: claimed before the config says so, released when it no longer does. */
+static int save_pool(struct set *s, struct err *e)
+{
+	_fd_ int lock = -1;
+	pool_name old;
+	int r;
+
+	memcpy(old, s->saved_pool, sizeof(old));
+	if (!conf_has(&s->to, param_by_key("POOL")) || str_eq(old, s->to.pool))
+		return save(s, e);
+	r = pool_claim(s->ve.in, s->to.pool, s->ve.id, &lock, e);
+	if (!r)
+		r = save(s, e);
+	pool_release(s->ve.in, r < 0 ? s->to.pool : old, s->ve.id);
+	return r;
+}
+
 /* Everything between the judgement and the report. */
 static int commit(struct set *s, struct err *e)
 {
@@ -340,7 +380,7 @@ static int commit(struct set *s, struct err *e)
 	if (!r && s->change->userpasswd)
 		r = userpasswd(s, e);
 	if (!r && (s->flags & SET_SAVE))
-		r = save(s, e);
+		r = save_pool(s, e);
 	if (!ips)
 		return r;
 	if (r < 0) {
@@ -378,6 +418,36 @@ static int prepare(struct set *s, struct err *e)
 	return r ? r : check_flags(s, e);
 }
 
+static int run(struct set *s, struct err *e)
+{
+	_fd_ int bound = -1;
+	int r;
+
+	s->ve.patience_ms = s->change->patience_ms;
+	memcpy(s->saved_pool, s->ve.conf.pool, sizeof(s->saved_pool));
+	r = prepare(s, e);
+	if (r < 0 || s->flags & SET_DRY_RUN)
+		return r;
+	if (s->running && !s->ve.is_pool)
+		r = place_bound(&s->ve, &bound, e);
+	return r < 0 ? r : commit(s, e);
+}
+
+int pool_set(struct inst *in, const char *name, const struct ve_change *c, unsigned flags,
+	     struct set_report *ret, struct err *e)
+{
+	struct set s = { .change = c, .flags = flags | SET_SAVE, .rep = ret, .ip_dir = -1 };
+	int r;
+
+	*ret = (struct set_report){ 0 };
+	r = pool_open(&s.ve, in, name, "set", e);
+	if (r < 0)
+		return r;
+	r = run(&s, e);
+	ve_close(&s.ve);
+	return r;
+}
+
 int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned flags,
 	   struct set_report *ret, struct err *e)
 {
@@ -388,12 +458,9 @@ int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned fla
 	r = ve_open(&s.ve, in, id, "set", e);
 	if (r < 0)
 		return r;
-	s.ve.patience_ms = c->patience_ms;
 	r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);
 	if (!r)
-		r = prepare(&s, e);
-	if (!r && !(flags & SET_DRY_RUN))
-		r = commit(&s, e);
+		r = run(&s, e);
 	if (!r && !(flags & SET_DRY_RUN))
 		events_add(in, id, "changed");
 	cleanup_fd(&s.ip_dir);

@@ -30,6 +30,7 @@
 #include "ve/guest.h"
 #include "ve/hooks.h"
 #include "ve/intent.h"
+#include "ve/place.h"
 #include "ve/start.h"
 
 #define LOOP_WAIT_MS 5000
@@ -179,27 +180,30 @@ void down_mount(void *ctx)
 int up_cgroup(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	int r = cg_create(&s->ve->in->cg, s->ve->idstr, base_of(s), base_of(s), e);
+	int r = place_make(s->ve, e);
 
 	if (!r)
-		r = cg_set_devices(&s->ve->in->cg, s->ve->idstr, NULL, 0, e);
+		r = cg_set_devices(&s->ve->in->cg, s->ve->cg, NULL, 0, e);
 	return r;
 }
 
 void down_cgroup(void *ctx)
 {
 	struct start *s = ctx;
-	struct err e = ERR_INIT;
 
-	if (cg_destroy(&s->ve->in->cg, s->ve->idstr, &e) < 0)
-		log_warn(&s->ve->in->log, "%s (ignored)", e.msg);
+	place_remove(s->ve);
 }
 
 int up_limits(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
 
-	return apply_limits(s->ve, e);
+	_fd_ int lock = -1;
+	int r = place_bound(s->ve, &lock, e);
+
+	if (!r)
+		r = apply_limits(s->ve, e);
+	return r < 0 || lock < 0 ? r : apply_bounds(s->ve, e);
 }
 
 void down_limits(void *ctx)
@@ -234,11 +238,11 @@ int up_init(void *ctx, struct err *e)
 	struct spawn_spec spec = { .payload = -1, .base = base_of(s), .init = s->plan.init,
 				   .hostname = s->plan.hostname, .env = s->plan.env,
 				   .no_core = s->plan.no_core };
-	int r = cg_open_payload(&ve->in->cg, ve->idstr, false, &spec.payload, e);
+	int r = cg_open_payload(&ve->in->cg, ve->cg, false, &spec.payload, e);
 
 	if (r < 0)
 		return r;
-	r = cg_open_tasks(&ve->in->cg, ve->idstr, &spec.tasks, e);
+	r = cg_open_tasks(&ve->in->cg, ve->cg, &spec.tasks, e);
 	if (!r) {
 		r = spawn_init(&spec, &s->init, e);
 		cg_tasks_close(&spec.tasks);
@@ -253,9 +257,9 @@ void down_init(void *ctx)
 	const struct cg_host *cg = &s->ve->in->cg;
 	struct err e = ERR_INIT;
 
-	if (cg_populated(cg, s->ve->idstr) &&
-	    (cg_kill(cg, s->ve->idstr, &e) < 0 ||
-	     cg_wait_empty(cg, s->ve->idstr, KILL_WAIT_MS, &e) < 0))
+	if (cg_populated(cg, s->ve->cg) &&
+	    (cg_kill(cg, s->ve->cg, &e) < 0 ||
+	     cg_wait_empty(cg, s->ve->cg, KILL_WAIT_MS, &e) < 0))
 		log_warn(&s->ve->in->log, "%s (ignored)", e.msg);
 	if (s->init.pid > 0)
 		while (waitpid(s->init.pid, NULL, 0) < 0 && errno == EINTR)
@@ -411,7 +415,7 @@ int up_keeper(void *ctx, struct err *e)
 		r = open_in_run(dir, "events.jsonl", O_WRONLY | O_APPEND, &s->events, e);
 	if (r < 0)
 		return r;
-	if (cg_open_oom(&ve->in->cg, ve->idstr, &s->oom, &s->oom_events, e) < 0) {
+	if (cg_open_oom(&ve->in->cg, ve->cg, &s->oom, &s->oom_events, e) < 0) {
 		log_debug(&ve->in->log, "%s (no out-of-memory events)", e->msg);
 		err_clear(e);
 	}

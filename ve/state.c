@@ -52,6 +52,7 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	s->disk_dev = json_get_u64(v, "disk_dev", 0);
 	(void)str_fmt(s->template, sizeof(s->template), "%s", json_get_str(v, "template", ""));
 	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
+	(void)str_fmt(s->place, sizeof(s->place), "%s", json_get_str(v, "place", ""));
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 }
 
@@ -129,6 +130,7 @@ static void encode(struct json_out *j, const struct ve_state *s)
 	json_ku64(j, "disk_dev", s->disk_dev);
 	json_kstr(j, "template", s->template);
 	json_kstr(j, "init", s->init);
+	json_kstr(j, "place", s->place);
 	json_kstr(j, "ips", ips);
 	json_end(j);
 }

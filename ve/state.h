@@ -28,6 +28,7 @@ struct ve_state {
 	uint64_t disk_dev;      /* its device number, for io limits */
 	char template[65];
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
+	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */
 };
 

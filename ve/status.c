@@ -60,10 +60,10 @@ int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *re
 	s.running = s.state.phase == PH_RUNNING;
 	s.mounted = s.running || s.state.phase == PH_MOUNTED;
 	if (s.running && (flags & STATUS_STAT)) {
-		char name[16];
+		char name[CG_PLACE_LEN];
 		struct err ignored = ERR_INIT;
 
-		(void)str_fmt(name, sizeof(name), "%u", id);
+		ve_place(&s.state, id, name);
 		if (cg_read_stat(&in->cg, name, &s.stat, &ignored) < 0)
 			err_clear(&ignored);    /* it ended just now */
 	}

@@ -37,7 +37,7 @@ static void thaw(struct ve *ve)
 {
 	struct err ignored = ERR_INIT;
 
-	if (cg_freeze(&ve->in->cg, ve->idstr, false, &ignored) < 0)
+	if (cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
 		err_clear(&ignored);            /* no node, no freezer: nothing is frozen */
 }
 
@@ -131,7 +131,7 @@ static int kill_rest(struct ve *ve, bool say, struct err *e)
 
 	if (say)
 		inst_say(ve->in, "Killing container ...");
-	r = cg_kill(&ve->in->cg, ve->idstr, e);
+	r = cg_kill(&ve->in->cg, ve->cg, e);
 	if (!r && proc_wait_gone(ve->pidfd, 10000) < 0)
 		r = err_set(e, EBUSY, 0, "VE %u: init does not die", ve->id);
 	return r < 0 ? err_exit(e, VZ_CANNOT_STOP) : 0;

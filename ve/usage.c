@@ -20,13 +20,14 @@ static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 	u->n_net = 1;
 }
 
-void ve_read_usage(const struct inst *in, uint32_t id, struct ve_usage *ret)
+void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,
+		   struct ve_usage *ret)
 {
 	struct err ignored = ERR_INIT;
-	char name[16];
+	char name[CG_PLACE_LEN];
 
 	*ret = (struct ve_usage){ .n_net = 0 };
-	(void)str_fmt(name, sizeof(name), "%u", id);
+	ve_place(state, id, name);
 	if (cg_read_stat(&in->cg, name, &ret->cg, &ignored) < 0)
 		memset(&ret->cg, 0xff, sizeof(ret->cg));
 	for (unsigned i = 0; i < CG_PRESSURES; i++)

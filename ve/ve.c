@@ -10,18 +10,26 @@
 
 #define LOCK_WAIT_MS 10000
 
+void ve_place(const struct ve_state *s, uint32_t id, char ret[CG_PLACE_LEN])
+{
+	if (*s->place)
+		(void)str_fmt(ret, CG_PLACE_LEN, "%s", s->place);
+	else
+		(void)str_fmt(ret, CG_PLACE_LEN, "%u", id);
+}
+
 int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struct err *e)
 {
 	struct ve v = { .in = in, .id = id, .state = VE_STATE_INIT, .lock = -1, .pidfd = -1 };
 	int r = 0;
 
-	(void)str_fmt(v.idstr, sizeof(v.idstr), "%u", id);
 	if (verb)
 		r = lock_take(in, id, verb, LOCK_WAIT_MS, &v.lock, e);
 	if (!r)
 		r = conf_load(in, id, &v.conf, e);
 	if (!r)
 		r = state_load(in, id, &v.state, &v.pidfd, e);
+	ve_place(&v.state, id, v.cg);
 	if (r < 0) {
 		ve_close(&v);
 		return r;

@@ -12,14 +12,21 @@
 #include "ve/params.h"
 #include "ve/state.h"
 
-/* A VE while a verb works on it. */
+/* Limits of a pool that those of a VE are kept below, where the kernel does not; 0: none. */
+struct ve_bound {
+	uint64_t cpu, io[2][2];         /* [CG_IO_*][reading, writing] */
+};
+
+/* A VE, or a pool, while a verb works on it. */
 struct ve {
 	struct inst *in;
 	uint32_t id;
-	char idstr[12];
+	char cg[CG_PLACE_LEN];        /* place of its control groups: "101", "pool-gold/101" */
 	struct ve_conf conf;
 	struct ve_state state;
+	bool is_pool;
 	int lock, pidfd;
+	struct ve_bound bound;
 	const struct ve_conf *was;      /* during `set`: what it obeyed before; else NULL */
 	unsigned patience_ms;           /* for making room below a lower limit; 0: the usual */
 };
@@ -28,6 +35,8 @@ struct ve {
 MUST_CHECK int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb,
 		       struct err *e);
 void ve_close(struct ve *ve);
+/* Where the control groups of a running VE lie. */
+void ve_place(const struct ve_state *s, uint32_t id, char ret[CG_PLACE_LEN]);
 
 /* What `set` and `create` were asked for. */
 struct ve_change {
@@ -143,7 +152,8 @@ struct ve_usage {
 	unsigned n_net;
 };
 /* Takes no lock and cannot fail; of a VE that has just ended everything is unknown. */
-void ve_read_usage(const struct inst *in, uint32_t id, struct ve_usage *ret);
+void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,
+		   struct ve_usage *ret);
 
 /* Calls fn for every step of every table, for the tests that make each of them fail. */
 void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg);

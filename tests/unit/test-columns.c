@@ -28,7 +28,7 @@ TEST(columns_unique_and_complete)
 		CHECK(!cols[i].key || param_by_key(cols[i].key) || cols[i].variants);
 	}
 	for (i = 0; i < n_params; i++) {
-		bool found = false;
+		bool found = !param_is_of(&params[i], false);
 
 		for (k = 0; k < n; k++)
 			found |= cols[k].key && str_eq(cols[k].key, params[i].key);

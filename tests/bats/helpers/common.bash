@@ -119,4 +119,8 @@ destroy_all() {
 		berth umount "$id" >/dev/null 2>&1 || :
 		berth destroy "$id" >/dev/null || fail "cannot destroy $id" || return
 	done
+	for id in "$ROOT"/etc/berth/pools/*.conf; do
+		[[ ! -e $id ]] || berth -q pool delete "$(basename "$id" .conf)" ||
+			fail "cannot delete $id" || return
+	done
 }
