@@ -31,7 +31,7 @@ static void thaw_tasks(struct ve *ve)
 {
 	struct err ignored = ERR_INIT;
 
-	if (cg_freeze(&ve->in->cg, ve->idstr, false, &ignored) < 0)
+	if (cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
 		err_clear(&ignored);
 }
 
@@ -118,7 +118,7 @@ int freeze_hold(struct freeze *f, int mnt, struct err *e)
 	 * A task in uninterruptible sleep cannot be parked. The filesystem is frozen all the same:
 	 * the disk is then as after a power cut, which it must bear anyway.
 	 */
-	if (ve->state.phase == PH_RUNNING && cg_freeze(&ve->in->cg, ve->idstr, true, e) < 0) {
+	if (ve->state.phase == PH_RUNNING && cg_freeze(&ve->in->cg, ve->cg, true, e) < 0) {
 		log_debug(&ve->in->log, "%s (going on)", e->msg);
 		err_clear(e);
 	}
