@@ -320,7 +320,8 @@ TEST(knob_is_refused_with_a_reason)
 
 TEST(bad_names)
 {
-	static const char *const bad[] = { "", ".", "..", "a/b", "../x", "keepers", ".x", "a b" };
+	static const char *const bad[] = { "", ".", "..", "../x", "keepers", ".x", "a b",
+					    "a/..", "a/../b", "/a", "a/", "a//b", "pool-x/../1" };
 	struct cg_host h = fake(true);
 	struct cg_node n;
 
@@ -328,6 +329,12 @@ TEST(bad_names)
 		CHECK(cg_node_v2(&h, bad[i], &n) == -EINVAL);
 	CHECK(cg_node_v2(&h, "101", &n) == 0);
 	CHECK_STR(n.path, "berth/101");
+	CHECK(cg_node_v2(&h, "pool-gold/101", &n) == 0);
+	CHECK_STR(n.path, "berth/pool-gold/101");
+	CHECK(cg_node_v2(&h, CG_SURE "101", &n) == 0);
+	CHECK_STR(n.path, "berth-guaranteed/101");
+	CHECK_STR(cg_leaf("guaranteed/pool-gold/101"), "101");
+	CHECK_STR(cg_leaf("pool-gold"), "gold");
 	fake_end(&h);
 }
 
