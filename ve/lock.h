@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One lock per VE, and one per pool: flock(2) on run/lock/ID.lck, so that the kernel drops it
- * when the holder dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH". Those that wait get it in the
- * order in which they came.
+ * when the holder dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH". Those that
+ * wait get it in the order in which they came.
  */
 #pragma once
 
