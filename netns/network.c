@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netns/account.h"
 #include "netns/addr.h"
 #include "netns/link.h"
 #include "netns/netfilter.h"
@@ -284,6 +285,8 @@ static int up(const struct net_spec *s, int netns, struct err *e)
 
 	if (r == 0)
 		r = nf_link_add(s->table, s->host_name, s->guest_mac, s->addrs, s->n_addrs, e);
+	if (r == 0)
+		r = acct_add(s->table, s->host_name, e);
 	if (r == 0)
 		r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r == 0)

@@ -110,6 +110,7 @@ drop_tables() {
 	for family in inet arp; do
 		host nft delete table "$family" "berth-$(root_tag)" 2>/dev/null || :
 	done
+	host nft delete table inet "berth-$(root_tag)-traffic" 2>/dev/null || :
 }
 
 destroy_all() {

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Outgoing packets are counted behind the spoof filters (priority raw), so that what is dropped
+ * there is on nobody's bill, and behind the rates; incoming ones last in postrouting, before the
+ * rates. Elements with counters: nftables, since 5.7.
+ */
+#include "netns/account.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "netns/netfilter.h"
+#include "netns/nf-table.h"
+#include "util/str.h"
+
+#define KEY_LEN (IFNAMSIZ + 4)          /* an EtherType is padded to a register */
+#define KEY_TYPE (41 << 6 | 10)         /* nft's numbers of ifname . ether_type, for its listings */
+
+/* Set, chain and direction have one name. */
+static const struct {
+	const char *name;
+	uint32_t hook, meta;
+	int32_t priority;
+} ways[ACCT_WAYS] = {
+	[ACCT_IN] = { "in", NF_INET_POST_ROUTING, NFT_META_OIFNAME, INT32_MAX },
+	[ACCT_OUT] = { "out", NF_INET_PRE_ROUTING, NFT_META_IIFNAME, NF_IP_PRI_RAW + 10 },
+};
+
+static const uint16_t protocols[ACCT_FAMILIES] = { ETH_P_IP, ETH_P_IPV6 };
+
+static void own_table(char dst[NF_TABLE_MAX], const char *table)
+{
+	(void)str_fmt(dst, NF_TABLE_MAX, "%s-traffic", table);
+}
+
+/* ---- the table ---- */
+
+static void put_counter_kind(struct nlmsghdr *h, uint16_t attr)
+{
+	struct nlattr *expr = mnl_attr_nest_start(h, attr);
+
+	mnl_attr_put_strz(h, NFTA_EXPR_NAME, "counter");
+	mnl_attr_nest_end(h, mnl_attr_nest_start(h, NFTA_EXPR_DATA));
+	mnl_attr_nest_end(h, expr);
+}
+
+static void put_set(struct nl *n, const char *table, unsigned way)
+{
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE,
+				    "add traffic set");
+
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_NAME, ways[way].name);
+	mnl_attr_put_u32(h, NFTA_SET_ID, htonl(way + 1));
+	mnl_attr_put_u32(h, NFTA_SET_KEY_TYPE, htonl(KEY_TYPE));
+	mnl_attr_put_u32(h, NFTA_SET_KEY_LEN, htonl(KEY_LEN));
+	put_counter_kind(h, NFTA_SET_EXPR);
+}
+
+static void put_chain(struct nl *n, const char *table, unsigned way)
+{
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE | NLM_F_EXCL,
+				    "add traffic chain");
+	struct nlattr *hook;
+
+	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, ways[way].name);
+	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, "filter");
+	mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
+	hook = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
+	mnl_attr_put_u32(h, NFTA_HOOK_HOOKNUM, htonl(ways[way].hook));
+	mnl_attr_put_u32(h, NFTA_HOOK_PRIORITY, htonl((uint32_t)ways[way].priority));
+	mnl_attr_nest_end(h, hook);
+}
+
+static struct nlattr *expr_start(struct nlmsghdr *h, const char *name, struct nlattr **ret_data)
+{
+	struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+
+	mnl_attr_put_strz(h, NFTA_EXPR_NAME, name);
+	*ret_data = mnl_attr_nest_start(h, NFTA_EXPR_DATA);
+	return elem;
+}
+
+static void put_meta(struct nlmsghdr *h, uint32_t key, uint32_t reg)
+{
+	struct nlattr *data, *elem = expr_start(h, "meta", &data);
+
+	mnl_attr_put_u32(h, NFTA_META_KEY, htonl(key));
+	mnl_attr_put_u32(h, NFTA_META_DREG, htonl(reg));
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, elem);
+}
+
+static void put_rule(struct nl *n, const char *table, unsigned way)
+{
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWRULE, NFPROTO_INET, NLM_F_CREATE | NLM_F_APPEND,
+				    "add traffic rule");
+	struct nlattr *list, *elem, *data;
+
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, ways[way].name);
+	list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
+	put_meta(h, ways[way].meta, NFT_REG32_00);
+	put_meta(h, NFT_META_PROTOCOL, NFT_REG32_04);
+	elem = expr_start(h, "lookup", &data);          /* a hit counts in its element */
+	mnl_attr_put_strz(h, NFTA_LOOKUP_SET, ways[way].name);
+	mnl_attr_put_u32(h, NFTA_LOOKUP_SREG, htonl(NFT_REG32_00));
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, elem);
+	mnl_attr_nest_end(h, list);
+}
+
+static void put_table(struct nl *n, const char *table)
+{
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE,
+				    "add traffic table");
+
+	mnl_attr_put_strz(h, NFTA_TABLE_NAME, table);
+	for (unsigned way = 0; way < ACCT_WAYS; way++) {
+		put_set(n, table, way);
+		put_chain(n, table, way);
+		put_rule(n, table, way);
+	}
+}
+
+/* ---- elements ---- */
+
+static void put_elem(struct nlmsghdr *h, const char *table, const char *set, const char *link,
+		     uint16_t protocol)
+{
+	uint8_t data[KEY_LEN] = { 0 };
+	struct nlattr *list, *elem, *key;
+	uint16_t be = htons(protocol);
+
+	memcpy(data, link, strnlen(link, IFNAMSIZ - 1));
+	memcpy(data + IFNAMSIZ, &be, sizeof(be));
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(h, NFTA_DATA_VALUE, sizeof(data), data);
+	mnl_attr_nest_end(h, key);
+	mnl_attr_nest_end(h, elem);
+	mnl_attr_nest_end(h, list);
+}
+
+/* Adding what is there leaves it, and its counter, alone. */
+static void put_link(struct nl *n, uint16_t type, const char *table, const char *link)
+{
+	for (unsigned way = 0; way < ACCT_WAYS; way++)
+		for (unsigned f = 0; f < ACCT_FAMILIES; f++)
+			put_elem(nf_put(n, type, NFPROTO_INET,
+					type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0,
+					"change traffic set"),
+				 table, ways[way].name, link, protocols[f]);
+}
+
+static int change(const char *table, bool make, const char *link, bool add, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	int r = nf_begin(&n, e);
+
+	if (r < 0)
+		return r;
+	if (make)
+		put_table(&n, table);
+	put_link(&n, NFT_MSG_NEWSETELEM, table, link);
+	if (!add)       /* deleting what is not there would be an error */
+		put_link(&n, NFT_MSG_DELSETELEM, table, link);
+	return nf_commit(&n, e);
+}
+
+/* The first try is for the usual case, in which the table is there: one transaction. */
+int acct_add(const char *table, const char *link, struct err *e)
+{
+	char own[NF_TABLE_MAX];
+	int r;
+
+	own_table(own, table);
+	r = change(own, false, link, true, e);
+	for (unsigned tries = 0; tries < 2 && (r == -ENOENT || r == -EEXIST); tries++) {
+		bool make = r == -ENOENT;       /* EEXIST: somebody else made it meanwhile */
+
+		err_clear(e);
+		r = change(own, make, link, true, e);
+	}
+	return r < 0 ? err_wrap(e, "count traffic of %s", link) : 0;
+}
+
+void acct_forget(const char *table, const char *link)
+{
+	struct err e = ERR_INIT;
+	char own[NF_TABLE_MAX];
+
+	own_table(own, table);
+	(void)!change(own, false, link, false, &e);
+}
+
+/* ---- reading ---- */
+
+static const struct nlattr *find(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *a;
+
+	if (nest)
+		mnl_attr_for_each_nested(a, nest)
+			if (mnl_attr_get_type(a) == type)
+				return a;
+	return NULL;
+}
+
+struct one {
+	uint64_t bytes, packets;
+	bool found;
+};
+
+static uint64_t be64(const struct nlattr *a)
+{
+	return a ? be64toh(mnl_attr_get_u64(a)) : 0;
+}
+
+static int take_counter(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a, *elem, *counter;
+	struct one *one = data;
+
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		elem = find(a, NFTA_LIST_ELEM);
+		counter = find(find(elem, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
+		if (!counter)
+			continue;
+		one->bytes = be64(find(counter, NFTA_COUNTER_BYTES));
+		one->packets = be64(find(counter, NFTA_COUNTER_PACKETS));
+		one->found = true;
+	}
+	return MNL_CB_OK;
+}
+
+static int read_one(struct nl *n, const char *table, unsigned way, unsigned family,
+		    const char *link, struct traffic *ret, struct err *e)
+{
+	struct one one = { 0 };
+	int r;
+
+	put_elem(nf_put(n, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_ACK, "read traffic"), table,
+		 ways[way].name, link, protocols[family]);
+	r = nl_query(n, take_counter, &one, e);
+	if (r < 0)
+		return r;
+	if (!one.found)
+		return err_set(e, EPROTO, 0, "read traffic: the kernel gave no counter");
+	ret->n[way][family].bytes = one.bytes;
+	ret->n[way][family].packets = one.packets;
+	return 0;
+}
+
+int acct_read(const char *table, const char *link, struct traffic *ret, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	struct traffic t = { 0 };
+	char own[NF_TABLE_MAX];
+	int r = nl_open(&n, NETLINK_NETFILTER, e);
+
+	own_table(own, table);
+	for (unsigned way = 0; r == 0 && way < ACCT_WAYS; way++)
+		for (unsigned f = 0; r == 0 && f < ACCT_FAMILIES; f++)
+			r = read_one(&n, own, way, f, link, &t, e);
+	if (r == 0)
+		*ret = t;
+	return r;
+}
