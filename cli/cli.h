@@ -31,6 +31,7 @@ verb_fn cmd_boot, cmd_shutdown, cmd_recover;                             /* cmd-
 verb_fn cmd_set;                                                        /* cmd-set.c */
 verb_fn cmd_status;                                                     /* cmd-status.c */
 verb_fn cmd_stat;                                                       /* cmd-stat.c */
+verb_fn cmd_traffic;                                                    /* cmd-traffic.c */
 verb_fn cmd_metrics;                                                    /* cmd-metrics.c */
 verb_fn cmd_pool_create, cmd_pool_set, cmd_pool_delete, cmd_pool_list, cmd_pool_show; /* cmd-pool.c */
 verb_fn cmd_node;                                                       /* cmd-node.c */

@@ -154,6 +154,13 @@ static const struct opt list_opts[] = {
 	END,
 };
 
+static const struct opt traffic_opts[] = {
+	TEXT(0, "month", NULL, month, "MONTH", "this month, such as 2026-11; the current one otherwise"),
+	FLAG(0, "fold", NULL, fold, "only bring the ledgers up to date, print nothing"),
+	ALL_OPT,
+	END,
+};
+
 static const struct opt top_opts[] = {
 	FLAG('1', "once", NULL, once, "print once and end; also when the output is no terminal"),
 	TEXT('s', "sort", NULL, sort, "COLUMN",
@@ -301,6 +308,10 @@ const struct command commands[] = {
 	  "CPU time and how long the limit stopped it, memory and kills, I/O, processes, network,\n"
 	  "and pressure: the share of time in which some or all of its tasks waited for a resource.",
 	  "berth stat 101\nberth stat -j --all\n" },
+	{ "traffic", NULL, "ID... [options]", "what VEs have received and sent in a month", EACH, 0, 0,
+	  traffic_opts, cmd_traffic,
+	  "Bytes of IP packets, kept over restarts of VE and host, by day (UTC).",
+	  "berth traffic --all\nberth traffic 101 --month 2026-11 -j\n" },
 	{ "mount", NULL, "ID...", "mount the disks of stopped VEs on the host", EACH, 0, 0,
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,

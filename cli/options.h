@@ -32,7 +32,8 @@ struct args {
 	uint64_t until_us;              /* shutdown: when the orderly part ends; no option */
 	const char *setmode, *name, *mirror, *ref;
 	uint64_t max_size;              /* template import: bytes */
-	bool once, follow;
+	bool once, follow, fold;
+	const char *month;
 	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;

@@ -3,9 +3,14 @@
 #include "tests/probe.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -80,5 +85,47 @@ int do_net_recv(char **argv)
 	}
 	printf("%.0f\n", frames ? (double)frames * (PAYLOAD + 42) * 8 / (now - start) : 0);
 	(void)close(fd);
+	return 0;
+}
+
+static volatile sig_atomic_t stopped;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
+/*
+ * net-capture LINK: every IP packet on the link of this name, also when it is made anew, until
+ * SIGTERM. Then bytes to the other end, IPv4 and IPv6, bytes from it, and what was missed.
+ */
+int do_net_capture(char **argv)
+{
+	const struct sigaction sa = { .sa_handler = on_term };
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL)), size = 64 << 20;
+	unsigned long long bytes[2][2] = { { 0 } };
+	struct tpacket_stats st = { 0 };
+	socklen_t len = sizeof(st);
+	static char data[1];
+
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	while (!stopped) {
+		struct sockaddr_ll from = { 0 };
+		socklen_t from_len = sizeof(from);
+		char name[IF_NAMESIZE];
+		ssize_t n = recvfrom(fd, data, sizeof(data), MSG_TRUNC, (struct sockaddr *)&from,
+				     &from_len);
+		unsigned proto = ntohs(from.sll_protocol);
+
+		if (n > 0 && (proto == ETH_P_IP || proto == ETH_P_IPV6) &&
+		    if_indextoname((unsigned)from.sll_ifindex, name) && !strcmp(name, argv[0]))
+			bytes[from.sll_pkttype != PACKET_OUTGOING][proto == ETH_P_IPV6] +=
+				(unsigned long long)n;
+	}
+	(void)getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &st, &len);
+	printf("%llu %llu %llu %llu %u\n", bytes[0][0], bytes[0][1], bytes[1][0], bytes[1][1],
+	       st.tp_drops);
 	return 0;
 }

@@ -744,6 +744,7 @@ static const struct command {
 	{ "memhog", "BYTES [SECONDS]", 1, do_memhog },
 	{ "mknod-sweep", "", 0, do_mknod_sweep },
 	{ "mounts", "", 0, do_mounts },
+	{ "net-capture", "LINK", 1, do_net_capture },
 	{ "net-recv", "ADDR PORT SECONDS", 3, do_net_recv },
 	{ "net-send", "ADDR PORT SECONDS [BYTES]", 3, do_net_send },
 	{ "reboot", "reboot|poweroff", 1, do_reboot },

@@ -3,4 +3,5 @@
 #pragma once
 
 int do_net_send(char **argv);
+int do_net_capture(char **argv);
 int do_net_recv(char **argv);

@@ -25,6 +25,7 @@
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/start.h"
+#include "ve/traffic.h"
 
 static void release_ips(const struct ve *ve)
 {
@@ -95,6 +96,7 @@ static void forget(const struct ve *ve)
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
 	fs_unlink_saved(ve->in->etc, path);     /* what a killed save left beside it */
 	up_drop(ve->in, ve->id);
+	traffic_retire(ve->in, ve->id);
 	sync_configs(ve->in);
 	intent_drop(ve->in, ve->id);
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */

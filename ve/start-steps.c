@@ -32,6 +32,7 @@
 #include "ve/intent.h"
 #include "ve/place.h"
 #include "ve/start.h"
+#include "ve/traffic.h"
 
 #define LOOP_WAIT_MS 5000
 #define KILL_WAIT_MS 20000
@@ -365,8 +366,11 @@ static void release_unsaved(const struct ve *ve)
 void down_network(void *ctx)
 {
 	struct start *s = ctx;
+	struct err e = ERR_INIT;
 
 	release_unsaved(s->ve);
+	if (traffic_fold(s->ve->in, s->ve->id, &e) < 0)
+		log_warn(&s->ve->in->log, "%s (counted later)", e.msg);
 	net_down(&s->plan.net);
 }
 

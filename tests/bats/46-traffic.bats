@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Traffic counted: against what was captured on the link, and over everything that can end.
+# bats file_tags=root,net
+
+load helpers/load
+
+UPLINK=198.51.100.1
+UPLINK6=2001:db8:100::1
+VE=10.9.0.101
+VE6=2001:db8::101
+
+# counted WAY FAMILY: bytes of this month.
+counted() {
+	berth traffic 101 -j | json ".[0].$1.$2.bytes"
+}
+
+capture_start() {
+	host "$PROBE" net-capture "$1" >"$BATS_TEST_TMPDIR/capture" 3>&- &
+	capture=$!
+	sleep 0.3
+}
+
+# Bytes captured: to the VE by IPv4 and IPv6, from it by both.
+capture_stop() {
+	sleep 0.5
+	kill "$(pgrep -P "$capture" -f net-capture || echo "$capture")"
+	wait "$capture" || :
+	read -r in4 in6 out4 out6 missed <"$BATS_TEST_TMPDIR/capture"
+	equal "$missed" 0 'packets that the capture missed'
+}
+
+# close COUNTED CAPTURED: within 0.1 %.
+close() {
+	(($2 > 0 && ($1 - $2) * 1000 <= $2 && ($2 - $1) * 1000 <= $2)) ||
+		fail "counted $1, captured $2"
+}
+
+# Datagrams both ways, small and large pings, and a stream with segments larger than the link's.
+mixed_load() {
+	inside 101 /probe net-send $UPLINK 9 5 3000000 || :
+	host "$PROBE" net-send $VE 9 5 2000000 || :
+	ping_from 101 $UPLINK6 -6 -s 1000 || :
+	host ping -q -c 20 -i 0.01 -s 900 $VE >/dev/null
+	host ping -6 -q -c 300 -i 0.002 -s 1400 $VE6 >/dev/null
+	shell 101 'dd if=/dev/zero bs=1k count=3000 2>/dev/null | nc -l -p 5000' 3>&- &
+	within 5 host bash -c "cat </dev/tcp/$VE/5000 2>/dev/null >$BATS_TEST_TMPDIR/got"
+	wait $! || :
+}
+
+@test "traffic: within 0.1 % of a capture over restarts, a crash and a dead keeper" {
+	requires ipv6
+	run_ve 101 --ipadd $VE --ipadd $VE6
+	put_probe 101
+	local link in4 in6 out4 out6 missed capture
+	link=$(host_link $VE)
+	# What the two ends said to each other before the capture is on the bill already.
+	local had4 had6 gone4 gone6
+	berth stop 101 --fast
+	had4=$(counted in ipv4) had6=$(counted in ipv6)
+	gone4=$(counted out ipv4) gone6=$(counted out ipv6)
+	capture_start "$link"
+	berth start 101
+	mixed_load
+	berth restart 101
+	mixed_load
+	kill -9 "$(keeper_pid 101)"
+	mixed_load
+	kill -9 "$(init_pid 101)"
+	within 5 bash -c "! kill -0 $(init_pid 101) 2>/dev/null"
+	berth start 101
+	mixed_load
+	capture_stop
+	close $(($(counted in ipv4) - had4)) "$in4"
+	close $(($(counted in ipv6) - had6)) "$in6"
+	close $(($(counted out ipv4) - gone4)) "$out4"
+	close $(($(counted out ipv6) - gone6)) "$out6"
+	((in4 > 8000000 && out4 > 12000000)) || fail "little was sent: $in4 $out4"
+}
+
+@test "traffic: bytes that are known" {
+	run_ve 101 --ipadd $VE
+	put_probe 101
+	local before
+	before=$(counted out ipv4)
+	inside 101 /probe net-send $UPLINK 9 5 147200
+	# 100 datagrams of 1472 bytes with headers of 28; the host's refusals go the other way.
+	equal $(($(counted out ipv4) - before)) 150000
+}
+
+@test "traffic: the ledger lasts when the host's counters go" {
+	run_ve 101 --ipadd $VE
+	host ping -q -c 10 -i 0.01 -s 972 $VE >/dev/null
+	equal "$(counted in ipv4)" 10000
+	host nft delete table inet "berth-$(root_tag)-traffic"
+	equal "$(counted in ipv4)" 10000 'after the table was removed'
+	host ping -q -c 5 -i 0.01 -s 972 $VE >/dev/null
+	equal "$(counted in ipv4)" 15000 'counted on in a new table'
+	berth stop 101 --fast
+	# As after a reboot: another boot id, and counters from zero.
+	host nft delete table inet "berth-$(root_tag)-traffic"
+	sed -i 's/"boot_id":"[^"]*"/"boot_id":"00000000-0000-0000-0000-000000000000"/' \
+		"$ROOT/var/lib/berth/traffic/101.json"
+	berth start 101
+	host ping -q -c 1 -s 972 $VE >/dev/null
+	equal "$(counted in ipv4)" 16000
+}
+
+@test "traffic: days and months" {
+	run_ve 101 --ipadd $VE
+	host ping -q -c 10 -i 0.01 -s 972 $VE >/dev/null
+	berth traffic 101 --fold
+	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$ROOT/var/lib/berth/traffic/101.json"
+	host ping -q -c 3 -i 0.01 -s 972 $VE >/dev/null
+	equal "$(counted in ipv4)" 3000 'this month'
+	run -0 berth traffic 101 --month 2026-02 -j
+	equal "$(json '.[0].in.ipv4.bytes' <<<"$output")" 10000
+	equal "$(json '.[0].days | length' <<<"$output")" 1
+	equal "$(json -r '.[0].days[0].day' <<<"$output")" 2026-02-28
+	equal "$(json '.[0].in.ipv4.packets' <<<"$output")" 10
+	# A torn line and a line twice, as a power cut at the end of a day leaves them.
+	printf '\n2026-02-28 99' >>"$ROOT/var/lib/berth/traffic/101.days"
+	run -0 berth traffic 101 --month 2026-02 -j
+	equal "$(json '.[0].in.ipv4.bytes' <<<"$output")" 10000
+	tail -n +2 "$ROOT/var/lib/berth/traffic/101.days" | head -n 1 >"$BATS_TEST_TMPDIR/line"
+	{ echo; cat "$BATS_TEST_TMPDIR/line"; } >>"$ROOT/var/lib/berth/traffic/101.days"
+	run -0 berth traffic 101 --month 2026-02 -j
+	equal "$(json '.[0].in.ipv4.bytes' <<<"$output")" 10000
+}
+
+@test "traffic: a destroyed VE's ledger is kept, a new VE of its number begins at zero" {
+	run_ve 101 --ipadd $VE
+	host ping -q -c 10 -i 0.01 -s 972 $VE >/dev/null
+	berth stop 101 --fast
+	berth destroy 101
+	run ! grep -q 101.0 <(host nft list table inet "berth-$(root_tag)-traffic")
+	equal "$(json .today.in4_bytes <"$ROOT/var/lib/berth/traffic/101.json.destroyed")" 10000
+	new_ve 101
+	run -0 berth traffic 101 -j
+	equal "$(json '.[0].in.bytes, .[0].out.bytes' <<<"$output")" $'0\n0'
+}
+
+@test "traffic: forged packets are on nobody's bill" {
+	run_ve 101 --ipadd $VE
+	ping_from 101 $UPLINK
+	local before
+	before=$(counted out ipv4)
+	shell 101 'ip addr add 10.9.0.77/32 dev eth0'
+	run ! ping_from 101 $UPLINK -I 10.9.0.77
+	equal "$(counted out ipv4)" "$before"
+}
+
+@test "traffic: bad input" {
+	new_ve 101
+	local m
+	for m in 2026 2026-13 2026-00 2026-1 26-11 2026-11-20 'x026-11' ''; do
+		refused 21 month berth traffic 101 --month "$m"
+	done
+	refused 14 999 berth traffic 999
+	refused 27 few berth traffic
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Order of a fold whose day is over: its line is appended and synced, then ID.json begins the
+ * new day. A kill in between leaves the line twice; readers take the last of a day.
+ */
+#include "ve/traffic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "netns/network.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+
+#define LEDGER_MAX 16384
+#define DAYS_MAX (1 << 20)              /* some twenty years */
+#define NUMBERS (ACCT_WAYS * ACCT_FAMILIES * 2)
+
+struct ledger {
+	char boot[37];
+	struct traffic seen;            /* counters at the last fold, of that boot */
+	struct traffic_day today;
+};
+
+/* A struct traffic as a row of numbers, in the order that files have them. */
+static const char *const names[NUMBERS] = {
+	"in4_bytes", "in4_packets", "in6_bytes", "in6_packets",
+	"out4_bytes", "out4_packets", "out6_bytes", "out6_packets",
+};
+
+static uint64_t *number(struct traffic *t, unsigned i)
+{
+	return i % 2 ? &t->n[i / 4][i / 2 % 2].packets : &t->n[i / 4][i / 2 % 2].bytes;
+}
+
+void traffic_add(struct traffic *to, const struct traffic *t)
+{
+	struct traffic more = *t;
+
+	for (unsigned i = 0; i < NUMBERS; i++)
+		*number(to, i) += *number(&more, i);
+}
+
+void traffic_day_of(time_t t, char dst[11])
+{
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(dst, 11, "%Y-%m-%d", &tm))
+		(void)str_fmt(dst, 11, "1970-01-01");
+}
+
+static void path_of(uint32_t id, const char *suffix, char dst[64])
+{
+	(void)str_fmt(dst, 64, "traffic/%u.%s", id, suffix);
+}
+
+/* ---- ID.json ---- */
+
+static void read_numbers(const struct json_val *v, struct traffic *ret)
+{
+	for (unsigned i = 0; i < NUMBERS; i++)
+		*number(ret, i) = json_get_u64(v, names[i], 0);
+}
+
+/* A file that is not there or that a full disk spoilt is an empty ledger: the days stay. */
+static int load(const struct inst *in, uint32_t id, struct ledger *ret, struct err *e)
+{
+	struct json_val *v = NULL;
+	_free_ char *text = NULL;
+	char path[64];
+	size_t len;
+	int r;
+
+	*ret = (struct ledger){ .boot = "" };
+	path_of(id, "json", path);
+	r = fs_read_at(in->lib, path, LEDGER_MAX, &text, &len, e);
+	if (!r)
+		r = json_parse(text, len, path, &v, e);
+	if (r == -ENOENT || r == -EINVAL) {
+		err_clear(e);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	(void)str_fmt(ret->boot, sizeof(ret->boot), "%s", json_get_str(v, "boot_id", ""));
+	(void)str_fmt(ret->today.day, sizeof(ret->today.day), "%s", json_get_str(v, "day", ""));
+	read_numbers(json_get(v, "seen"), &ret->seen);
+	read_numbers(json_get(v, "today"), &ret->today.t);
+	json_val_free(v);
+	return 0;
+}
+
+static void write_numbers(struct json_out *j, const char *key, const struct traffic *t)
+{
+	struct traffic copy = *t;
+
+	json_key(j, key);
+	json_object(j);
+	for (unsigned i = 0; i < NUMBERS; i++)
+		json_ku64(j, names[i], *number(&copy, i));
+	json_end(j);
+}
+
+static int save(const struct inst *in, uint32_t id, const struct ledger *l, struct err *e)
+{
+	struct json_out *j = json_new(false);
+	const char *text;
+	char path[64];
+	int r;
+
+	path_of(id, "json", path);
+	json_object(j);
+	json_ku64(j, "version", 1);
+	json_kstr(j, "boot_id", l->boot);
+	json_kstr(j, "day", l->today.day);
+	write_numbers(j, "today", &l->today.t);
+	write_numbers(j, "seen", &l->seen);
+	json_end(j);
+	r = json_finish(j, &text, e);
+	if (!r)
+		r = fs_save_at(in->lib, path, text, 0600, e);
+	json_free(j);
+	return r;
+}
+
+/* ---- ID.days ---- */
+
+static int append_day(const struct inst *in, uint32_t id, const struct traffic_day *d,
+		      struct err *e)
+{
+	struct traffic t = d->t;
+	char path[64], line[256];
+	_fd_ int fd = -1;
+	int n, r;
+
+	path_of(id, "days", path);
+	n = str_fmt(line, sizeof(line), "\n%s", d->day);
+	for (unsigned i = 0; i < NUMBERS; i++)
+		n += str_fmt(line + n, sizeof(line) - (size_t)n, " %" PRIu64, *number(&t, i));
+	line[n++] = '\n';               /* both ends: what a power cut tore stays apart */
+	fd = openat(in->lib, path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	r = fs_write_all(fd, line, (size_t)n);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "write %s", path);
+	}
+	return 0;
+}
+
+static bool day_ok(const char *s)
+{
+	return strlen(s) == 10 && s[4] == '-' && s[7] == '-' &&
+	       strspn(s, "0123456789-") == 10;
+}
+
+/* One line; false for a blank or torn one. */
+static bool parse_day(const char *line, struct traffic_day *ret)
+{
+	struct traffic_day d;
+	char word[24];
+
+	if (str_word(&line, d.day, sizeof(d.day)) <= 0 || !day_ok(d.day))
+		return false;
+	for (unsigned i = 0; i < NUMBERS; i++)
+		if (str_word(&line, word, sizeof(word)) <= 0 ||
+		    parse_u64(word, 0, UINT64_MAX, number(&d.t, i)) < 0)
+			return false;
+	*ret = d;
+	return true;
+}
+
+static int keep_day(struct traffic_report *r, const struct traffic_day *d)
+{
+	struct traffic_day *more;
+
+	if (r->n_days && str_eq(r->days[r->n_days - 1].day, d->day)) {
+		r->days[r->n_days - 1] = *d;
+		return 0;
+	}
+	more = reallocarray(r->days, r->n_days + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	r->days = more;
+	r->days[r->n_days++] = *d;
+	return 0;
+}
+
+static int read_days(const struct inst *in, uint32_t id, const char *first, const char *last,
+		     struct traffic_report *ret, struct err *e)
+{
+	_free_ char *text = NULL;
+	struct traffic_day d;
+	char path[64];
+	int r;
+
+	path_of(id, "days", path);
+	r = fs_read_at(in->lib, path, DAYS_MAX, &text, NULL, e);
+	if (r == -ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	for (char *s = text, *next; !r && s; s = next) {
+		next = strchr(s, '\n');
+		if (next)
+			*next++ = '\0';
+		if (parse_day(s, &d) && strcmp(d.day, first) >= 0 && strcmp(d.day, last) <= 0 &&
+		    keep_day(ret, &d) < 0)
+			r = err_set(e, ENOMEM, 0, "read %s: out of memory", path);
+	}
+	return r;
+}
+
+/* ---- folding ---- */
+
+/* Since the last fold, or since boot. A counter that went back was made anew meanwhile. */
+static struct traffic since(const struct ledger *l, const char *boot, const struct traffic *now)
+{
+	struct traffic old = l->seen, new = *now;
+	bool same = str_eq(l->boot, boot);
+
+	for (unsigned i = 0; i < NUMBERS; i++)
+		same = same && *number(&new, i) >= *number(&old, i);
+	for (unsigned i = 0; same && i < NUMBERS; i++)
+		*number(&new, i) -= *number(&old, i);
+	return new;
+}
+
+static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_changed,
+		struct err *e)
+{
+	struct traffic now, more, none = { 0 };
+	char link[IFNAMSIZ], boot[37] = "";
+	int r;
+
+	net_host_name(link, in->link_tag, id, 0);
+	r = acct_read(in->name, link, &now, e);
+	if (r == -ENOENT) {             /* not run since the host booted, or the table was removed */
+		err_clear(e);
+		return net_read_counters(link, &(struct net_counters){ 0 }) < 0 ? 0 :
+		       acct_add(in->name, link, e);
+	}
+	if (r < 0)
+		return r;
+	(void)proc_boot_id(boot);
+	more = since(l, boot, &now);
+	if (memcmp(&more, &none, sizeof(none)) == 0)
+		return 0;
+	traffic_add(&l->today.t, &more);
+	l->seen = now;
+	memcpy(l->boot, boot, sizeof(boot));
+	*ret_changed = true;
+	return 0;
+}
+
+static int fold(const struct inst *in, uint32_t id, struct ledger *l, struct err *e)
+{
+	bool changed = false;
+	char today[11];
+	int r = load(in, id, l, e);
+
+	traffic_day_of(time(NULL), today);
+	if (!r && *l->today.day && !str_eq(l->today.day, today)) {
+		r = append_day(in, id, &l->today, e);
+		l->today.t = (struct traffic){ 0 };
+		changed = true;
+	}
+	memcpy(l->today.day, today, sizeof(today));
+	if (!r)
+		r = take(in, id, l, &changed, e);
+	return r < 0 || !changed ? r : save(in, id, l, e);
+}
+
+/* Not the VE's lock: a look at the bill does not wait for a backup. */
+static int lock(const struct inst *in, uint32_t id, int *ret, struct err *e)
+{
+	_fd_ int fd = -1;
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "lock/%u.traffic", id);
+	fd = openat(in->run, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_sys(e, "lock %s", path);
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static int fold_locked(const struct inst *in, uint32_t id, struct ledger *ret, struct err *e)
+{
+	_fd_ int guard = -1;
+	int r = lock(in, id, &guard, e);
+
+	if (!r)
+		r = fold(in, id, ret, e);
+	return r < 0 ? err_wrap(e, "traffic of VE %u", id) : 0;
+}
+
+int traffic_fold(const struct inst *in, uint32_t id, struct err *e)
+{
+	struct ledger l;
+
+	return fold_locked(in, id, &l, e);
+}
+
+int traffic_read(const struct inst *in, uint32_t id, const char *first, const char *last,
+		 struct traffic_report *ret, struct err *e)
+{
+	struct traffic_report rep = { 0 };
+	struct ledger l;
+	int r = fold_locked(in, id, &l, e);
+
+	if (!r)
+		r = read_days(in, id, first, last, &rep, e);
+	if (!r && strcmp(l.today.day, first) >= 0 && strcmp(l.today.day, last) <= 0 &&
+	    keep_day(&rep, &l.today) < 0)
+		r = err_set(e, ENOMEM, 0, "traffic of VE %u: out of memory", id);
+	if (r < 0) {
+		traffic_free(&rep);
+		return r;
+	}
+	for (size_t i = 0; i < rep.n_days; i++)
+		traffic_add(&rep.sum, &rep.days[i].t);
+	*ret = rep;
+	return 0;
+}
+
+void traffic_free(struct traffic_report *r)
+{
+	free(r->days);
+	*r = (struct traffic_report){ 0 };
+}
+
+void traffic_retire(const struct inst *in, uint32_t id)
+{
+	static const char *const suffixes[] = { "json", "days" };
+	char link[IFNAMSIZ], from[64], to[80];
+	struct err ignored = ERR_INIT;
+
+	(void)!traffic_fold(in, id, &ignored);
+	net_host_name(link, in->link_tag, id, 0);
+	acct_forget(in->name, link);
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		path_of(id, suffixes[i], from);
+		(void)str_fmt(to, sizeof(to), "%s.destroyed", from);
+		if (renameat(in->lib, from, in->lib, to) < 0 && i)
+			(void)unlinkat(in->lib, to, 0); /* of an earlier VE of this number */
+	}
+	(void)str_fmt(from, sizeof(from), "lock/%u.traffic", id);
+	(void)unlinkat(in->run, from, 0);
+}
