@@ -34,6 +34,7 @@
 #define WALK_DEPTH 40 /* above MAX_DEPTH, and a bound for the recursion */
 
 #define FREEZE_PATIENCE_MS 10000
+#define HOLD_PATIENCE_MS 100
 #define EXIT_PATIENCE_MS 1000
 
 static int sub_node(const struct cg_node *n, const char *name, struct cg_node *ret)
@@ -334,20 +335,36 @@ bool cg_populated(const struct cg_host *h, const char *id)
 	       cg_keyed(text, "populated", &value) == 0 && value != 0;
 }
 
+static int freeze(const struct cg_node *n, bool on, int timeout_ms)
+{
+	int r = cg_node_write(n, "cgroup.freeze", on ? "1" : "0");
+
+	if (r == 0)
+		r = wait_event(n, "frozen", on, timeout_ms);
+	/* half frozen (a task in uninterruptible sleep) is neither: let them run */
+	if (on && r == -ETIMEDOUT)
+		(void)cg_node_write(n, "cgroup.freeze", "0");
+	return r;
+}
+
+bool cg_hold(const struct cg_host *h, const char *id)
+{
+	struct cg_node n;
+	uint64_t frozen;
+
+	return cg_node_v2(h, id, &n) == 0 && cg_node_u64(&n, "cgroup.freeze", &frozen) == 0 &&
+	       !frozen && freeze(&n, true, HOLD_PATIENCE_MS) == 0;
+}
+
 int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e)
 {
 	struct cg_node n;
 	int r = cg_node_v2(h, id, &n);
 
 	if (r == 0)
-		r = cg_node_write(&n, "cgroup.freeze", on ? "1" : "0");
-	if (r == 0)
-		r = wait_event(&n, "frozen", on, FREEZE_PATIENCE_MS);
+		r = freeze(&n, on, FREEZE_PATIENCE_MS);
 	if (r == 0)
 		return 0;
-	/* half frozen (a task in uninterruptible sleep) is neither: let them run */
-	if (on && r == -ETIMEDOUT)
-		(void)cg_node_write(&n, "cgroup.freeze", "0");
 	return err_set(e, -r, VZ_SYSTEM, "%s %s%s: %s", on ? "freeze" : "thaw", CG_WHO(id),
 		       strerror(-r));
 }

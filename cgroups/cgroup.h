@@ -101,6 +101,14 @@ MUST_CHECK int cg_wait_empty(const struct cg_host *h, const char *id, int timeou
 			     struct err *e);
 /* true while the VE has a process; false also when the node is absent. */
 bool cg_populated(const struct cg_host *h, const char *id);
+/*
+ * Freeze it for a moment. False when it is frozen already or cannot be that soon (a task waits for
+ * a slow disk); true: the caller thaws it by cg_freeze.
+ */
+bool cg_hold(const struct cg_host *h, const char *id);
+/* fn for every process, by its number here, until fn returns other than 0. 0, that, or -Exxx. */
+int cg_each_process(const struct cg_host *h, const char *id, int (*fn)(pid_t pid, void *arg),
+		    void *arg);
 MUST_CHECK int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e);
 
 /* ---- limits ---------------------------------------------------------------------------- */

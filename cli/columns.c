@@ -204,6 +204,20 @@ GETTER(get_swappages)
 	ubc(v, col, variant, v->s->stat.swap_current, PAGE, ret);
 }
 
+/* What one process or user has at most, or the VE as a whole: whatever the limit is on. */
+GETTER(get_beancounter)
+{
+	const struct param *p = param_by_key(col->key);
+	uint64_t held = UINT64_MAX;
+	struct ve ve;
+
+	view_ve(v, &ve);
+	if (v->s->running && p && p->used && variant != 'l' && variant != 'b' &&
+	    p->used(&ve, p, &held) < 0)
+		held = UINT64_MAX;
+	ubc(v, col, variant, held, p && p->file_unit ? p->file_unit : 1, ret);
+}
+
 /* A counter that no kernel keeps any more: nothing held, and the stored "barrier:limit". */
 GETTER(get_stored)
 {
@@ -265,22 +279,22 @@ static const struct column table[] = {
 	UBC("physpages", "PHYSP", "PHYSPAGES", STATUS_STAT, get_physpages),
 	UBC("swappages", "SWAPP", "SWAPPAGES", STATUS_STAT, get_swappages),
 	STORED("kmemsize", "KMEMSIZE", "KMEMSIZE"),
-	STORED("lockedpages", "LOCKEDP", "LOCKEDPAGES"),
+	UBC("lockedpages", "LOCKEDP", "LOCKEDPAGES", 0, get_beancounter),
 	STORED("privvmpages", "PRIVVMP", "PRIVVMPAGES"),
-	STORED("shmpages", "SHMP", "SHMPAGES"),
+	UBC("shmpages", "SHMP", "SHMPAGES", 0, get_beancounter),
 	STORED("vmguarpages", "VMGUARP", "VMGUARPAGES"),
 	STORED("oomguarpages", "OOMGUARP", "OOMGUARPAGES"),
 	STORED("numtcpsock", "NTCPSOCK", "NUMTCPSOCK"),
 	STORED("numflock", "NFLOCK", "NUMFLOCK"),
-	STORED("numpty", "NPTY", "NUMPTY"),
-	STORED("numsiginfo", "NSIGINFO", "NUMSIGINFO"),
+	UBC("numpty", "NPTY", "NUMPTY", 0, get_beancounter),
+	UBC("numsiginfo", "NSIGINFO", "NUMSIGINFO", 0, get_beancounter),
 	STORED("tcpsndbuf", "TCPSNDB", "TCPSNDBUF"),
 	STORED("tcprcvbuf", "TCPRCVB", "TCPRCVBUF"),
 	STORED("othersockbuf", "OTHSOCKB", "OTHERSOCKBUF"),
 	STORED("dgramrcvbuf", "DGRAMRB", "DGRAMRCVBUF"),
 	STORED("numothersock", "NOTHSOCK", "NUMOTHERSOCK"),
 	STORED("dcachesize", "DCACHESZ", "DCACHESIZE"),
-	STORED("numfile", "NFILE", "NUMFILE"),
+	UBC("numfile", "NFILE", "NUMFILE", 0, get_beancounter),
 	STORED("numiptent", "NIPTENT", "NUMIPTENT"),
 	{ "diskspace", NULL, "DSPACE", 10, STATUS_DISK, "sh", "DISKSPACE", get_disk },
 	{ "diskinodes", NULL, "DINODES", 10, STATUS_DISK, "sh", "DISKINODES", get_disk },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "runtime/attach.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 #include "runtime/sync.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/str.h"
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
 
@@ -24,6 +26,30 @@
  * needed privilege until the end (setns(2), pidfd form since 5.8). */
 #define JOIN (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | \
 	      CLONE_NEWNS)
+
+/*
+ * The limits of the VE are those of its init, process 1 here. Hard ones can be raised only as
+ * root of the host, so this is done before and after the way in: what a `set` has changed in
+ * between counts, because it has found this process in the VE's group or changed init before.
+ */
+static int take_limits(const struct attach_spec *s, struct err *e)
+{
+	static const int resources[] = { RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING };
+	struct rlimit init, own;
+
+	for (size_t i = 0; i < ARRAY_SIZE(resources); i++) {
+		if (prlimit(1, resources[i], NULL, &init) < 0 ||
+		    getrlimit(resources[i], &own) < 0)
+			return err_sys(e, "read the limits of init");
+		if ((s->limited >> resources[i] & 1) || own.rlim_cur > init.rlim_max)
+			own.rlim_cur = init.rlim_max;
+		own.rlim_max = init.rlim_max;
+		/* EPERM: the caller of this command has less itself, and keeps that */
+		if (setrlimit(resources[i], &own) < 0 && errno != EPERM)
+			return err_sys(e, "take the limits of init");
+	}
+	return 0;
+}
 
 static int join(const struct attach_spec *s, struct err *e)
 {
@@ -38,6 +64,9 @@ static int join(const struct attach_spec *s, struct err *e)
 		errno = -r;
 		return err_sys(e, "leave the keyring of the host");
 	}
+	r = take_limits(s, e);
+	if (r < 0)
+		return r;
 	if (setns(s->pidfd, JOIN) < 0)
 		return err_sys(e, "enter the VE");
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
@@ -85,6 +114,9 @@ static int confine(const struct attach_spec *s, int sock, struct err *e)
 	if ((sock > 3 && close_range(3, (unsigned)sock - 1, 0) < 0) ||
 	    close_range((unsigned)sock + 1, ~0U, 0) < 0)
 		return err_sys(e, "close the host's files");
+	r = take_limits(s, e);
+	if (r < 0)
+		return r;
 	r = caps_limit();
 	if (!r)
 		r = seccomp_load_filter();

@@ -17,6 +17,7 @@ struct attach_spec {
 	int in, out, err;               /* become 0, 1, 2; never chowned */
 	bool tty;                       /* they are a terminal of the VE: make it the controlling one */
 	bool no_core;
+	unsigned limited;               /* bit per RLIMIT_*: the soft limit is the hard one, as for init */
 	int timeout_ms;                 /* for the way to exec, where the tenant can stop it; 0: none */
 };
 

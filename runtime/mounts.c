@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/fsuid.h>
@@ -45,7 +46,7 @@
 struct build {
 	const struct mounts_spec *spec;
 	int masks, pts;                 /* mounts, -1 until their row is made */
-	char uid[12], gid[12], tty[12], ptys[12];       /* text for @ options */
+	char uid[12], gid[12], tty[12], ptys[12], shm[24];      /* text for @ options */
 };
 
 struct row {
@@ -148,6 +149,8 @@ static size_t fill_opts(const struct build *b, const struct row *row, struct fs_
 			to[n].value = b->tty;
 		else if (str_eq(from->value, "@ptys"))
 			to[n].value = b->ptys;
+		else if (str_eq(from->value, "@shm"))
+			to[n].value = b->shm;
 		n += *to[n].value != '\0';
 	}
 	return n;
@@ -383,8 +386,8 @@ static const struct fs_opt run_opts[] = {
 	{ "uid", "@uid" },  { "gid", "@gid" }, { NULL, NULL },
 };
 static const struct fs_opt shm_opts[] = {
-	{ "mode", "1777" }, { "nr_inodes", "1m" }, { "uid", "@uid" },
-	{ "gid", "@gid" },  { NULL, NULL },
+	{ "mode", "1777" }, { "size", "@shm" }, { "nr_inodes", "1m" },
+	{ "uid", "@uid" },  { "gid", "@gid" },  { NULL, NULL },
 };
 /* uid is not forced: a terminal belongs to who opened it. 5 is tty (devpts.rst, Debian). Every
  * mount is an instance of its own since 4.7. */
@@ -535,6 +538,8 @@ int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e)
 	(void)str_fmt(b.tty, sizeof(b.tty), "%u", s->gid + 5);
 	if (s->ptys)
 		(void)str_fmt(b.ptys, sizeof(b.ptys), "%u", s->ptys);
+	if (s->shm)
+		(void)str_fmt(b.shm, sizeof(b.shm), "%" PRIu64, s->shm);
 	for (size_t i = 0; !r && i < ARRAY_SIZE(rows); i++)
 		r = rows[i].how(&b, &rows[i], e);
 	if (!r && s->lxcfs)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/err.h"
@@ -18,6 +19,7 @@ struct mounts_spec {
 	uid_t uid;              /* host ids of the VE's root */
 	gid_t gid;
 	unsigned ptys;          /* limit of this VE's devpts; 0: the kernel's */
+	uint64_t shm;           /* bytes of /dev/shm; 0: the kernel's, half of the memory */
 	bool lxcfs;             /* put lxcfs' files over /proc where the host runs it */
 };
 

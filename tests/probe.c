@@ -35,13 +35,12 @@
 
 /* ---- helpers ---- */
 
-static const char *outcome(long r)
+const char *outcome(long r)
 {
 	return r >= 0 ? "ok" : strerrorname_np(errno) ? strerrorname_np(errno) : "E?";
 }
 
-/* Decimal with an optional K, M or G. */
-static unsigned long long number(const char *s)
+unsigned long long number(const char *s)
 {
 	unsigned long long n = 0;
 
@@ -740,14 +739,19 @@ static const struct command {
 	{ "id", "", 0, do_id },
 	{ "init", "[PROGRAM ARG...]", 0, do_init },
 	{ "init-deaf", "", 0, do_init_deaf },
+	{ "inotify", "instances|watches N [SECONDS]", 2, do_inotify },
 	{ "keyctl", "", 0, do_keyctl },
+	{ "memlock", "BYTES [SECONDS]", 1, do_memlock },
 	{ "memhog", "BYTES [SECONDS]", 1, do_memhog },
 	{ "mknod-sweep", "", 0, do_mknod_sweep },
 	{ "mounts", "", 0, do_mounts },
 	{ "net-capture", "LINK", 1, do_net_capture },
 	{ "net-recv", "ADDR PORT SECONDS", 3, do_net_recv },
 	{ "net-send", "ADDR PORT SECONDS [BYTES]", 3, do_net_send },
+	{ "openfiles", "N [SECONDS]", 1, do_openfiles },
+	{ "ptys", "N [SECONDS]", 1, do_ptys },
 	{ "reboot", "reboot|poweroff", 1, do_reboot },
+	{ "signals", "N", 1, do_signals },
 	{ "sleep", "[SECONDS]", 0, do_sleep },
 	{ "sockets", "", 0, do_sockets },
 	{ "sweep-proc-sys", "", 0, do_sweep_proc_sys },

@@ -58,10 +58,11 @@ int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret)
 	return r;
 }
 
-uint64_t wanted_netrate_out(const struct ve *ve)
+uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p)
 {
 	struct shape s;
 
+	(void)p;
 	plan_shape(ve, &s);
 	return s.out;
 }

@@ -77,6 +77,23 @@ int apply_bounds(struct ve *ve, struct err *e)
 	return r;
 }
 
+int apply_inside(struct ve *ve, struct err *e)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		const struct param *p = &params[i];
+		int r;
+
+		if (!(p->flags & P_INSIDE) || !conf_has(&ve->conf, p))
+			continue;
+		r = p->apply == apply_rlimit ? apply_rlimit_start(ve, p, e) : p->apply(ve, p, e);
+		if (r < 0) {
+			(void)err_wrap(e, "--%s", p->opt);
+			return err_exit(e, p->exit);
+		}
+	}
+	return 0;
+}
+
 const char *param_lacks(struct ve *ve, const struct param *p)
 {
 	if (p->lacks)
@@ -100,7 +117,7 @@ int param_effective(struct ve *ve, const struct param *p, uint64_t *ret)
 /* 0 and "unlimited" are both no limit, where 0 can be said; a row that is not set has none. */
 static uint64_t no_limit_as_zero(const struct param *p, uint64_t v)
 {
-	return v >= U64_UNLIMITED && !has_knob(p) ? 0 : v;
+	return v >= U64_UNLIMITED && !has_knob(p) && !p->min ? 0 : v;
 }
 
 static bool same_in_kernel(const struct ve *ve, const struct param *p, uint64_t a, uint64_t b)
@@ -120,10 +137,11 @@ bool param_obeyed(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	uint64_t want = 0, have;
 
-	if (!p->type->number || param_effective(ve, p, &have) < 0)
+	if (!p->type->number || ((p->flags & P_INHERIT) && !conf_has(&ve->conf, p)) ||
+	    param_effective(ve, p, &have) < 0)
 		return true;
 	if (p->wanted)
-		want = p->wanted(ve);
+		want = p->wanted(ve, p);
 	else if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &want))
 		want = has_knob(p) ? U64_UNLIMITED : 0;
 	want = no_limit_as_zero(p, want);
@@ -173,10 +191,11 @@ static int put_cpu(struct ve *ve, const struct cg_knob *k, uint64_t value, struc
 	return cg_set(&ve->in->cg, ve->cg, &(struct cg_ask){ k, value, 0 }, e);
 }
 
-uint64_t wanted_cpu_quota(const struct ve *ve)
+uint64_t wanted_cpu_quota(const struct ve *ve, const struct param *p)
 {
 	uint64_t limit = ve->conf.cpulimit, cap = ve->conf.cpus * 100;
 
+	(void)p;
 	return limit && (!cap || limit < cap) ? limit : cap;
 }
 
@@ -216,9 +235,8 @@ static int put_quota_of_pool(struct ve *pool, uint64_t cap, struct err *e)
 
 int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e)
 {
-	uint64_t cap = wanted_cpu_quota(ve), more = ve->conf.cpuburst, most = ve->bound.cpu;
+	uint64_t cap = wanted_cpu_quota(ve, p), more = ve->conf.cpuburst, most = ve->bound.cpu;
 
-	(void)p;
 	if (cap && more > cap)
 		return err_set(e, EINVAL, VZ_SET_CPU,
 			       "a burst of %" PRIu64 " is above the limit of %" PRIu64, more, cap);

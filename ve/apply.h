@@ -16,6 +16,9 @@ MUST_CHECK int apply_limits(struct ve *ve, struct err *e);
 /* The bounds that a pool sets to rows that the config does not have. */
 MUST_CHECK int apply_bounds(struct ve *ve, struct err *e);
 
+/* The same of what sits on init itself, which is there and has not run yet. */
+MUST_CHECK int apply_inside(struct ve *ve, struct err *e);
+
 /* Why the row cannot be enforced on this host, or NULL. */
 const char *param_lacks(struct ve *ve, const struct param *p);
 
@@ -33,7 +36,7 @@ int used_processes(struct ve *ve, const struct param *p, uint64_t *ret);
 int used_disk(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e);
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret);
-uint64_t wanted_cpu_quota(const struct ve *ve);
+uint64_t wanted_cpu_quota(const struct ve *ve, const struct param *p);
 const char *lacks_cpu_quota(struct ve *ve, const struct param *p);
 int effective_cpu_burst(struct ve *ve, const struct param *p, uint64_t *ret);
 const char *lacks_cpu_burst(struct ve *ve, const struct param *p);
@@ -42,6 +45,26 @@ int apply_nodemask(struct ve *ve, const struct param *p, struct err *e);
 const char *lacks_cpuset(struct ve *ve, const struct param *p);
 int apply_disk(struct ve *ve, const struct param *p, struct err *e);
 int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret);
+/* ve/apply-rlimit.c: what processes carry with them */
+int apply_rlimit(struct ve *ve, const struct param *p, struct err *e);
+int apply_rlimit_start(struct ve *ve, const struct param *p, struct err *e);
+/* Bit per RLIMIT_* that the config limits. */
+unsigned rlimits_set(const struct ve *ve);
+int effective_rlimit(struct ve *ve, const struct param *p, uint64_t *ret);
+int used_rlimit(struct ve *ve, const struct param *p, uint64_t *ret);
+/* ve/apply-inside.c: mounts and the user namespace */
+const char *lacks_own_mount(struct ve *ve, const struct param *p);
+int apply_shm(struct ve *ve, const struct param *p, struct err *e);
+int effective_shm(struct ve *ve, const struct param *p, uint64_t *ret);
+uint64_t wanted_or_none(const struct ve *ve, const struct param *p);
+int used_shm(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_ptys(struct ve *ve, const struct param *p, struct err *e);
+int effective_ptys(struct ve *ve, const struct param *p, uint64_t *ret);
+uint64_t wanted_ptys(const struct ve *ve, const struct param *p);
+int used_ptys(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_inotify(struct ve *ve, const struct param *p, struct err *e);
+int effective_inotify(struct ve *ve, const struct param *p, uint64_t *ret);
+int used_inotify(struct ve *ve, const struct param *p, uint64_t *ret);
 /* ve/apply-io.c */
 int apply_iolimit(struct ve *ve, const struct param *p, struct err *e);
 int apply_iopslimit(struct ve *ve, const struct param *p, struct err *e);
@@ -55,6 +78,6 @@ int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *re
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e);
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);
-uint64_t wanted_netrate_out(const struct ve *ve);
+uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p);
 int apply_ips(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -21,6 +21,7 @@
 #include "ve/lock.h"
 #include "ve/plan.h"
 #include "ve/pool.h"
+#include "ve/refuse.h"
 #include "ve/registry.h"
 
 struct create {
@@ -248,6 +249,18 @@ static int choose_template(struct create *c, struct err *e)
 	return 0;
 }
 
+/* What start would fail on, or what was asked for and this host does not have. */
+static int refuse(struct create *c, struct err *e)
+{
+	char why[160];
+
+	for (size_t i = 0; i < n_params; i++)
+		if (conf_has(&c->change->to, &params[i]) &&
+		    refuse_row(&params[i], &c->ve.conf, why, sizeof(why)))
+			return err_set(e, ERANGE, params[i].exit, "--%s: %s", params[i].opt, why);
+	return refuse_conf(c->ve.in, &c->ve.conf, e);
+}
+
 /* Plan, then the config that was there, then what was asked for now: later wins. */
 static int gather(struct create *c, struct err *e)
 {
@@ -273,7 +286,8 @@ static int gather(struct create *c, struct err *e)
 	if (str_eq(conf.kind, "vm"))
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "--kind vm: not supported by this version");
-	return choose_template(c, e);
+	r = refuse(c, e);
+	return r < 0 ? r : choose_template(c, e);
 }
 
 void create_undo(struct ve *ve, bool had_conf)

@@ -22,6 +22,7 @@
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/apply.h"
 #include "ve/guest.h"
 #include "ve/keep.h"
 #include "ve/plan.h"
@@ -36,6 +37,7 @@ static int prepare(struct ve *ve, struct attach_spec *s, struct err *e)
 	s->payload = -1;
 	s->pidfd = ve->pidfd;
 	s->no_core = plan_no_core();
+	s->limited = rlimits_set(ve);
 	r = cg_open_payload(&ve->in->cg, ve->cg, true, &s->payload, e);
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 #include "util/str.h"
 #include "ve/apply.h"
 #include "ve/ptypes.h"
+#include "ve/refuse.h"
 
 #define AT(field) .off = offsetof(struct ve_conf, field)
 #define TEXT(field) AT(field), .max = sizeof(((struct ve_conf *)0)->field)
@@ -38,6 +39,11 @@
 #define NET_RATE                                                                              \
 	.type = &ptype_rate, .flags = P_LIVE | P_PART | BOTH, .exit = VZ_VETH,                \
 	.apply = apply_netrate
+
+#define INOTIFY                                                                               \
+	.flags = P_LIVE | P_INSIDE | P_CT, .min = 1, .max = INT32_MAX, .unit = 1,             \
+	.exit = VZ_SET_UBC, .apply = apply_inotify, .effective = effective_inotify,           \
+	.wanted = wanted_or_none, .used = used_inotify
 
 /* clang-format off */
 const struct param params[] = {
@@ -103,6 +109,7 @@ const struct param params[] = {
 	  .help = "memory; a bare number is bytes, of --physpages pages", .type = &ptype_ubc_size,
 	  .flags = P_LIVE | P_ALIAS_FILE | P_POOL | BOTH, AT(ram), .min = 4096 * KIB, .max = 65536 * GIB, .unit = 1,
 	  .file_unit = PAGE, .exit = VZ_SET_UBC, .used = used_memory, .below = "reclaimed first",
+	  .most = most_memory,
 	  .cg = { CG_MEMORY, { "memory.max", &cg_codec_max },
 		  { "memory.limit_in_bytes", &cg_codec_v1_bytes }, cg_memory_set, NULL } },
 	{ .key = "SWAPPAGES", .opt = "swap", .alias = "swappages", .json = "swap", .arg = "SIZE",
@@ -116,8 +123,45 @@ const struct param params[] = {
 	  .help = "processes and threads", .type = &ptype_ubc_count, .flags = P_LIVE | P_POOL | BOTH,
 	  AT(numproc), .min = 8, .max = 4194304, .unit = 1, .exit = VZ_SET_UBC,
 	  .used = used_processes, .below = "none can be started until it fits",
+	  .most = most_processes,
 	  .cg = { CG_PIDS, { "pids.max", &cg_codec_max }, { "pids.max", &cg_codec_v1_count },
 		  NULL, NULL } },
+
+	{ .key = "NUMFILE", .opt = "numfile", .json = "numfile", .arg = "N",
+	  .help = "open files of one process", .type = &ptype_ubc_count,
+	  .flags = P_LIVE | P_INSIDE | P_INHERIT | P_CT, AT(numfile), .min = 64,
+	  .max = 1073741816, .unit = 1, .exit = VZ_SET_UBC, .apply = apply_rlimit,
+	  .effective = effective_rlimit, .used = used_rlimit, .most = most_files },
+	{ .key = "LOCKEDPAGES", .opt = "memlock", .alias = "lockedpages", .json = "memlock",
+	  .arg = "SIZE", .help = "locked memory of one process; --lockedpages counts pages",
+	  .type = &ptype_ubc_size, .flags = P_LIVE | P_INSIDE | P_INHERIT | P_ALIAS_FILE | P_CT,
+	  AT(lockedpages), .min = PAGE, .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
+	  .exit = VZ_SET_UBC, .apply = apply_rlimit, .effective = effective_rlimit,
+	  .used = used_rlimit, .most = most_locked },
+	{ .key = "NUMSIGINFO", .opt = "numsiginfo", .json = "numsiginfo", .arg = "N",
+	  .help = "pending signals of one user of it", .type = &ptype_ubc_count,
+	  .flags = P_LIVE | P_INSIDE | P_INHERIT | P_CT, AT(numsiginfo), .min = 16,
+	  .max = 1073741816, .unit = 1, .exit = VZ_SET_UBC, .apply = apply_rlimit,
+	  .effective = effective_rlimit, .used = used_rlimit, .most = most_signals },
+	{ .key = "SHMPAGES", .opt = "shm", .alias = "shmpages", .json = "shm", .arg = "SIZE",
+	  .help = "size of /dev/shm; half of the host's memory unless set; --shmpages counts pages",
+	  .type = &ptype_ubc_size, .flags = P_LIVE | P_ALIAS_FILE | P_CT, AT(shmpages),
+	  .min = 16 * PAGE, .max = 65536 * GIB, .unit = 1, .file_unit = PAGE,
+	  .exit = VZ_SET_UBC, .apply = apply_shm, .effective = effective_shm,
+	  .wanted = wanted_or_none, .used = used_shm, .most = most_memory,
+	  .lacks = lacks_own_mount },
+	{ .key = "NUMPTY", .opt = "numpty", .json = "numpty", .arg = "N",
+	  .help = "terminals at a time, its console included; 512 unless set",
+	  .type = &ptype_ubc_count, .flags = P_LIVE | P_CT, AT(numpty), .min = 2,
+	  .max = 1048576, .unit = 1, .exit = VZ_SET_UBC, .apply = apply_ptys,
+	  .effective = effective_ptys, .wanted = wanted_ptys, .used = used_ptys,
+	  .most = most_ptys, .lacks = lacks_own_mount },
+	{ .key = "INOTIFY_INSTANCES", .opt = "inotify-instances", .json = "inotify_instances",
+	  .arg = "N", .help = "inotify instances of one user of it", .type = &ptype_ubc_count,
+	  INOTIFY, AT(inotify_instances), .most = most_inotify_instances },
+	{ .key = "INOTIFY_WATCHES", .opt = "inotify-watches", .json = "inotify_watches",
+	  .arg = "N", .help = "inotify watches of one user of it", .type = &ptype_ubc_count,
+	  INOTIFY, AT(inotify_watches), .most = most_inotify_watches },
 
 	/* CPU */
 	{ .key = "CPULIMIT", .opt = "cpulimit", .json = "cpulimit", .arg = "PERCENT[%]",
@@ -125,8 +169,7 @@ const struct param params[] = {
 	  .type = &ptype_cpulimit, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,
 	  AT(cpulimit), .max = 102400,
 	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota, .effective = effective_cpu_quota,
-	  .wanted = wanted_cpu_quota,
-	  .lacks = lacks_cpu_quota },
+	  .wanted = wanted_cpu_quota, .most = most_cpu, .lacks = lacks_cpu_quota },
 	{ .key = "CPUBURST", .opt = "cpuburst", .json = "cpuburst", .arg = "PERCENT",
 	  .help = "what it may use above cpulimit in 0.1 s, out of what it left unused before",
 	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH, AT(cpuburst),
@@ -140,7 +183,7 @@ const struct param params[] = {
 		  NULL, NULL } },
 	{ .key = "CPUS", .opt = "cpus", .json = "cpus", .arg = "N",
 	  .help = "CPUs it may use at once; caps like cpulimit N*100",
-	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | BOTH, AT(cpus), .max = 1024,
+	  .type = &ptype_number, .flags = P_LIVE | P_LIMIT | BOTH, AT(cpus), .max = 1024, .most = most_cpus,
 	  .exit = VZ_SET_CPU, .apply = apply_cpu_quota,
 	  .lacks = lacks_cpu_quota },
 	{ .key = "CPUMASK", .opt = "cpumask", .json = "cpumask", .arg = "LIST",
@@ -232,22 +275,17 @@ const struct param params[] = {
 	  .flags = P_RESTART | BOTH, AT(skip_guest) },
 
 	STORED(0, "KMEMSIZE", "kmemsize", "kernel memory (no effect)"),
-	STORED(1, "LOCKEDPAGES", "lockedpages", "locked memory (no effect)"),
-	STORED(2, "PRIVVMPAGES", "privvmpages", "private memory (no effect)"),
-	STORED(3, "SHMPAGES", "shmpages", "shared memory (no effect)"),
-	STORED(4, "VMGUARPAGES", "vmguarpages", "memory guarantee (no effect)"),
-	STORED(5, "OOMGUARPAGES", "oomguarpages", "out-of-memory guarantee (no effect)"),
-	STORED(6, "NUMTCPSOCK", "numtcpsock", "TCP sockets (no effect)"),
-	STORED(7, "NUMFLOCK", "numflock", "file locks (no effect)"),
-	STORED(8, "NUMPTY", "numpty", "terminals (no effect)"),
-	STORED(9, "NUMSIGINFO", "numsiginfo", "pending signals (no effect)"),
-	STORED(10, "TCPSNDBUF", "tcpsndbuf", "TCP send buffers (no effect)"),
-	STORED(11, "TCPRCVBUF", "tcprcvbuf", "TCP receive buffers (no effect)"),
-	STORED(12, "OTHERSOCKBUF", "othersockbuf", "other socket buffers (no effect)"),
-	STORED(13, "DGRAMRCVBUF", "dgramrcvbuf", "datagram buffers (no effect)"),
-	STORED(14, "NUMOTHERSOCK", "numothersock", "other sockets (no effect)"),
-	STORED(15, "DCACHESIZE", "dcachesize", "directory cache (no effect)"),
-	STORED(16, "NUMFILE", "numfile", "open files (no effect)"),
+	STORED(1, "PRIVVMPAGES", "privvmpages", "private memory (no effect)"),
+	STORED(2, "VMGUARPAGES", "vmguarpages", "memory guarantee (no effect)"),
+	STORED(3, "OOMGUARPAGES", "oomguarpages", "out-of-memory guarantee (no effect)"),
+	STORED(4, "NUMTCPSOCK", "numtcpsock", "TCP sockets (no effect)"),
+	STORED(5, "NUMFLOCK", "numflock", "file locks (no effect)"),
+	STORED(6, "TCPSNDBUF", "tcpsndbuf", "TCP send buffers (no effect)"),
+	STORED(7, "TCPRCVBUF", "tcprcvbuf", "TCP receive buffers (no effect)"),
+	STORED(8, "OTHERSOCKBUF", "othersockbuf", "other socket buffers (no effect)"),
+	STORED(9, "DGRAMRCVBUF", "dgramrcvbuf", "datagram buffers (no effect)"),
+	STORED(10, "NUMOTHERSOCK", "numothersock", "other sockets (no effect)"),
+	STORED(11, "DCACHESIZE", "dcachesize", "directory cache (no effect)"),
 	KEPT(0, "AVNUMPROC", "avnumproc", NULL, "average number of processes (no effect)"),
 	KEPT(1, "NUMIPTENT", "numiptent", "iptentries", "netfilter rules (no effect)"),
 	KEPT(2, "VM_OVERCOMMIT", "vm_overcommit", NULL, "overcommitment of memory (no effect)"),

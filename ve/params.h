@@ -24,7 +24,7 @@ struct ip_list {
 };
 
 enum { KEPT_STORED = 18 };
-enum { UBC_STORED = 17 };
+enum { UBC_STORED = 12 };
 
 /* Everything a VE's config says; `set` has a bit per row of the table: "given explicitly". */
 struct ve_conf {
@@ -48,6 +48,9 @@ struct ve_conf {
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
 	uint64_t max_ves;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
+	uint64_t ram_soft, numfile, lockedpages, shmpages, numpty, numsiginfo;
+	uint64_t inotify_instances, inotify_watches;
+	char oom_policy[16];
 	bool onboot, disabled, skip_guest;
 	char onexit[16];
 };
@@ -69,6 +72,8 @@ enum param_flags {
 	P_PART = 1 << 9,
 	P_MOOT = 1 << 20,       /* with P_CREATE: given afterwards it is passed over, as vzctl does */
 	P_POOL = 1 << 11,       /* a pool can have it; a row without P_CT and P_VM only a pool */
+	P_INSIDE = 1 << 12,     /* a function puts it in force before init runs: on init, its mounts */
+	P_INHERIT = 1 << 13,    /* not set: what the host's own processes have; there is nothing to obey */
 	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 
@@ -91,10 +96,12 @@ struct param {
 	/* The kernel's value now; NULL where the knob tells or nothing can. */
 	int (*effective)(struct ve *ve, const struct param *p, uint64_t *ret);
 	/* What the config asks of the kernel, where that is not the row's own value alone. */
-	uint64_t (*wanted)(const struct ve *ve);
+	uint64_t (*wanted)(const struct ve *ve, const struct param *p);
 	/* What of it is in use; NULL where nothing counts it. */
 	int (*used)(struct ve *ve, const struct param *p, uint64_t *ret);
 	const char *below;                      /* what a limit below that means; NULL: impossible */
+	/* What the host has of it at most, where that is known; a higher limit is refused. */
+	uint64_t (*most)(void);
 	/* Why this host cannot enforce it, or NULL. */
 	const char *(*lacks)(struct ve *ve, const struct param *p);
 };

@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "netns/ipam.h"
@@ -15,6 +16,7 @@
 #include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 #include "ve/apply.h"
 #include "ve/conf.h"
 #include "ve/events.h"
@@ -24,6 +26,7 @@
 #include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/ptypes.h"
+#include "ve/refuse.h"
 #include "ve/registry.h"
 
 struct set {
@@ -167,6 +170,15 @@ static enum set_outcome judge_pool(struct set *s, char *why, size_t size)
 	return SET_IMPOSSIBLE;
 }
 
+/* A hard limit of processes that run. */
+static bool cannot_raise(struct set *s, const struct param *p)
+{
+	uint64_t now, to;
+
+	return s->running && (p->flags & P_INHERIT) && !proc_has_cap(CAP_SYS_RESOURCE) &&
+	       param_number(p, &s->to, &to) && param_effective(&s->ve, p, &now) == 0 && to > now;
+}
+
 static enum set_outcome judge(struct set *s, const struct param *p, char *why, size_t size)
 {
 	const char *lacks;
@@ -193,6 +205,13 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 		return SET_IMPOSSIBLE;
 	if (p->type == &ptype_pool && str_eq(s->to.pool, s->old.pool))
 		return SET_SAME;
+	if (conf_has(&s->change->to, p) && refuse_row(p, &s->to, why, size))
+		return SET_IMPOSSIBLE;
+	if (cannot_raise(s, p)) {
+		(void)str_fmt(why, size, "this host may not raise it while the VE runs "
+			      "(CAP_SYS_RESOURCE); with --save it takes effect at the next start");
+		return s->flags & SET_SAVE ? SET_AT_RESTART : SET_IMPOSSIBLE;
+	}
 	if ((p->flags & P_RESTART) && s->running) {
 		(void)str_fmt(why, size, "takes effect at the next start");
 		return SET_AT_RESTART;
@@ -274,10 +293,11 @@ static int apply_all(struct set *s, struct err *e)
 	for (unsigned i = 0; i < s->rep->n; i++)
 		if (is_applied(&s->rep->line[i]))
 			param_copy(s->rep->line[i].param, &s->ve.conf, &s->to);
-	for (unsigned i = 0; !r && i < s->rep->n; i++) {
-		const struct set_line *l = &s->rep->line[i];
+	/* Last what a host without CAP_SYS_RESOURCE cannot take back. */
+	for (unsigned i = 0; !r && i < 2 * s->rep->n; i++) {
+		const struct set_line *l = &s->rep->line[i % s->rep->n];
 
-		if (!is_applied(l))
+		if (!is_applied(l) || !(l->param->flags & P_INHERIT) != (i < s->rep->n))
 			continue;
 		done[n++] = l->param;
 		r = fault_at("set", l->param->opt, false, e);
@@ -392,6 +412,14 @@ static int commit(struct set *s, struct err *e)
 	return r;
 }
 
+static int check_whole(struct set *s, struct err *e)
+{
+	struct ve_conf whole = s->old;
+
+	conf_merge(&whole, &s->to);
+	return refuse_conf(s->ve.in, &whole, e);
+}
+
 static int prepare(struct set *s, struct err *e)
 {
 	struct ve_conf sample = { 0 };
@@ -415,6 +443,8 @@ static int prepare(struct set *s, struct err *e)
 	r = final_ips(s, e);
 	if (!r)
 		r = judge_all(s, e);
+	if (!r)
+		r = check_whole(s, e);
 	return r ? r : check_flags(s, e);
 }
 

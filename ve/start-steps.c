@@ -36,7 +36,6 @@
 
 #define LOOP_WAIT_MS 5000
 #define KILL_WAIT_MS 20000
-#define MAX_PTYS 512            /* of the host's 4096, kernel.pty.max */
 
 static uid_t base_of(const struct start *s)
 {
@@ -285,10 +284,33 @@ static int open_console(struct start *s, int pts, struct err *e)
 	return r < 0 ? r : pty_bind(pts, s->console_slave, dev, "console", e);
 }
 
+/* How a later `set` knows the VE's own mounts from what its tenant has put over them. */
+static int note_mounts(struct start *s, int pts, struct err *e)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
+	_fd_ int shm = sys_openat2(s->root, "dev/shm", &how);
+	struct stat st[2];
+
+	if (shm < 0 || fstat(shm, &st[0]) < 0 || fstat(pts, &st[1]) < 0)
+		return err_sys(e, "look at /dev of the VE");
+	s->ve->state.shm_dev = st[0].st_dev;
+	s->ve->state.pts_dev = st[1].st_dev;
+	return 0;
+}
+
+static uint64_t shm_size(const struct ve *ve)
+{
+	uint64_t v = wanted_or_none(ve, param_by_key("SHMPAGES"));
+
+	return v == U64_UNLIMITED ? 0 : v;
+}
+
 static int build_mounts(struct start *s, struct err *e)
 {
 	struct mounts_spec m = { .root = s->root, .uid = base_of(s), .gid = base_of(s),
-				 .ptys = MAX_PTYS,
+				 .ptys = (unsigned)wanted_ptys(s->ve, param_by_key("NUMPTY")),
+				 .shm = shm_size(s->ve),
 				 .lxcfs = s->ve->in->conf.lxcfs && mounts_lxcfs_present() };
 	struct ns_visit home;
 	_fd_ int pts = -1;
@@ -302,6 +324,8 @@ static int build_mounts(struct start *s, struct err *e)
 		*e = left;
 		r = -e->eno;
 	}
+	if (!r)
+		r = note_mounts(s, pts, e);
 	return r < 0 ? r : open_console(s, pts, e);
 }
 
@@ -391,7 +415,11 @@ int up_pivot(void *ctx, struct err *e)
 	cleanup_fd(&s->root);
 	cleanup_fd(&s->console_slave);
 	ns_return_mounts(&s->home);             /* frees the private copy: init has its own */
-	return 0;
+	s->ve->state.pid = s->init.pid;
+	s->ve->pidfd = s->init.pidfd;           /* lent */
+	r = apply_inside(s->ve, e);
+	s->ve->pidfd = -1;
+	return r;
 }
 
 static int open_in_run(int dir, const char *name, int flags, int *ret, struct err *e)

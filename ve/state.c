@@ -50,6 +50,8 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	s->uid_base = (uint32_t)json_get_u64(v, "uid_base", 0);
 	s->loop = (int)json_get_u64(v, "loop", 0) - 1;
 	s->disk_dev = json_get_u64(v, "disk_dev", 0);
+	s->shm_dev = json_get_u64(v, "shm_dev", 0);
+	s->pts_dev = json_get_u64(v, "pts_dev", 0);
 	(void)str_fmt(s->template, sizeof(s->template), "%s", json_get_str(v, "template", ""));
 	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
 	(void)str_fmt(s->place, sizeof(s->place), "%s", json_get_str(v, "place", ""));
@@ -128,6 +130,8 @@ static void encode(struct json_out *j, const struct ve_state *s)
 	json_ku64(j, "uid_base", s->uid_base);
 	json_ku64(j, "loop", (uint64_t)(s->loop + 1));
 	json_ku64(j, "disk_dev", s->disk_dev);
+	json_ku64(j, "shm_dev", s->shm_dev);
+	json_ku64(j, "pts_dev", s->pts_dev);
 	json_kstr(j, "template", s->template);
 	json_kstr(j, "init", s->init);
 	json_kstr(j, "place", s->place);

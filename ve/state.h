@@ -26,6 +26,7 @@ struct ve_state {
 	uint32_t uid_base;
 	int loop;               /* number of the disk's loop device, or -1 */
 	uint64_t disk_dev;      /* its device number, for io limits */
+	uint64_t shm_dev, pts_dev;      /* of its own /dev/shm and /dev/pts, for their limits */
 	char template[65];
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */

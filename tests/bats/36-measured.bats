@@ -59,7 +59,7 @@ read_cpu() {
 # held then. Called in a subshell, which is made to see the edges first.
 cpu_tenths() {
 	local -A now was
-	local spent=0 counted=0 at=${EPOCHREALTIME/./} seen=0 first= end wake t
+	local spent=0 counted=0 at=${EPOCHREALTIME/./} seen=0 first="" end wake t
 	USAGE_STAT=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')/cpu.stat
 	CPU_STAT=$(cg_dir 101 cpu)/cpu.stat
 	shell 101 '/probe cpuburn 30 </dev/null >/dev/null 2>&1 &'
@@ -67,7 +67,7 @@ cpu_tenths() {
 	exec {wake}<> <(:)
 	read_cpu
 	end=$((${EPOCHREALTIME/./} + 20000000))
-	while ((counted < 45 && seen < end)); do
+	while ((counted < 30 && seen < end)); do
 		for t in "${!now[@]}"; do was[$t]=${now[$t]}; done
 		at=$seen
 		read -r -t 0.001 -u "$wake" || :

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Commands that run into a limit on purpose. */
+#include "tests/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Open as many as there are, say how many, and hold them while argv[1] seconds pass. */
+int do_openfiles(char **argv)
+{
+	unsigned long long want = number(argv[0]), made = 0;
+	int fd = 0, eno = 0;
+
+	while (made < want && (fd = open("/", O_RDONLY | O_CLOEXEC)) >= 0)
+		made++;
+	eno = fd < 0 ? errno : 0;
+	errno = eno;
+	/* standard input, output and error count as well */
+	printf("opened %llu %s\n", made + 3, outcome(fd < 0 ? -1 : 0));
+	(void)fflush(stdout);
+	if (argv[1])
+		(void)sleep((unsigned)number(argv[1]));
+	return 0;
+}
+
+int do_memlock(char **argv)
+{
+	unsigned long long want = number(argv[0]), page = 4096, done = 0;
+	char *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int r = p == MAP_FAILED ? -1 : 0;
+
+	while (r == 0 && done < want && (r = mlock(p + done, page)) == 0)
+		done += page;
+	printf("locked %llu %s\n", done, outcome(r));
+	(void)fflush(stdout);
+	if (argv[1])
+		(void)sleep((unsigned)number(argv[1]));
+	return 0;
+}
+
+int do_ptys(char **argv)
+{
+	unsigned long long want = number(argv[0]), made = 0;
+	int fd = 0;
+
+	while (made < want && (fd = posix_openpt(O_RDWR | O_NOCTTY)) >= 0)
+		made++;
+	printf("terminals %llu %s\n", made, outcome(fd < 0 ? -1 : 0));
+	(void)fflush(stdout);
+	if (argv[1])
+		(void)sleep((unsigned)number(argv[1]));
+	return 0;
+}
+
+int do_signals(char **argv)
+{
+	unsigned long long want = number(argv[0]), sent = 0;
+	union sigval v = { 0 };
+	sigset_t set;
+	int r = 0;
+
+	(void)sigfillset(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	while (sent < want && (r = sigqueue(getpid(), SIGRTMIN, v)) == 0)
+		sent++;
+	printf("queued %llu %s\n", sent, outcome(r));
+	return 0;
+}
+
+int do_inotify(char **argv)
+{
+	bool watches = strcmp(argv[0], "watches") == 0;
+	unsigned long long want = number(argv[1]), made = 0;
+	int fd = watches ? inotify_init1(IN_CLOEXEC) : 0, r = 0;
+	char dir[64];
+
+	for (; made < want && r >= 0; made += r >= 0) {
+		(void)snprintf(dir, sizeof(dir), "/tmp/w%llu", made);
+		if (watches && mkdir(dir, 0700) < 0 && errno != EEXIST)
+			break;
+		r = watches ? inotify_add_watch(fd, dir, IN_CREATE) : inotify_init1(IN_CLOEXEC);
+	}
+	printf("%s %llu %s\n", argv[0], made, outcome(r));
+	(void)fflush(stdout);
+	if (argv[2])
+		(void)sleep((unsigned)number(argv[2]));
+	return 0;
+}
