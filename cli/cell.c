@@ -7,6 +7,7 @@
 
 #include "cli/columns.h"
 #include "cli/xalloc.h"
+#include "util/parse.h"
 #include "util/str.h"
 #include "ve/ptypes.h"
 
@@ -54,6 +55,15 @@ void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *
 		ret->type = list ? CELL_LIST : CELL_TEXT;
 		ret->text = xstrdup(text);
 	}
+}
+
+char *cell_people(const struct param *p, const char *text)
+{
+	uint64_t v;
+
+	if (!*text)
+		return xstrdup("-");
+	return is_size(p) && parse_u64(text, 0, U64_UNLIMITED, &v) == 0 ? size_text(v) : xstrdup(text);
 }
 
 void cell_instead(const struct param *p, uint64_t effective, struct cell *cell)

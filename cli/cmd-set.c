@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cli/columns.h"
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
@@ -113,13 +114,15 @@ void set_report_text(const struct cli *c, const struct set_report *rep)
 
 	for (i = 0; i < rep->n; i++) {
 		const struct set_line *l = &rep->line[i];
+		_free_ char *from = cell_people(l->param, l->from);
+		_free_ char *to = cell_people(l->param, l->to);
 
 		if (c->worker_of)
 			out_printf("CT %u: ", c->worker_of);
 		out_printf("%s: ", l->param->json);
-		out_safe(*l->from ? l->from : "-");
+		out_safe(from);
 		out_printf(" -> ");
-		out_safe(*l->to ? l->to : "-");
+		out_safe(to);
 		out_printf(": %s", outcome_word(l->outcome));
 		if (*l->why) {
 			out_printf(" (");

@@ -60,6 +60,8 @@ const char *column_member(const struct column *col, char variant);
 void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *ret);
 /* Say that a limit is `effective` now, and not what the cell holds. */
 void cell_instead(const struct param *p, uint64_t effective, struct cell *cell);
+/* The text of a row's value as people write it: 512M, "-" when there is none; the caller frees. */
+char *cell_people(const struct param *p, const char *text);
 void cell_done(struct cell *cell);
 void cell_json(struct json_out *j, const struct cell *cell);
 /* Text into dst[size], cut if need be; of a list only the first word when `first`. */
