@@ -19,6 +19,7 @@
 #include "ve/conf.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
+#include "ve/upgrade.h"
 
 static void template_json(struct json_out *j, const struct template *t, bool current)
 {
@@ -171,6 +172,10 @@ static int check_unused(struct cli *c, const struct template *t, struct err *e)
 		if (r >= 0 && str_eq(conf->template, t->digest))
 			r = err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u is on it",
 				    t->digest, ids[i]);
+		if (r >= 0 && ve_upgrade_needs(&c->in, ids[i], t->digest))
+			r = err_set(e, EBUSY, VZ_SYSTEM,
+				    "remove template %.12s: VE %u may go back to it (upgrade --confirm ends "
+				    "that)", t->digest, ids[i]);
 		if (r >= 0 && ve_snapshot_needs(&c->in, ids[i], t->digest))
 			r = err_set(e, EBUSY, VZ_SYSTEM,
 				    "remove template %.12s: a snapshot of VE %u is on it", t->digest,

@@ -205,6 +205,25 @@ static const struct opt expire_opts[] = {
 	END,
 };
 
+#define CHECK_OPTS \
+	TEXT(0, "check", NULL, check, "CMD|tcp:PORT", \
+	     "what has to work afterwards: a command inside, or a port that answers"), \
+	{ OPT_TAKE, 0, "check-time", NULL, 0, "TIME", "how long it may take until it works, 30s unless said otherwise", \
+	  0, 0, 0, take_check_time }
+#define KEEP_OPT \
+	{ OPT_TAKE, 0, "keep", NULL, 0, "TIME", "how long the way back is kept, 168h unless said otherwise", \
+	  0, 0, 0, take_keep }
+
+static const struct opt upgrade_opts[] = {
+	TEXT(0, "to", NULL, to, "VERSION", "a digest or a channel; the VE's own channel otherwise"),
+	CHECK_OPTS, KEEP_OPT,
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	FLAG(0, "force", NULL, force, "although files of the tenant hide what changes"),
+	FLAG(0, "confirm", NULL, confirm, "it is good: give up the way back"),
+	FLAG(0, "undo", NULL, undo, "go back"),
+	END,
+};
+
 #define ID_OPT TEXT(0, "id", NULL, id, "UUID", "the snapshot, by UUID or by its name")
 #define SKIP_CONFIG_OPT FLAG(0, "skip-config", NULL, skip_config, "leave the config out of it")
 #define FREEZE_OPT \
@@ -316,6 +335,16 @@ const struct command commands[] = {
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
 	  cmd_umount, NULL, "berth umount 101\n" },
+	{ "outdated", NULL, "[ID...]", "VEs whose channel has moved on, and what differs",
+	  VERB | CMD_JSON, 0, ~0U, NULL, cmd_outdated, NULL, "berth outdated\nberth outdated -j 101-120\n" },
+	{ "upgrade", NULL, "ID... [options]", "move VEs to another version of their template",
+	  EACH | CMD_ENTERS, 0, 0, upgrade_opts, cmd_upgrade,
+	  "Files that the tenant and the new version have both changed are looked for first. If he has\n"
+	  "installed no packages, the version below his files is another one after one restart; if he\n"
+	  "has, they are upgraded inside, after a snapshot. What does not boot, or does not pass the\n"
+	  "check, is back where it was by itself. One that was killed goes on when called again.",
+	  "berth upgrade 101 --dry-run\nberth upgrade 101 --check tcp:80\n"
+	  "berth upgrade 101 --confirm\nberth upgrade 101 --undo\n" },
 	{ "compact", NULL, "ID...", "give blocks that disks do not use back to the host", EACH, 0, 0,
 	  all_opts, cmd_compact,
 	  "Running or not. What is deleted inside goes back by itself; this is for what was not.",

@@ -395,12 +395,29 @@ int take_deadline(struct args *a, const char *value, struct err *e)
 	return 0;
 }
 
+static int take_time(const char *opt, const char *value, uint64_t max_ms, uint64_t *ret,
+		     struct err *e)
+{
+	if (parse_duration(value, 1, max_ms, ret) < 0)
+		return err_set(e, EINVAL, VZ_BAD_VALUE,
+			       "--%s: \"%.40s\" is not a time from 1ms to %lluh, such as 30s", opt, value,
+			       (unsigned long long)(max_ms / 3600000));
+	return 0;
+}
+
 int take_freeze(struct args *a, const char *value, struct err *e)
 {
-	if (parse_duration(value, 1, 3600000, &a->freeze_ms) < 0)
-		return err_set(e, EINVAL, VZ_BAD_VALUE,
-			       "--freeze: \"%.40s\" is not a time from 1ms to 1h, such as 30s", value);
-	return 0;
+	return take_time("freeze", value, 3600000, &a->freeze_ms, e);
+}
+
+int take_check_time(struct args *a, const char *value, struct err *e)
+{
+	return take_time("check-time", value, 24 * UINT64_C(3600000), &a->check_ms, e);
+}
+
+int take_keep(struct args *a, const char *value, struct err *e)
+{
+	return take_time("keep", value, 8760 * UINT64_C(3600000), &a->keep_ms, e);
 }
 
 int take_config(struct args *a, const char *value, struct err *e)

@@ -41,6 +41,9 @@ struct args {
 	const char *id, *description, *target;
 	bool skip_config, skip_resume;
 	uint64_t freeze_ms;
+	const char *to, *check, *canary;
+	bool confirm, undo;
+	uint64_t check_ms, keep_ms, max_failures;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */
 	bool expired;
@@ -91,3 +94,5 @@ int take_deadline(struct args *a, const char *value, struct err *e);
 int take_max_size(struct args *a, const char *value, struct err *e);    /* cmd-import.c */
 int take_config(struct args *a, const char *value, struct err *e);
 int take_freeze(struct args *a, const char *value, struct err *e);
+int take_check_time(struct args *a, const char *value, struct err *e);
+int take_keep(struct args *a, const char *value, struct err *e);

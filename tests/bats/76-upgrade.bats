@@ -1,0 +1,271 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Patch isolation: a VE moves to another version checked, tested, and back by itself when it fails.
+# bats file_tags=root
+
+load helpers/load
+export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+
+store() {
+	echo "$ROOT/var/lib/berth/template"
+}
+
+# version CHANNEL SCRIPT: the root of mini, changed by SCRIPT in it, as a new version; its digest.
+version() {
+	local tree=$BATS_TEST_TMPDIR/tree digest base
+	base=$(<"$(store)/channels/mini")
+	rm -rf "$tree"
+	fsck.erofs --extract="$tree" "$(store)/store/$base.erofs" >/dev/null
+	(cd "$tree" && sh -ec "$2")
+	rm -f "$tree.erofs"
+	mkfs.erofs -T0 -U 00000000-0000-0000-0000-000000000000 "$tree.erofs" "$tree" >/dev/null 2>&1
+	digest=$(sha256sum <"$tree.erofs" | cut -d' ' -f1)
+	jq --arg d "$digest" --arg n "$1" --argjson s "$(stat -c %s "$tree.erofs")" \
+		'.digest = $d | .name = $n | .size = $s' "$(store)/store/$base.json" >"$(store)/store/$digest.json"
+	install -m 0444 "$tree.erofs" "$(store)/store/$digest.erofs"
+	echo "$digest" >"$(store)/channels/$1"
+	echo "$digest"
+}
+
+status_file='mkdir -p var/lib/dpkg; printf "Package: web\nStatus: install ok installed\nVersion: %s\n\nPackage: base\nStatus: install ok installed\nVersion: 1\n" '
+
+good() { version "${1:-app}" "echo good >usr/service; printf '#!/bin/sh\nexit 0\n' >bin/health; chmod 755 bin/health; $status_file 2 >var/lib/dpkg/status; ${2:-:}"; }
+old() { version "${1:-app}" "echo old >usr/service; printf '#!/bin/sh\nexit 0\n' >bin/health; chmod 755 bin/health; $status_file 1 >var/lib/dpkg/status; ${2:-:}"; }
+broken() { version "${1:-app}" "echo broken >usr/service; printf '#!/bin/sh\nexit 1\n' >bin/health; chmod 755 bin/health; $status_file 3 >var/lib/dpkg/status; ${2:-:}"; }
+
+service_of() {
+	shell "$1" 'cat /usr/service'
+}
+
+version_of() {
+	conf_value "$1" TEMPLATE_VERSION
+}
+
+# A tenant's data: files of his own, one of the template that he changed, one that he removed.
+tenant() {
+	shell "$1" "mkdir -p /srv; dd if=/dev/urandom of=/srv/data bs=64k count=4 2>/dev/null
+		echo mine-$1 >/etc/hostid; echo motd >/etc/motd; rm -f /etc/issue
+		cd /; find srv etc/hostid etc/motd -type f | sort | xargs sha256sum >/root/sums"
+}
+
+tenant_intact() {
+	shell "$1" 'cd / && sha256sum -c /root/sums >/dev/null && test ! -e /etc/issue'
+}
+
+run_app() {
+	berth create "$1" --ostemplate app --diskspace 256M --stop-timeout 1 "${@:2}" >/dev/null
+	berth start "$1" >/dev/null
+}
+
+@test "outdated: names the VEs behind their channel, and the packages and files that differ" {
+	local a b
+	a=$(old)
+	berth create 101 --ostemplate app >/dev/null
+	berth create 102 --ostemplate mini >/dev/null
+	run -0 berth outdated
+	equal "$output" ''
+	b=$(good)
+	run -0 berth outdated -j
+	equal "$(json -r 'length' <<<"$output")" 1
+	equal "$(json -r '.[0] | "\(.ctid) \(.from) \(.to) \(.files)"' <<<"$output")" "101 $a $b 2"
+	equal "$(json -rc '.[0].packages' <<<"$output")" '[{"name":"web","from":"1","to":"2"}]'
+	run -0 berth outdated 101
+	contains "$output" 'web 2'
+}
+
+@test "upgrade: one restart, the tenant's files stay byte for byte, and back again" {
+	local a b
+	a=$(old)
+	run_app 101
+	tenant 101
+	b=$(good)
+	equal "$(service_of 101)" old
+	run -0 berth upgrade 101 --dry-run
+	contains "$output" 'by one restart'
+	equal "$(version_of 101)" "$a"
+	run -0 berth upgrade 101 --check /bin/health
+	is_state 101 'exist mounted running'
+	equal "$(service_of 101)" good
+	equal "$(version_of 101)" "$b"
+	tenant_intact 101
+	shell 101 'echo since >/srv/since'
+	run --separate-stderr berth template remove "$a"
+	[[ $status -ne 0 ]]
+	one_line_error 'go back'
+	berth upgrade 101 --undo
+	equal "$(service_of 101)" old
+	tenant_intact 101
+	equal "$(shell 101 'cat /srv/since')" since
+	refused 21 'no upgrade' berth upgrade 101 --undo
+	berth upgrade 101 --to app >/dev/null
+	berth upgrade 101 --confirm
+	refused 21 'no upgrade' berth upgrade 101 --undo
+	berth template remove "$a"
+}
+
+@test "upgrade: a version that fails the check is taken back by itself" {
+	local a
+	a=$(old)
+	run_app 101
+	tenant 101
+	broken >/dev/null
+	run --separate-stderr -133 berth --quiet upgrade 101 --check /bin/health --check-time 500ms
+	one_line_error 'is back on'
+	contains "$stderr" '/bin/health'
+	is_state 101 'exist mounted running'
+	equal "$(service_of 101)" old
+	equal "$(version_of 101)" "$a"
+	tenant_intact 101
+}
+
+@test "upgrade: a version that does not boot is taken back by itself" {
+	local a
+	a=$(old)
+	run_app 101
+	version app 'rm -f sbin/init init; ln -s nothing sbin/init' >/dev/null
+	run --separate-stderr berth --quiet upgrade 101
+	[[ $status -ne 0 ]]
+	one_line_error 'is back on'
+	is_state 101 'exist mounted running'
+	equal "$(version_of 101)" "$a"
+}
+
+@test "upgrade: --check tcp:PORT asks in the VE's own network" {
+	old >/dev/null
+	run_app 101
+	shell 101 'mkdir -p /etc/init.d; : >/srv-on' || :
+	good app 'printf "\n::respawn:/bin/busybox nc -l -p 8080\n" >>etc/inittab' >/dev/null
+	berth upgrade 101 --check tcp:8080 --check-time 5s >/dev/null
+	equal "$(service_of 101)" good
+	berth upgrade 101 --undo
+	run --separate-stderr -133 berth --quiet upgrade 101 --check tcp:8081 --check-time 500ms
+	one_line_error 'tcp:8081'
+	equal "$(service_of 101)" old
+}
+
+@test "upgrade: a stopped VE stays stopped, with --check after being tried" {
+	local b
+	old >/dev/null
+	berth create 101 --ostemplate app >/dev/null
+	b=$(good)
+	berth upgrade 101 >/dev/null
+	is_state 101 'exist unmounted down'
+	equal "$(version_of 101)" "$b"
+	broken >/dev/null
+	run --separate-stderr -133 berth --quiet upgrade 101 --check /bin/health --check-time 300ms
+	is_state 101 'exist unmounted down'
+	equal "$(version_of 101)" "$b"
+}
+
+@test "upgrade: files of the tenant that would hide the change are found first" {
+	local a
+	a=$(old)
+	run_app 101
+	shell 101 'echo patched >/usr/service; echo x >/usr/own; echo y >/etc/own'
+	good app 'echo new >etc/own; echo fresh >usr/fresh' >/dev/null
+	refused 35 '/usr/service' berth upgrade 101
+	equal "$(version_of 101)" "$a"
+	is_state 101 'exist mounted running'
+	run -0 berth upgrade 101 --dry-run -j
+	equal "$(json -rc '[.files[] | [.path, .hides]] | sort' <<<"$output")" \
+		'[["/etc/own",false],["/usr/service",true]]'
+	berth upgrade 101 --force >/dev/null
+	equal "$(shell 101 'cat /usr/service /usr/fresh')" "$(printf 'patched\nfresh')"
+	berth upgrade 101 --confirm
+	# A directory that the tenant removed hides all that is in the new one.
+	shell 101 'rm -rf /usr/lib && mkdir /usr/lib'
+	old app 'mkdir -p usr/lib; echo other >usr/lib/file' >/dev/null
+	refused 35 'hide what' berth upgrade 101
+}
+
+@test "upgrade: with packages of his own it is his package manager, after a snapshot" {
+	local a
+	a=$(old)
+	run_app 101
+	tenant 101
+	# What the tenant's package manager would be; it does what he would see of a real one.
+	shell 101 'echo "#!/bin/sh" >/usr/bin/apt-get; chmod 755 /usr/bin/apt-get' 2>/dev/null ||
+		shell 101 'mkdir -p /usr/bin; echo "#!/bin/sh" >/usr/bin/apt-get; chmod 755 /usr/bin/apt-get'
+	shell 101 'echo "case \"\$*\" in *dist-upgrade*) sed -i s/Version:.1/Version:\ 2/ /var/lib/dpkg/status; echo upgraded >/usr/service;; esac" >>/usr/bin/apt-get
+		sed -i s/base/mine/ /var/lib/dpkg/status'
+	good >/dev/null
+	run -0 berth upgrade 101 --dry-run
+	contains "$output" 'package manager'
+	berth upgrade 101 --check /bin/health >/dev/null
+	equal "$(service_of 101)" upgraded
+	equal "$(version_of 101)" "$a"
+	tenant_intact 101
+	contains "$(berth snapshot list 101 -H -o name)" before-upgrade
+	berth upgrade 101 --undo
+	equal "$(service_of 101)" old
+	contains "$(shell 101 'cat /var/lib/dpkg/status')" 'Version: 1'
+	# One that fails leaves nothing of itself.
+	shell 101 'echo "echo half >/usr/service; exit 1" >>/usr/bin/apt-get'
+	run --separate-stderr berth --quiet upgrade 101
+	[[ $status -ne 0 ]]
+	one_line_error 'package manager inside failed'
+	equal "$(service_of 101)" old
+}
+
+@test "upgrade: bad input is one line and changes nothing" {
+	local a
+	a=$(old)
+	berth create 101 --ostemplate app >/dev/null
+	refused 91 'not in the store' berth upgrade 101 --to nowhere
+	refused 91 'no name' berth upgrade 101 --to ../../etc
+	refused 21 'tcp:PORT' berth upgrade 101 --check tcp:99999
+	refused 21 'not a time' berth upgrade 101 --check-time soon
+	refused 20 'exclude' berth upgrade 101 --undo --confirm
+	refused 14 'does not exist' berth upgrade 999
+	refused 21 'no upgrade' berth upgrade 101 --confirm
+	equal "$(version_of 101)" "$a"
+	run -0 berth upgrade 101
+	contains "$output" already
+}
+
+# ---- kills ----
+
+@test "upgrade: killed at every point, the next call ends it" {
+	local a b point
+	a=$(old)
+	run_app 101
+	tenant 101
+	b=$(good)
+	for point in swap check keep; do
+		# shellcheck disable=SC2097,SC2098
+		BERTH_FAULT="upgrade/$point!" run host "$BERTH" --root "$ROOT" upgrade 101 --check /bin/health
+		[[ $status -ne 0 ]] || fail "survived $point"
+		berth list -a -H >/dev/null
+		refused 9 'was begun' berth --quiet upgrade 101 --to mini
+		berth upgrade 101 >/dev/null
+		equal "$(service_of 101)" good "after $point"
+		equal "$(version_of 101)" "$b"
+		# shellcheck disable=SC2097,SC2098
+		BERTH_FAULT='upgrade/return!' run host "$BERTH" --root "$ROOT" upgrade 101 --undo
+		[[ $status -ne 0 ]] || fail 'survived the way back'
+		berth upgrade 101 --undo >/dev/null 2>&1 || berth upgrade 101 >/dev/null
+		equal "$(version_of 101)" "$a"
+		is_state 101 'exist mounted running'
+		equal "$(service_of 101)" old
+		tenant_intact 101
+	done
+}
+
+# BERTH_LONG=1 for twelve rounds instead of two.
+@test "upgrade: killed at random moments, then called again, ends as without a kill" {
+	local a b i
+	a=$(old)
+	run_app 101
+	tenant 101
+	b=$(good)
+	for i in $(seq "$((${BERTH_LONG:+10} + 2))"); do
+		kill_soon 1800 upgrade 101 --check /bin/health
+		berth upgrade 101 --check /bin/health >/dev/null
+		equal "$(version_of 101)" "$b" "round $i"
+		equal "$(service_of 101)" good
+		tenant_intact 101
+		berth upgrade 101 --undo >/dev/null
+		equal "$(service_of 101)" old
+	done
+	[[ -n $a ]]
+}
