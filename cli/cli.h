@@ -40,14 +40,15 @@ verb_fn cmd_overview;                                                   /* cmd-o
 verb_fn cmd_list;                                                       /* cmd-list.c */
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
-verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
+verb_fn cmd_template_verify, cmd_template_tag;
 verb_fn cmd_snapshot, cmd_snapshot_list, cmd_snapshot_switch;           /* cmd-snapshot.c */
 verb_fn cmd_snapshot_delete, cmd_snapshot_mount, cmd_snapshot_umount;
 verb_fn cmd_outdated, cmd_upgrade;                                      /* cmd-upgrade.c */
 verb_fn cmd_compact;                                                    /* cmd-life.c */
 verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-import.c */
+verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export;       /* cmd-template-out.c */
 verb_fn cmd_template_list, cmd_template_show, cmd_template_verify;     /* cmd-template.c */
-verb_fn cmd_template_tag, cmd_template_remove;
+verb_fn cmd_template_tag;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
 verb_fn cmd_edit;                                                       /* cmd-edit.c */
 verb_fn cmd_expire;                                                     /* cmd-expire.c */

@@ -1,63 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* template list, show, verify, tag, remove. */
+/* template list, show, verify, tag. */
 #include "cli/cli.h"
 
-#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/template-use.h"
 #include "cli/template.h"
 #include "cli/xalloc.h"
+#include "templates/channel.h"
+#include "templates/manifest.h"
 #include "templates/scratch.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
-#include "ve/conf.h"
-#include "ve/registry.h"
-#include "ve/snapshot.h"
-#include "ve/upgrade.h"
-
-static void template_json(struct json_out *j, const struct template *t, bool current)
-{
-	json_object(j);
-	json_kstr(j, "name", t->name);
-	json_kstr(j, "digest", t->digest);
-	json_kbool(j, "current", current);
-	json_kstr(j, "arch", t->arch);
-	json_kstr(j, "distribution", t->distribution);
-	json_kstr(j, "init", t->init);
-	json_kstr(j, "origin", *t->origin ? t->origin : NULL);
-	json_ku64(j, "packages", t->packages);
-	json_ku64(j, "size", t->size);
-	json_ku64(j, "created", t->created);
-	json_end(j);
-}
-
-static void date(uint64_t seconds, char dst[32])
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || !strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		(void)str_fmt(dst, 32, "-");
-}
-
-static void template_text(const struct template *t)
-{
-	char created[32];
-
-	date(t->created, created);
-	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
-		   t->digest, t->arch);
-	out_safe(t->distribution);
-	out_printf("\ninit:         %s\norigin:       %s\npackages:     %llu\nsize:         %llu\n"
-		   "created:      %s\n", t->init, *t->origin ? t->origin : "-",
-		   (unsigned long long)t->packages, (unsigned long long)t->size, created);
-}
 
 /* Does the channel of its name point to this version? */
 static bool is_current(const struct store *s, const struct template *t)
@@ -69,69 +30,196 @@ static bool is_current(const struct store *s, const struct template *t)
 	return store_find(s, t->name, &now, &ignored) >= 0 && str_eq(now.digest, t->digest);
 }
 
-int template_show(const struct cli *c, const struct store *s, const struct template *t,
-		  struct err *e)
+/* Channels that point to the version now. */
+static int channels_json(struct json_out *j, const struct store *s, const char *digest,
+			 struct err *e)
 {
-	struct json_out *j;
+	_free_ struct channel *ch = xcalloc(1, sizeof(*ch));
+	int fd = openat(s->channels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	char name[64];
 
-	if (!c->json) {
-		template_text(t);
-		return 0;
+	if (!d) {
+		cleanup_fd(&fd);
+		return err_sys(e, "read channels");
 	}
-	j = json_new(true);
-	template_json(j, t, is_current(s, t));
-	return out_json(j, e);
+	json_key(j, "channels");
+	json_array(j);
+	while (channel_next(d, name)) {
+		struct err ignored = ERR_INIT;  /* one that cannot be read points nowhere */
+
+		if (channel_load(s, name, ch, &ignored) == 0 && str_eq(ch->steps[0].digest, digest))
+			json_str(j, name);
+	}
+	json_end(j);
+	return 0;
 }
 
-static int list_text(const struct store *s, const struct template *t, size_t n)
+static int template_json(struct json_out *j, const struct store *s, const struct template_uses *u,
+			 const struct template *t, struct err *e)
+{
+	json_kstr(j, "name", t->name);
+	json_kstr(j, "digest", t->digest);
+	json_kbool(j, "current", is_current(s, t));
+	json_kstr(j, "arch", t->arch);
+	json_kstr(j, "distribution", t->distribution);
+	json_kstr(j, "init", t->init);
+	json_kstr(j, "origin", *t->origin ? t->origin : NULL);
+	json_ku64(j, "packages", t->packages);
+	json_ku64(j, "size", t->size);
+	json_ku64(j, "created", t->created);
+	json_ku64(j, "ves", template_uses_count(u, t->digest));
+	return channels_json(j, s, t->digest, e);
+}
+
+static void date(uint64_t seconds, char dst[32])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		(void)str_fmt(dst, 32, "-");
+}
+
+static void template_text(const struct template *t, size_t ves)
 {
 	char created[32];
-	size_t i;
 
-	out_printf("%-20s %-12s %-8s %-16s %-9s %11s %s\n", "NAME", "DIGEST", "ARCH",
-		   "DISTRIBUTION", "INIT", "SIZE", "CREATED");
-	for (i = 0; i < n; i++) {
+	date(t->created, created);
+	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
+		   t->digest, t->arch);
+	out_safe(t->distribution);
+	out_printf("\ninit:         %s\norigin:       %s\npackages:     %llu\nsize:         %llu\n"
+		   "created:      %s\nves:          %zu\n", t->init, *t->origin ? t->origin : "-",
+		   (unsigned long long)t->packages, (unsigned long long)t->size, created, ves);
+}
+
+/* Where the channel has pointed to, newest first. */
+static void history_text(const struct channel *ch)
+{
+	char since[32];
+
+	for (size_t i = 0; i < ch->n; i++) {
+		date(ch->steps[i].since, since);
+		out_printf("%s %.12s since %s\n", i ? "             " : "history:     ",
+			   ch->steps[i].digest, ch->steps[i].since ? since : "-");
+	}
+}
+
+static void history_json(struct json_out *j, const struct channel *ch)
+{
+	json_key(j, "history");
+	json_array(j);
+	for (size_t i = 0; i < ch->n; i++) {
+		json_object(j);
+		json_kstr(j, "digest", ch->steps[i].digest);
+		json_ku64(j, "since", ch->steps[i].since);
+		json_end(j);
+	}
+	json_end(j);
+}
+
+static int show_all(struct cli *c, const struct store *s, const struct template *t,
+		    const struct channel *ch, struct err *e)
+{
+	struct template_uses u = { NULL, NULL, 0 };
+	struct json_out *j = NULL;
+	int r = template_uses_load(c, &u, e);
+
+	if (r < 0)
+		return r;
+	if (c->json) {
+		j = json_new(true);
+		json_object(j);
+		r = template_json(j, s, &u, t, e);
+		if (ch)
+			history_json(j, ch);
+		json_end(j);
+	} else {
+		template_text(t, template_uses_count(&u, t->digest));
+		if (ch)
+			history_text(ch);
+	}
+	template_uses_free(&u);
+	if (r < 0)
+		json_free(j);
+	return r < 0 || !j ? r : out_json(j, e);
+}
+
+int template_show(struct cli *c, const struct store *s, const struct template *t, struct err *e)
+{
+	return show_all(c, s, t, NULL, e);
+}
+
+static void list_text(const struct store *s, const struct template_uses *u,
+		      const struct template *t, size_t n)
+{
+	char created[32];
+
+	out_printf("%-20s %-12s %-8s %-16s %-9s %11s %5s %s\n", "NAME", "DIGEST", "ARCH",
+		   "DISTRIBUTION", "INIT", "SIZE", "VES", "CREATED");
+	for (size_t i = 0; i < n; i++) {
 		char name[72];
 
 		date(t[i].created, created);
 		(void)str_fmt(name, sizeof(name), "%s%s", t[i].name, is_current(s, &t[i]) ? " *" : "");
-		out_printf("%-20s %.12s %-8s %-16s %-9s %11llu %s\n", name, t[i].digest,
-			   t[i].arch, t[i].distribution, t[i].init,
-			   (unsigned long long)t[i].size, created);
+		out_printf("%-20s %.12s %-8s %-16s %-9s %11llu %5zu %s\n", name, t[i].digest,
+			   t[i].arch, t[i].distribution, t[i].init, (unsigned long long)t[i].size,
+			   template_uses_count(u, t[i].digest), created);
 	}
-	return 0;
 }
 
-static int list_json(const struct store *s, const struct template *t, size_t n, struct err *e)
+static int list_json(const struct store *s, const struct template_uses *u,
+		     const struct template *t, size_t n, struct err *e)
 {
 	struct json_out *j = json_new(n != 0);
-	size_t i;
+	int r = 0;
 
 	json_array(j);
-	for (i = 0; i < n; i++)
-		template_json(j, &t[i], is_current(s, &t[i]));
+	for (size_t i = 0; i < n && !r; i++) {
+		json_object(j);
+		r = template_json(j, s, u, &t[i], e);
+		json_end(j);
+	}
 	json_end(j);
-	return out_json(j, e);
+	if (r < 0)
+		json_free(j);
+	return r < 0 ? r : out_json(j, e);
 }
 
 static int list(struct cli *c, const struct args *a, const struct store *s, struct err *e)
 {
+	struct template_uses u = { NULL, NULL, 0 };
 	_free_ struct template *t = NULL;
 	size_t n;
 	int r = store_list(s, &t, &n, e);
 
 	(void)a;
+	if (!r)
+		r = template_uses_load(c, &u, e);
 	if (r < 0)
 		return r;
-	return c->json ? list_json(s, t, n, e) : list_text(s, t, n);
+	if (c->json)
+		r = list_json(s, &u, t, n, e);
+	else
+		list_text(s, &u, t, n);
+	template_uses_free(&u);
+	return r;
 }
 
 static int show(struct cli *c, const struct args *a, const struct store *s, struct err *e)
 {
+	_free_ struct channel *ch = xcalloc(1, sizeof(*ch));
+	struct err ignored = ERR_INIT;
 	struct template t;
 	int r = store_find(s, a->words[0], &t, e);
 
-	return r < 0 ? r : template_show(c, s, &t, e);
+	if (r < 0)
+		return r;
+	/* A digest is no channel. */
+	if (!manifest_channel_ok(a->words[0]) || channel_load(s, a->words[0], ch, &ignored) < 0)
+		return show_all(c, s, &t, NULL, e);
+	return show_all(c, s, &t, ch, e);
 }
 
 static int verify(struct cli *c, const struct args *a, const struct store *s, struct err *e)
@@ -157,52 +245,6 @@ static int tag(struct cli *c, const struct args *a, const struct store *s, struc
 
 	(void)c;
 	return r < 0 ? r : store_tag(s, t.digest, a->words[1], e);
-}
-
-/* The store does not know VEs: whoever was made from the version still needs it. */
-static int check_unused(struct cli *c, const struct template *t, struct err *e)
-{
-	_free_ struct ve_conf *conf = xcalloc(1, sizeof(*conf));
-	_free_ uint32_t *ids = NULL;
-	size_t i, n = 0;
-	int r = reg_list(&c->in, &ids, &n, e);
-
-	for (i = 0; i < n && r >= 0; i++) {
-		r = conf_load(&c->in, ids[i], conf, e);
-		if (r >= 0 && str_eq(conf->template, t->digest))
-			r = err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u is on it",
-				    t->digest, ids[i]);
-		if (r >= 0 && ve_upgrade_needs(&c->in, ids[i], t->digest))
-			r = err_set(e, EBUSY, VZ_SYSTEM,
-				    "remove template %.12s: VE %u may go back to it (upgrade --confirm ends "
-				    "that)", t->digest, ids[i]);
-		if (r >= 0 && ve_snapshot_needs(&c->in, ids[i], t->digest))
-			r = err_set(e, EBUSY, VZ_SYSTEM,
-				    "remove template %.12s: a snapshot of VE %u is on it", t->digest,
-				    ids[i]);
-	}
-	return r;
-}
-
-static int drop_one(struct cli *c, const char *name, const struct store *s, struct err *e)
-{
-	struct template t;
-	int r = store_find(s, name, &t, e);
-
-	/* A channel's name removes the channel only. */
-	if (r >= 0 && str_starts(t.digest, name))
-		r = check_unused(c, &t, e);
-	return r < 0 ? r : store_remove(s, name, e);
-}
-
-static int drop(struct cli *c, const struct args *a, const struct store *s, struct err *e)
-{
-	unsigned i;
-	int r = 0;
-
-	for (i = 0; i < a->n_words && r >= 0; i++)
-		r = drop_one(c, a->words[i], s, e);
-	return r;
 }
 
 int template_with_store(struct cli *c, const struct args *a, template_work *work, struct err *e)
@@ -236,9 +278,4 @@ int cmd_template_verify(struct cli *c, const struct args *a, struct err *e)
 int cmd_template_tag(struct cli *c, const struct args *a, struct err *e)
 {
 	return template_with_store(c, a, tag, e);
-}
-
-int cmd_template_remove(struct cli *c, const struct args *a, struct err *e)
-{
-	return template_with_store(c, a, drop, e);
 }

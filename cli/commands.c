@@ -181,6 +181,13 @@ static const struct opt build_opts[] = {
 	END,
 };
 
+static const struct opt gc_opts[] = {
+	FLAG(0, "dry-run", NULL, dry_run, "say what would go, remove nothing"),
+	{ OPT_NUMBER, 0, "keep", NULL, AT(keep), "N", "keep also the last N versions of each channel before its present one",
+	  0, 99, 0, NULL },
+	END,
+};
+
 static const struct opt import_opts[] = {
 	TEXT(0, "ref", NULL, ref, "NAME", "which image of an OCI layout"),
 	{ OPT_TAKE, 0, "max-size", NULL, 0, "SIZE", "most that its files may take, 16G unless said otherwise",
@@ -464,6 +471,14 @@ const struct command commands[] = {
 	{ "template verify", NULL, "NAME|DIGEST...", "read images again and compare their digests",
 	  CMD_ROOT | CMD_JSON, 1, ~0U, NULL, cmd_template_verify, NULL,
 	  "berth template verify debian-12\n" },
+	{ "template export", NULL, "NAME|DIGEST FILE", "copy a version out of the store",
+	  CMD_ROOT | CMD_JSON, 2, 2, NULL, cmd_template_export,
+	  "FILE is the image; beside it what is known of it: FILE.json, FILE.files, FILE.packages.",
+	  "berth template export debian-12 /srv/debian-12.erofs\n" },
+	{ "template gc", NULL, "[options]", "remove versions that nothing needs",
+	  CMD_ROOT | CMD_JSON, 0, 0, gc_opts, cmd_template_gc,
+	  "Kept is what a channel points to, and what a VE or one of its snapshots stands on.",
+	  "berth template gc --dry-run\nberth template gc --keep 2\n" },
 	{ "template tag", NULL, "NAME|DIGEST CHANNEL", "let a channel point to a version",
 	  CMD_ROOT, 2, 2, NULL, cmd_template_tag, NULL, "berth template tag 3f9c2a71b04d stable\n" },
 	{ "template remove", NULL, "CHANNEL|DIGEST...", "remove a channel, or a version",

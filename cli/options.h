@@ -34,6 +34,7 @@ struct args {
 	uint64_t max_size;              /* template import: bytes */
 	bool once, follow, fold;
 	const char *month;
+	uint64_t keep;                  /* template gc: moves of a channel */
 	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;

@@ -14,5 +14,5 @@ MUST_CHECK int template_with_store(struct cli *c, const struct args *a, template
 				   struct err *e);
 
 /* Print all about one version, as text or JSON. */
-MUST_CHECK int template_show(const struct cli *c, const struct store *s, const struct template *t,
+MUST_CHECK int template_show(struct cli *c, const struct store *s, const struct template *t,
 			     struct err *e);

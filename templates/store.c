@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "templates/channel.h"
 #include "templates/manifest.h"
 #include "templates/pack.h"
 #include "templates/verify.h"
@@ -90,18 +91,12 @@ static bool is_digest_like(const char *name)
 static int read_channel(const struct store *s, const char *name, char digest[DIGEST_LEN + 1],
 			struct err *e)
 {
-	_free_ char *text = NULL;
-	int r = fs_read_at(s->channels, name, DIGEST_LEN + 1, &text, NULL, e);
+	_free_ struct channel *c = malloc(sizeof(*c));
+	int r = c ? channel_load(s, name, c, e) : err_set(e, ENOMEM, 0, "find template: out of memory");
 
-	if (r == -ENOENT)
-		return not_found(name, e);
-	if (r < 0)
-		return err_exit(e, VZ_BAD_TEMPLATE);
-	text[strcspn(text, "\n")] = '\0';
-	if (!manifest_hex_ok(text, DIGEST_LEN))
-		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "read channel %s: holds no digest", name);
-	(void)str_fmt(digest, DIGEST_LEN + 1, "%s", text);
-	return 0;
+	if (!r)
+		memcpy(digest, c->steps[0].digest, DIGEST_LEN + 1);
+	return r;
 }
 
 /* Next version of a directory walk into digest. */
@@ -286,7 +281,7 @@ int store_add(const struct store *s, int dfd, const char *image, struct template
 	if (!r)
 		r = manifest_save(s->dir, &new, e);
 	if (!r)
-		r = store_tag(s, new.digest, t->name, e);
+		r = channel_point(s, t->name, new.digest, e);
 	if (!r)
 		*t = new;
 	return r;
@@ -330,54 +325,25 @@ int store_list(const struct store *s, struct template **ret, size_t *ret_n, stru
 	return 0;
 }
 
-int store_verify(const struct store *s, const char *digest, struct err *e)
-{
-	char name[DIGEST_LEN + 8];
-	_fd_ int fd = -1;
-
-	image_name(digest, name);
-	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return not_found(digest, e);
-	if (fd < 0)
-		return err_sys(e, "open template %.12s", digest);
-	return verify_image(fd, digest, e);
-}
-
-int store_tag(const struct store *s, const char *digest, const char *channel, struct err *e)
+static int tag_locked(const struct store *s, const char *digest, const char *channel,
+		      struct err *e)
 {
 	struct template t;
-	char text[DIGEST_LEN + 2];
 	int r;
 
 	if (!manifest_channel_ok(channel))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "tag template: \"%.64s\" is no channel name",
 			       str_has_control(channel) ? "?" : channel);
 	r = manifest_load(s->dir, digest, &t, e);
-	if (r < 0)
-		return r;
-	(void)str_fmt(text, sizeof(text), "%s\n", digest);
-	return fs_save_at(s->channels, channel, text, 0644, e);
+	return r < 0 ? r : channel_point(s, channel, digest, e);
 }
 
-static int remove_channels(const struct store *s, const char *digest, struct err *e)
+int store_tag(const struct store *s, const char *digest, const char *channel, struct err *e)
 {
-	_dir_ DIR *d = open_walk(s->channels);
-	char at[DIGEST_LEN + 1];
-	struct dirent *de;
+	_fd_ int lock = -1;
+	int r = lock_store(s, &lock, e);
 
-	if (!d)
-		return err_sys(e, "read channels");
-	while ((de = readdir(d))) {
-		struct err ignored = ERR_INIT;
-
-		if (!manifest_name_ok(de->d_name) ||
-		    read_channel(s, de->d_name, at, &ignored) < 0 || !str_eq(at, digest))
-			continue;
-		if (unlinkat(s->channels, de->d_name, 0) < 0 && errno != ENOENT)
-			return err_sys(e, "remove channel %s", de->d_name);
-	}
-	return 0;
+	return r < 0 ? r : tag_locked(s, digest, channel, e);
 }
 
 static int remove_file(int dir, const char *digest, const char *suffix, struct err *e)
@@ -397,7 +363,7 @@ static int remove_version(const struct store *s, const char *digest, struct err 
 	if (store_is_mounted(s, digest))
 		return err_set(e, EBUSY, VZ_MOUNTED, "remove template %.12s: a VE is using it",
 			       digest);
-	r = remove_channels(s, digest, e);
+	r = channel_remove_to(s, digest, e);
 	if (!r)
 		r = remove_file(s->dir, digest, ".json", e);
 	if (!r)

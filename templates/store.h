@@ -52,8 +52,15 @@ MUST_CHECK int store_add(const struct store *s, int dfd, const char *image, stru
 MUST_CHECK int store_list(const struct store *s, struct template **ret, size_t *ret_n,
 			  struct err *e);
 
-/* Re-read the image and compare its digest. */
+/*
+ * Read all of a version again and compare digests: the image, the lists beside it. Where the image
+ * is bad, e names the first file in it whose content is, or says that none is.
+ */
 MUST_CHECK int store_verify(const struct store *s, const char *digest, struct err *e);
+
+/* Copy the image to a new file, and what is known of it beside: PATH.json, .files, .packages. */
+MUST_CHECK int store_export(const struct store *s, const char *digest, const char *path,
+			    struct err *e);
 
 MUST_CHECK int store_tag(const struct store *s, const char *digest, const char *channel,
 			 struct err *e);

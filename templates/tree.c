@@ -64,7 +64,7 @@ void tree_show(const char *path, char dst[200])
 {
 	size_t i;
 
-	for (i = 0; path[i] && i < 196; i++) {
+	for (i = 0; i < 196 && path[i]; i++) {
 		unsigned char c = (unsigned char)path[i];
 
 		dst[i] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);

@@ -126,3 +126,102 @@ own_image() {
 	after=$(leak_loops | wc -l)
 	((after - before <= 2)) || fail "two more VEs took $((after - before)) loop devices"
 }
+
+# other_version NAME: a second, tiny version in a channel.
+other_version() {
+	mkdir -p "$BATS_TEST_TMPDIR/$1/etc"
+	echo "$1" >"$BATS_TEST_TMPDIR/$1/etc/file"
+	head -c 10000 /dev/urandom >"$BATS_TEST_TMPDIR/$1/etc/large"
+	berth template import "$BATS_TEST_TMPDIR/$1" "${2:-$1}" >/dev/null
+}
+
+@test "template verify: names the first file that is damaged, in a block or behind an inode" {
+	other_version other
+	local image list offset
+	image=$(image_of other)
+	list=${image%.erofs}.files
+	cp "$image" "$BATS_TEST_TMPDIR/good"
+	offset=$(awk '$9 == "etc/large" { print $7 * 4096 + 5000 }' "$list")
+	chmod u+w "$image"
+	printf 'xx' | dd of="$image" bs=1 seek="$offset" conv=notrunc status=none
+	refused 47 'etc/large is damaged' berth template verify other
+	cat "$BATS_TEST_TMPDIR/good" >"$image"
+	offset=$(awk '$9 == "etc/file" { print $8 }' "$list")
+	printf 'X' | dd of="$image" bs=1 seek="$offset" conv=notrunc status=none
+	refused 47 'etc/file is damaged' berth template verify other
+	cat "$BATS_TEST_TMPDIR/good" >"$image"
+	printf 'X' | dd of="$image" bs=1 seek=1100 conv=notrunc status=none
+	refused 47 'outside the content of files' berth template verify other
+	cat "$BATS_TEST_TMPDIR/good" >"$image"
+	berth template verify other >/dev/null
+	sed -i 's/ etc\/file$/ etc\/elif/' "$list"
+	refused 47 'list of files has digest' berth template verify other
+}
+
+@test "template show: a channel has a history, and goes back" {
+	other_version one web
+	local first second
+	first=$(berth template show web -j | json -r .digest)
+	other_version two web
+	second=$(berth template show web -j | json -r .digest)
+	[[ $first != "$second" ]]
+	berth template tag "$first" web
+	berth template tag "$first" web
+	run -0 berth template show web -j
+	equal "$(json -r '[.history[].digest] | join(" ")' <<<"$output")" "$first $second $first"
+	equal "$(json '[.history[].since] | all(. > 1000000000)' <<<"$output")" true
+	equal "$(json -r .digest <<<"$output")" "$first"
+	run -0 berth template show web
+	contains "$output" 'history:      '"${first:0:12}"' since 20'
+	berth template show "$first" -j | json 'has("history") | not'
+}
+
+@test "template list: counts the VEs on a version and names its channels" {
+	new_ve 101
+	new_ve 102
+	berth template tag mini stable
+	run -0 berth template list -j
+	equal "$(json '.[0].ves' <<<"$output")" 2
+	equal "$(json -r '.[0].channels | sort | join(" ")' <<<"$output")" 'mini stable'
+	contains "$(berth template list)" VES
+}
+
+@test "template gc: removes what no channel, VE or snapshot needs, and nothing else" {
+	local old kept
+	new_ve 101
+	old=$(digest_of mini)
+	other_version one mini
+	kept=$(berth template show mini -j | json -r .digest)
+	other_version two mini
+	run -0 berth template gc --dry-run -j
+	equal "$(json -r '[.[].digest] | join(" ")' <<<"$output")" "$kept"
+	berth template gc --keep 1 >/dev/null
+	berth template verify "$kept" >/dev/null
+	berth template gc >/dev/null
+	run ! berth template show "$kept"
+	equal "$(find "$ROOT/var/lib/berth/template/store" -name "$kept*")" ''
+	berth template verify "$old" mini >/dev/null
+	berth start 101 >/dev/null
+	berth stop 101 --fast >/dev/null
+	berth destroy 101 >/dev/null
+	berth template gc >/dev/null
+	run ! berth template show "$old"
+	equal "$(berth template gc -j | json length)" 0
+}
+
+@test "template export: the file is the image; it never replaces anything; a damaged one stays in" {
+	other_version other
+	local to=$BATS_TEST_TMPDIR/out.erofs
+	berth template export other "$to" >/dev/null
+	equal "$(sha256sum <"$to" | cut -d' ' -f1)" "$(digest_of other)"
+	equal "$(json -r .digest <"$to.json")" "$(digest_of other)"
+	fsck.erofs "$to"
+	refused 3 'File exists' berth template export other "$to"
+	rm "$to"
+	refused 3 'File exists' berth template export other "$to"
+	[[ ! -e $to ]]
+	chmod u+w "$(image_of other)"
+	printf 'X' | dd of="$(image_of other)" bs=1 seek=5000 conv=notrunc status=none
+	refused 47 digest berth template export other "$to.2"
+	[[ ! -e $to.2 && ! -e $to.2.json ]]
+}

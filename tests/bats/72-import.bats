@@ -11,6 +11,7 @@ version_of() {
 	berth template show "$1" -j | json -r .digest
 }
 
+# shellcheck disable=SC2153
 store() {
 	echo "$ROOT/var/lib/berth/template/store"
 }
@@ -50,7 +51,7 @@ pack_root() {
 
 # What find says of every file below a directory, devices aside.
 facts() (
-	cd "$1"
+	cd "$1" || exit
 	find . ! -type c \( -type d -printf '%p d %m %U %G %T@\n' -o -printf '%p %y %m %U %G %s %T@ %n %l\n' \) | sort
 	find . -type f ! -name passwd.second -exec sha256sum {} + | sort
 	getcap bin/busybox

@@ -86,7 +86,7 @@ check_case() {
 
 @test "hostile archives: bombs stop at the declared limits of disk and memory" {
 	"$ARCHIVES" hostile "$BATS_TEST_TMPDIR"
-	local f used=0 now rss
+	local f rss
 	for f in bomb.tar.gz bomb.tar.xz bomb.tar.zst; do
 		run -46 /usr/bin/time -f 'rss %M' -o "$BATS_TEST_TMPDIR/rss" nsenter --target "$HOST_PID" --net --mount -- \
 			"$BERTH" --root "$ROOT" template import "$BATS_TEST_TMPDIR/$f" x --max-size 8M

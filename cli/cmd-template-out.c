@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* template remove, gc, export. */
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "cli/options.h"
+#include "cli/out.h"
+#include "cli/template-use.h"
+#include "cli/template.h"
+#include "templates/channel.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+
+/* The store does not know VEs: whoever was made from the version still needs it. */
+static int check_unused(struct cli *c, const struct template *t, struct err *e)
+{
+	struct template_uses u = { NULL, NULL, 0 };
+	const char *how = "";
+	uint32_t id;
+	int r = template_uses_load(c, &u, e);
+
+	if (r < 0)
+		return r;
+	id = template_uses_who(c, &u, t->digest, &how);
+	template_uses_free(&u);
+	if (id)
+		return err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u %s", t->digest, id,
+			       how);
+	return 0;
+}
+
+static int drop_one(struct cli *c, const char *name, const struct store *s, struct err *e)
+{
+	struct template t;
+	int r = store_find(s, name, &t, e);
+
+	/* A channel's name removes the channel only. */
+	if (r >= 0 && str_starts(t.digest, name))
+		r = check_unused(c, &t, e);
+	return r < 0 ? r : store_remove(s, name, e);
+}
+
+static int drop(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; i < a->n_words && r >= 0; i++)
+		r = drop_one(c, a->words[i], s, e);
+	return r;
+}
+
+/* ---- gc ---- */
+
+/* A channel points to it, or did within its last `keep` moves: a way back. */
+static int is_wanted(const struct store *s, const char *digest, uint64_t keep, bool *ret,
+		     struct err *e)
+{
+	_dir_ DIR *d = NULL;
+	_free_ struct channel *ch = malloc(sizeof(*ch));
+	int fd = openat(s->channels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[64];
+	int r = 0;
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d || !ch) {
+		if (!d)
+			cleanup_fd(&fd);
+		return err_sys(e, "read channels");
+	}
+	*ret = false;
+	while (!r && !*ret && channel_next(d, name)) {
+		r = channel_load(s, name, ch, e);
+		for (size_t i = 0; !r && i < ch->n && i <= keep; i++)
+			*ret |= str_eq(ch->steps[i].digest, digest);
+	}
+	return r;
+}
+
+static void gone(const struct cli *c, const struct args *a, const struct template *t,
+		 struct json_out *j)
+{
+	if (c->json) {
+		json_object(j);
+		json_kstr(j, "name", t->name);
+		json_kstr(j, "digest", t->digest);
+		json_ku64(j, "size", t->size);
+		json_kbool(j, "removed", !a->dry_run);
+		json_end(j);
+	} else if (!c->quiet) {
+		out_printf("%s %s %.12s, %llu bytes\n", a->dry_run ? "Would remove" : "Removed", t->name,
+			   t->digest, (unsigned long long)t->size);
+	}
+}
+
+static int gc_all(struct cli *c, const struct args *a, const struct store *s, struct json_out *j,
+		  struct err *e)
+{
+	struct template_uses u = { NULL, NULL, 0 };
+	_free_ struct template *t = NULL;
+	bool wanted = false;
+	const char *how;
+	size_t n = 0;
+	int r = store_list(s, &t, &n, e);
+
+	if (!r)
+		r = template_uses_load(c, &u, e);
+	for (size_t i = 0; i < n && !r; i++) {
+		r = is_wanted(s, t[i].digest, a->keep, &wanted, e);
+		if (r < 0 || wanted || template_uses_who(c, &u, t[i].digest, &how) ||
+		    store_is_mounted(s, t[i].digest))
+			continue;
+		r = a->dry_run ? 0 : store_remove(s, t[i].digest, e);
+		if (!r)
+			gone(c, a, &t[i], j);
+	}
+	template_uses_free(&u);
+	return r;
+}
+
+static int gc(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct json_out *j = c->json ? json_new(true) : NULL;
+	int r;
+
+	if (j)
+		json_array(j);
+	r = gc_all(c, a, s, j, e);
+	if (!j)
+		return r;
+	json_end(j);
+	if (r < 0) {
+		json_free(j);
+		return r;
+	}
+	return out_json(j, e);
+}
+
+/* ---- export ---- */
+
+static int export(struct cli *c, const struct args *a, const struct store *s, struct err *e)
+{
+	struct template t;
+	int r;
+
+	if (str_has_control(a->words[1]))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "export: the path has control characters");
+	r = store_find(s, a->words[0], &t, e);
+	if (!r)
+		r = store_export(s, t.digest, a->words[1], e);
+	if (r < 0)
+		return r;
+	if (c->json)
+		return template_show(c, s, &t, e);
+	if (!c->quiet)
+		out_printf("%s has %s %.12s\n", a->words[1], t.name, t.digest);
+	return 0;
+}
+
+int cmd_template_remove(struct cli *c, const struct args *a, struct err *e)
+{
+	return template_with_store(c, a, drop, e);
+}
+
+int cmd_template_gc(struct cli *c, const struct args *a, struct err *e)
+{
+	return template_with_store(c, a, gc, e);
+}
+
+int cmd_template_export(struct cli *c, const struct args *a, struct err *e)
+{
+	return template_with_store(c, a, export, e);
+}
