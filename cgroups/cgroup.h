@@ -145,6 +145,18 @@ MUST_CHECK int cg_set_cpus(const struct cg_host *h, const char *id, const char *
 			   const char *mems, struct err *e);
 int cg_get_cpus(const struct cg_host *h, const char *id, char *ret, size_t size);
 
+/*
+ * Guaranteed CPU (cg-share.c), in percent of one CPU; `all` is what the host has. For nodes whose
+ * place begins with CG_SURE.
+ */
+MUST_CHECK int cg_sure_set(const struct cg_host *h, const char *id, uint64_t percent, uint64_t all,
+			   struct err *e);
+int cg_sure_get(const struct cg_host *h, const char *id, uint64_t *ret);
+/* What is promised to all that run. 0 or -Exxx. */
+int cg_sure_total(const struct cg_host *h, uint64_t *ret);
+/* One of them is gone: the others keep what they were promised, and no more. */
+void cg_sure_removed(const struct cg_host *h, uint64_t all);
+
 /* Rates on one block device, of reading and of writing; CG_NONE lifts. */
 enum cg_io { CG_IO_BPS, CG_IO_IOPS };
 struct cg_rate {

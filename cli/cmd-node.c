@@ -68,6 +68,10 @@ static int json(const struct node *n, const char *plan, struct err *e)
 		json_ku64(j, "promised", r->promised);
 		json_ku64(j, "used", r->used);
 		json_ku64(j, "unlimited", r->unlimited);
+		if (i == NODE_CPU) {
+			json_ku64(j, "guaranteed", n->guaranteed);
+			json_ku64(j, "can_guarantee", n->can_guarantee);
+		}
 		json_known(j, "sample", r->sample ? r->sample : UINT64_MAX);
 		json_known(j, "fits", node_fits(r));
 		json_end(j);
@@ -123,6 +127,9 @@ static void text(const struct node *n, const char *plan)
 		amount(i, r->used);
 		out_printf(" %12u\n", r->unlimited);
 	}
+	if (n->guaranteed)
+		out_printf("\n%" PRIu64 " %% of a CPU are guaranteed, of %" PRIu64
+			   " %% that can be to VEs that run\n", n->guaranteed, n->can_guarantee);
 	pools_text(n);
 	out_printf("\nPlan ");
 	out_safe(plan);

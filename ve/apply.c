@@ -277,6 +277,20 @@ const char *lacks_cpu_quota(struct ve *ve, const struct param *p)
 	return cg_lacks(&ve->in->cg, &quota);
 }
 
+/* A guarantee is a weight, so there is none beside it. */
+int apply_cpuunits(struct ve *ve, const struct param *p, struct err *e)
+{
+	if (str_starts(ve->cg, CG_SURE))
+		return 0;
+	return cg_set(&ve->in->cg, ve->cg, &(struct cg_ask){ &p->cg, knob_value(ve, p), 0 }, e);
+}
+
+int effective_cpuunits(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	return str_starts(ve->cg, CG_SURE) ? -EOPNOTSUPP :
+	       cg_get(&ve->in->cg, ve->cg, &p->cg, ret);
+}
+
 static const char *list_or_all(const struct ve *ve, const struct param *p, const char *list)
 {
 	return conf_has(&ve->conf, p) && !str_eq(list, "all") ? list : "";

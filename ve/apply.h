@@ -40,6 +40,12 @@ uint64_t wanted_cpu_quota(const struct ve *ve, const struct param *p);
 const char *lacks_cpu_quota(struct ve *ve, const struct param *p);
 int effective_cpu_burst(struct ve *ve, const struct param *p, uint64_t *ret);
 const char *lacks_cpu_burst(struct ve *ve, const struct param *p);
+int apply_cpuunits(struct ve *ve, const struct param *p, struct err *e);
+int effective_cpuunits(struct ve *ve, const struct param *p, uint64_t *ret);
+/* ve/guarantee.c */
+int apply_cpuguarantee(struct ve *ve, const struct param *p, struct err *e);
+int effective_cpuguarantee(struct ve *ve, const struct param *p, uint64_t *ret);
+int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
 int apply_cpumask(struct ve *ve, const struct param *p, struct err *e);
 int apply_nodemask(struct ve *ve, const struct param *p, struct err *e);
 const char *lacks_cpuset(struct ve *ve, const struct param *p);

@@ -178,3 +178,10 @@ int lock_take_pool(const struct inst *in, const char *name, const char *verb, in
 	(void)str_fmt(n.who, sizeof(n.who), "pool %s", name);
 	return take(in, &n, verb, timeout_ms, ret_fd, e);
 }
+
+int lock_take_guarantee(const struct inst *in, int *ret_fd, struct err *e)
+{
+	static const struct name n = { "lock/guarantee.lck", "what the host guarantees" };
+
+	return take(in, &n, "guarantee", 10000, ret_fd, e);
+}

@@ -14,6 +14,8 @@
  */
 MUST_CHECK int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms,
 			 int *ret_fd, struct err *e);
+/* Around changes of what the host guarantees to VEs; taken after that of a VE. */
+MUST_CHECK int lock_take_guarantee(const struct inst *in, int *ret_fd, struct err *e);
 /* The same for pool NAME, run/lock/pool-NAME.lck. Who wants a VE's lock too takes that first. */
 MUST_CHECK int lock_take_pool(const struct inst *in, const char *name, const char *verb,
 			      int timeout_ms, int *ret_fd, struct err *e);

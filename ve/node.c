@@ -19,6 +19,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/conf.h"
+#include "ve/guarantee.h"
 #include "ve/pool.h"
 #include "ve/registry.h"
 
@@ -123,6 +124,7 @@ static void add_ve(struct inst *in, uint32_t id, struct node *n, uint64_t *held)
 	if (conf_load(in, id, &conf, &ignored) < 0)
 		return;
 	promises(&conf, want);
+	n->guaranteed += conf.cpuguarantee;
 	pool = find_pool(n, conf.pool);
 	if (pool) {
 		pool->ves++;
@@ -274,6 +276,7 @@ int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e
 		return r;
 	}
 	promises(&sample, want);
+	n.can_guarantee = guarantee_most();
 	for (unsigned i = 0; i < NODE_MAX; i++)
 		n.res[i].sample = want[i];
 	*ret = n;

@@ -46,7 +46,7 @@ struct ve_conf {
 	char rate[128];
 	bool ratebound;
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
-	uint64_t max_ves;
+	uint64_t max_ves, cpuguarantee;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
 	uint64_t ram_soft, numfile, lockedpages, shmpages, numpty, numsiginfo;
 	uint64_t inotify_instances, inotify_watches;
@@ -102,6 +102,8 @@ struct param {
 	const char *below;                      /* what a limit below that means; NULL: impossible */
 	/* What the host has of it at most, where that is known; a higher limit is refused. */
 	uint64_t (*most)(void);
+	/* What the kernel would make of `to`, and why; NULL or SET_DONE: the usual. */
+	int (*judge)(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
 	/* Why this host cannot enforce it, or NULL. */
 	const char *(*lacks)(struct ve *ve, const struct param *p);
 };

@@ -7,10 +7,13 @@
  */
 #include "ve/place.h"
 
+#include <errno.h>
+
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/guarantee.h"
 #include "ve/pool.h"
 
 static int make_pool(struct ve *pool, struct err *e)
@@ -52,10 +55,34 @@ static int make_in_pool(struct ve *ve, struct err *e)
 	return r;
 }
 
+/* The lock is held until the guarantee is in force: nobody else may be promised the same. */
+static int make_guaranteed(struct ve *ve, struct err *e)
+{
+	_fd_ int lock = -1;
+	int r = lock_take_guarantee(ve->in, &lock, e);
+
+	if (!r)
+		r = guarantee_admit(ve, 0, e);
+	if (r < 0)
+		return r;
+	(void)str_fmt(ve->cg, sizeof(ve->cg), CG_SURE "%u", ve->id);
+	(void)str_fmt(ve->state.place, sizeof(ve->state.place), "%s", ve->cg);
+	r = state_save(ve->in, ve->id, &ve->state, e);
+	if (!r)
+		r = cg_create(&ve->in->cg, ve->cg, (uid_t)ve->conf.local_uid,
+			      (gid_t)ve->conf.local_uid, e);
+	return r < 0 ? r : cg_sure_set(&ve->in->cg, ve->cg, ve->conf.cpuguarantee,
+				       guarantee_node(), e);
+}
+
 int place_make(struct ve *ve, struct err *e)
 {
+	if (*ve->conf.pool && ve->conf.cpuguarantee)
+		return err_set(e, EINVAL, VZ_SET_CPU, "VE %u: CPUGUARANTEE in a pool", ve->id);
 	if (*ve->conf.pool)
 		return make_in_pool(ve, e);
+	if (ve->conf.cpuguarantee)
+		return make_guaranteed(ve, e);
 	return cg_create(&ve->in->cg, ve->cg, (uid_t)ve->conf.local_uid, (gid_t)ve->conf.local_uid,
 			 e);
 }
@@ -66,6 +93,10 @@ void place_remove(struct ve *ve)
 	struct err e = ERR_INIT;
 	_fd_ int lock = -1;
 
+	if (str_starts(ve->cg, CG_SURE) && lock_take_guarantee(ve->in, &lock, &e) < 0) {
+		log_warn(&ve->in->log, "%s (what it had is shared by the others)", e.msg);
+		err_clear(&e);
+	}
 	if (pool_of_place(ve->cg, pool, name) &&
 	    lock_take_pool(ve->in, name, "stop", POOL_WAIT_MS, &lock, &e) < 0) {
 		log_warn(&ve->in->log, "%s (its empty node may stay)", e.msg);
@@ -73,7 +104,9 @@ void place_remove(struct ve *ve)
 	}
 	if (cg_destroy(&ve->in->cg, ve->cg, &e) < 0)
 		log_warn(&ve->in->log, "%s (ignored)", e.msg);
-	if (lock >= 0)
+	if (str_starts(ve->cg, CG_SURE))
+		cg_sure_removed(&ve->in->cg, guarantee_node());
+	else if (lock >= 0)
 		cg_destroy_pool(&ve->in->cg, pool);
 }
 

@@ -212,6 +212,12 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 			      "(CAP_SYS_RESOURCE); with --save it takes effect at the next start");
 		return s->flags & SET_SAVE ? SET_AT_RESTART : SET_IMPOSSIBLE;
 	}
+	if (p->judge) {
+		int r = p->judge(&s->ve, &s->to, why, size);
+
+		if (r != SET_DONE)
+			return (enum set_outcome)r;
+	}
 	if ((p->flags & P_RESTART) && s->running) {
 		(void)str_fmt(why, size, "takes effect at the next start");
 		return SET_AT_RESTART;

@@ -51,8 +51,9 @@ leak_cgroups() {
 	local at tag
 	tag=$(root_tag)
 	while read -r at; do
-		at+=/berth-$tag
-		[[ ! -d $at ]] || find "$at" -type d
+		for at in "$at/berth-$tag" "$at/berth-$tag-guaranteed"; do
+			[[ ! -d $at ]] || find "$at" -type d
+		done
 	done < <(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo)
 }
 
