@@ -33,7 +33,7 @@ uint64_t guarantee_most(void)
 /* What is wrong with the config's own numbers, or NULL. */
 static const char *contradiction(const struct ve *ve)
 {
-	uint64_t cap = wanted_cpu_quota(ve);
+	uint64_t cap = wanted_cpu_quota(ve, NULL);
 
 	if (*ve->conf.pool)
 		return "a VE in a pool has no guarantee of its own";
