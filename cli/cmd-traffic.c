@@ -5,12 +5,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/xalloc.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/quota.h"
 #include "ve/registry.h"
 #include "ve/traffic.h"
 
@@ -60,12 +63,31 @@ static void way_json(struct json_out *j, const struct traffic *t, enum acct_way 
 	json_end(j);
 }
 
-static void one_json(struct json_out *j, uint32_t id, const struct span *s,
-		     const struct traffic_report *rep)
+/* An allowance there is: what of it is used, and until when it has to last. */
+static void limit_json(struct json_out *j, const struct ve *ve, const struct quota *q)
+{
+	json_key(j, "limit");
+	if (!ve->conf.traffic_limit) {
+		json_null(j);
+		return;
+	}
+	json_object(j);
+	json_ku64(j, "bytes", ve->conf.traffic_limit);
+	json_ku64(j, "used", q->used);
+	json_kbool(j, "over", q->over);
+	json_kstr(j, "since", q->since);
+	json_kstr(j, "reset", q->until);
+	json_kstr(j, "action", *ve->conf.traffic_action ? ve->conf.traffic_action : "notify");
+	json_end(j);
+}
+
+static void one_json(struct json_out *j, const struct ve *ve, const struct quota *q,
+		     const struct span *s, const struct traffic_report *rep)
 {
 	json_object(j);
-	json_ku64(j, "ctid", id);
+	json_ku64(j, "ctid", ve->id);
 	json_kstr(j, "month", s->month);
+	limit_json(j, ve, q);
 	way_json(j, &rep->sum, ACCT_IN);
 	way_json(j, &rep->sum, ACCT_OUT);
 	json_key(j, "days");
@@ -81,30 +103,60 @@ static void one_json(struct json_out *j, uint32_t id, const struct span *s,
 	json_end(j);
 }
 
-static void one_text(uint32_t id, const struct span *s, const struct traffic_report *rep)
+static void one_text(const struct ve *ve, const struct quota *q, const struct span *s,
+		     const struct traffic_report *rep)
 {
 	const struct traffic *t = &rep->sum;
 
 	out_printf("%10u %s %15" PRIu64 " %15" PRIu64 " %15" PRIu64 " %15" PRIu64 " %15" PRIu64
-		   " %15" PRIu64 "\n", id, s->month, bytes(t, ACCT_IN), bytes(t, ACCT_OUT),
+		   " %15" PRIu64, ve->id, s->month, bytes(t, ACCT_IN), bytes(t, ACCT_OUT),
 		   t->n[ACCT_IN][ACCT_V4].bytes, t->n[ACCT_OUT][ACCT_V4].bytes,
 		   t->n[ACCT_IN][ACCT_V6].bytes, t->n[ACCT_OUT][ACCT_V6].bytes);
+	if (ve->conf.traffic_limit)
+		out_printf(" %15" PRIu64 " %15" PRIu64 "\n", q->used, ve->conf.traffic_limit);
+	else
+		out_printf(" %15" PRIu64 " %15s\n", q->used, "-");
+}
+
+static int show_ve(const struct ve *ve, const struct span *s, struct json_out *j, struct err *e)
+{
+	struct traffic_report rep;
+	struct quota q;
+	int r = quota_read(ve, &q, e);
+
+	if (r >= 0)
+		r = traffic_read(ve->in, ve->id, s->first, s->last, &rep, e);
+	if (r < 0)
+		return r;
+	if (j)
+		one_json(j, ve, &q, s, &rep);
+	else
+		one_text(ve, &q, s, &rep);
+	traffic_free(&rep);
+	return 0;
+}
+
+static int bring_up_to_date(struct cli *c, uint32_t id, struct err *e)
+{
+	int r = traffic_fold(&c->in, id, e);
+
+	return r < 0 ? r : quota_enforce(&c->in, id, e);
 }
 
 static int show(struct cli *c, uint32_t id, const struct span *s, struct json_out *j,
 		struct err *e)
 {
-	struct traffic_report rep;
-	int r = traffic_read(&c->in, id, s->first, s->last, &rep, e);
+	struct ve *ve = xcalloc(1, sizeof(*ve));
+	int r = bring_up_to_date(c, id, e);
 
-	if (r < 0)
-		return r;
-	if (j)
-		one_json(j, id, s, &rep);
-	else
-		one_text(id, s, &rep);
-	traffic_free(&rep);
-	return 0;
+	if (r >= 0)
+		r = ve_open(ve, &c->in, id, NULL, e);
+	if (r >= 0) {
+		r = show_ve(ve, s, j, e);
+		ve_close(ve);
+	}
+	free(ve);
+	return r;
 }
 
 static int all_exist(struct cli *c, const struct args *a, struct err *e)
@@ -127,7 +179,7 @@ int cmd_traffic(struct cli *c, const struct args *a, struct err *e)
 		return r;
 	if (a->fold) {
 		for (size_t i = 0; i < a->n_ids && r >= 0; i++)
-			r = traffic_fold(&c->in, a->ids[i], e);
+			r = bring_up_to_date(c, a->ids[i], e);
 		return r;
 	}
 	if (c->json)
@@ -135,8 +187,8 @@ int cmd_traffic(struct cli *c, const struct args *a, struct err *e)
 	if (j)
 		json_array(j);
 	else
-		out_printf("%10s %-7s %15s %15s %15s %15s %15s %15s\n", "CTID", "MONTH", "IN", "OUT",
-			   "IN4", "OUT4", "IN6", "OUT6");
+		out_printf("%10s %-7s %15s %15s %15s %15s %15s %15s %15s %15s\n", "CTID", "MONTH", "IN",
+			   "OUT", "IN4", "OUT4", "IN6", "OUT6", "USED", "LIMIT");
 	for (size_t i = 0; i < a->n_ids && r >= 0; i++)
 		r = show(c, a->ids[i], &s, j, e);
 	if (!j)

@@ -46,12 +46,12 @@ static struct nlmsghdr *put_tc(struct nl *n, uint16_t type, unsigned index, uint
 	return h;
 }
 
-static void put_bucket(struct nl *n, unsigned index, uint64_t bits, uint64_t burst)
+static void put_bucket(struct nl *n, unsigned index, uint64_t bits, const struct shape *s)
 {
 	struct nlmsghdr *h = put_tc(n, RTM_NEWQDISC, index, TC_H_ROOT, "set rate");
 	struct tcmsg *t = mnl_nlmsg_get_payload(h);
 	struct tc_tbf_qopt q = { 0 };
-	uint64_t rate = bits / 8, queue = rate * QUEUE_MS / 1000;
+	uint64_t rate = bits / 8, queue = rate * QUEUE_MS / 1000, burst = s->burst;
 	struct nlattr *opts;
 
 	if (!burst)
@@ -62,7 +62,7 @@ static void put_bucket(struct nl *n, unsigned index, uint64_t bits, uint64_t bur
 	mnl_attr_put_strz(h, TCA_KIND, "tbf");
 	q.rate.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
 	q.rate.linklayer = TC_LINKLAYER_ETHERNET;       /* the kernel wants no rate table then */
-	q.limit = (uint32_t)((queue < QUEUE_MIN ? QUEUE_MIN : queue) + burst);
+	q.limit = s->closed ? 1 : (uint32_t)((queue < QUEUE_MIN ? QUEUE_MIN : queue) + burst);
 	opts = mnl_attr_nest_start(h, TCA_OPTIONS);
 	mnl_attr_put(h, TCA_TBF_PARMS, sizeof(q), &q);
 	mnl_attr_put_u32(h, TCA_TBF_BURST, (uint32_t)burst);
@@ -246,7 +246,7 @@ static int set_out(struct nl *n, const char *ifb, struct now *now, const struct 
 		r = make_ifb(n, ifb, &now->ifb, e);
 	if (r < 0)
 		return r;
-	put_bucket(n, now->ifb, s->out, s->burst);
+	put_bucket(n, now->ifb, s->out, s);
 	if (!now->out) {
 		put_clsact(n, now->link);
 		put_redirect(n, now->link, now->ifb);
@@ -257,7 +257,7 @@ static int set_out(struct nl *n, const char *ifb, struct now *now, const struct 
 static int set_in(struct nl *n, const struct now *now, const struct shape *s, struct err *e)
 {
 	if (s->in) {
-		put_bucket(n, now->link, s->in, s->burst);
+		put_bucket(n, now->link, s->in, s);
 	} else if (now->in) {
 		struct nlmsghdr *h = put_tc(n, RTM_DELQDISC, now->link, TC_H_ROOT, "remove rate");
 		struct tcmsg *t = mnl_nlmsg_get_payload(h);

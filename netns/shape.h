@@ -13,6 +13,7 @@
 #pragma once
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/err.h"
@@ -20,6 +21,7 @@
 struct shape {
 	uint64_t in, out;       /* bits per second; 0: no limit */
 	uint64_t burst;         /* bytes that may come at once; 0: 25 ms of the rate */
+	bool closed;            /* nothing passes: buckets whose queue holds nothing */
 };
 
 #define SHAPE_MIN 8000                          /* bit/s */

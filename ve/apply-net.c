@@ -8,6 +8,7 @@
 #include "ve/apply.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"
+#include "ve/quota.h"
 
 void plan_shape(const struct ve *ve, struct shape *ret)
 {
@@ -16,6 +17,18 @@ void plan_shape(const struct ve *ve, struct shape *ret)
 	*ret = (struct shape){ .in = c->netrate_in, .out = c->netrate_out, .burst = c->netburst };
 	if (!ret->out && c->ratebound)
 		ret->out = vz_rate_bits(c->rate);
+	quota_shape(ve, ret);
+	if (ret->closed)
+		ret->in = ret->out = SHAPE_MIN;
+}
+
+/* The allowance is looked at with its new value, then the rates follow. */
+int apply_traffic(struct ve *ve, const struct param *p, struct err *e)
+{
+	bool changed = false;
+	int r = quota_update(ve, &changed, e);
+
+	return r < 0 ? r : apply_netrate(ve, p, e);
 }
 
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
@@ -56,6 +69,15 @@ int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret)
 	if (r == 0)
 		*ret = now.out;
 	return r;
+}
+
+uint64_t wanted_netrate_in(const struct ve *ve, const struct param *p)
+{
+	struct shape s;
+
+	(void)p;
+	plan_shape(ve, &s);
+	return s.in;
 }
 
 uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p)

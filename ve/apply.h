@@ -84,6 +84,8 @@ int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *re
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e);
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_traffic(struct ve *ve, const struct param *p, struct err *e);
+uint64_t wanted_netrate_in(const struct ve *ve, const struct param *p);
 uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p);
 int apply_ips(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

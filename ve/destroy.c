@@ -24,6 +24,7 @@
 #include "ve/pool.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
+#include "ve/quota.h"
 #include "ve/start.h"
 #include "ve/traffic.h"
 
@@ -97,6 +98,7 @@ static void forget(const struct ve *ve)
 	fs_unlink_saved(ve->in->etc, path);     /* what a killed save left beside it */
 	up_drop(ve->in, ve->id);
 	traffic_retire(ve->in, ve->id);
+	quota_forget(ve->in, ve->id);
 	sync_configs(ve->in);
 	intent_drop(ve->in, ve->id);
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */

@@ -45,6 +45,8 @@ struct ve_conf {
 	uint64_t netrate_in, netrate_out, netburst;
 	char rate[128];
 	bool ratebound;
+	uint64_t traffic_limit, traffic_reset_day;
+	char traffic_action[40];
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
 	uint64_t max_ves, cpuguarantee;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;

@@ -62,7 +62,7 @@ static int millionths(const char *text, size_t len, uint64_t *ret)
 	return len && text[len - 1] != '.' ? 0 : -EINVAL;
 }
 
-static int parse_rate(const char *text, uint64_t *ret)
+int rate_bits(const char *text, uint64_t *ret)
 {
 	size_t len = strspn(text, "0123456789.");
 	uint64_t v, scale;
@@ -87,7 +87,7 @@ static int rate_parse(const struct param *p, const char *text, bool from_file, v
 	(void)p;
 	(void)from_file;
 	*ret_want = "a rate such as 800 (kbit), 10mbit or 1gbit, from 8kbit to 100gbit, or 0";
-	return parse_rate(text, val);
+	return rate_bits(text, val);
 }
 
 static int rate_format(const struct param *p, const void *val, bool for_file, char *dst,
@@ -146,7 +146,7 @@ static int vz_rate_parse(const struct param *p, const char *text, bool from_file
 	return str_fmt(val, p->type->size, "%s", text) < 0 ? -ERANGE : 0;
 }
 
-static int vz_rate_format(const struct param *p, const void *val, bool for_file, char *dst,
+static int word_format(const struct param *p, const void *val, bool for_file, char *dst,
 			  size_t size)
 {
 	(void)p;
@@ -165,6 +165,27 @@ uint64_t vz_rate_bits(const char *text)
 	return 0;
 }
 
+static int action_parse(const struct param *p, const char *text, bool from_file, void *val,
+			const char **ret_want)
+{
+	static const char throttle[] = "throttle:";
+	uint64_t rate;
+	int r;
+
+	(void)from_file;
+	*ret_want = "notify, suspend, or throttle:RATE with a rate such as 1mbit, at least 8kbit";
+	if (str_starts(text, throttle)) {
+		r = rate_bits(text + strlen(throttle), &rate);
+		if (r < 0 || !rate)
+			return r < 0 ? r : -ERANGE;
+	} else if (!str_eq(text, "notify") && !str_eq(text, "suspend")) {
+		return -EINVAL;
+	}
+	return str_fmt(val, p->type->size, "%s", text) < 0 ? -ERANGE : 0;
+}
+
+const struct ptype ptype_traffic_action = { "notify|throttle:RATE|suspend", 40, false, true,
+					    action_parse, word_format };
 const struct ptype ptype_rate = { "rate", 8, true, false, rate_parse, rate_format };
 const struct ptype ptype_vz_rate = { "device:class:kbit", 128, false, true, vz_rate_parse,
-				     vz_rate_format };
+				     word_format };

@@ -25,6 +25,7 @@ extern const struct ptype ptype_ubc_count;      /* "barrier:limit" of counts */
 extern const struct ptype ptype_disk;           /* "soft:hard" in KiB in the file */
 extern const struct ptype ptype_cpulimit;       /* percent of one CPU, or N% of the whole node */
 extern const struct ptype ptype_rate;           /* bits per second */
+extern const struct ptype ptype_traffic_action; /* notify, throttle:RATE or suspend */
 extern const struct ptype ptype_vz_rate;        /* DEVICE:CLASS:KBIT, class 1 counts */
 extern const struct ptype ptype_cpulist;
 extern const struct ptype ptype_ips;
@@ -40,3 +41,5 @@ extern const struct ptype ptype_onexit;         /* what to do when init dies: st
 
 /* Bits per second of class 1 in a value of ptype_vz_rate; 0 when it names none. */
 uint64_t vz_rate_bits(const char *text);
+/* Bits per second of a value of ptype_rate. 0 or -Exxx. */
+int rate_bits(const char *text, uint64_t *ret);

@@ -150,8 +150,80 @@ mixed_load() {
 	equal "$(counted out ipv4)" "$before"
 }
 
+kernel_rates() {
+	berth status -j 101 | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
+}
+
+events_of() {
+	jq -r 'select(.veid == 101) | .event' "$ROOT/var/log/berth/events.jsonl" | grep traffic | paste -sd' '
+}
+
+# use_up: some 20 KB both ways.
+use_up() {
+	host ping -q -c 20 -i 0.01 -s 972 $VE >/dev/null
+	berth traffic 101 --fold
+}
+
+@test "allowance: notify tells once, and nothing else happens" {
+	run_ve 101 --ipadd $VE --traffic-limit 10K
+	berth traffic 101 --fold
+	equal "$(events_of)" ''
+	use_up
+	use_up
+	equal "$(events_of)" traffic-limit
+	equal "$(kernel_rates)" '0 0'
+	reaches $VE
+	run -0 berth traffic 101 -j
+	equal "$(json '.[0].limit | .over, .bytes' <<<"$output")" $'true\n10240'
+}
+
+@test "allowance: throttle, from then on and over a restart, until the reset day" {
+	run_ve 101 --ipadd $VE --netrate-in 100mbit --traffic-limit 10K --traffic-action throttle:1mbit
+	equal "$(kernel_rates)" '100000000 0'
+	use_up
+	equal "$(kernel_rates)" '1000000 1000000'
+	berth restart 101
+	equal "$(kernel_rates)" '1000000 1000000'
+	berth set 101 --netrate-out 500kbit
+	equal "$(kernel_rates)" '1000000 500000' 'a lower rate stands'
+	# What was used becomes that of a day before the period.
+	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$ROOT/var/lib/berth/traffic/101.json"
+	berth traffic 101 --fold
+	equal "$(kernel_rates)" '100000000 0' 'back to what is saved'
+	equal "$(events_of)" 'traffic-limit traffic-reset'
+}
+
+@test "allowance: suspend lets nothing through, until it is raised" {
+	run_ve 101 --ipadd $VE --traffic-limit 10K --traffic-action suspend --traffic-reset-day 28
+	reaches $VE
+	use_up
+	run ! host ping -n -q -c 1 -W 1 $VE
+	run ! inside 101 /bin/ping -c 1 -W 1 $UPLINK
+	inside 101 /bin/true
+	berth restart 101
+	run ! host ping -n -q -c 1 -W 1 $VE
+	berth set 101 --traffic-limit 1G --save
+	reaches $VE
+	ping_from 101 $UPLINK
+	run -0 host ip link show type ifb
+	equal "$output" ''
+	berth set 101 --traffic-limit 11K
+	run ! host ping -n -q -c 1 -W 1 $VE
+	berth set 101 --traffic-action notify
+	reaches $VE
+}
+
 @test "traffic: bad input" {
 	new_ve 101
+	local v
+	for v in throttle throttle: throttle:0 throttle:7kbit throttle:fast stop ''; do
+		refused 21 traffic-action berth set 101 --traffic-action "$v" --save
+	done
+	for v in 0 29 -1 x ''; do
+		refused 21 traffic-reset-day berth set 101 --traffic-reset-day "$v" --save
+	done
+	refused 21 traffic-limit berth set 101 --traffic-limit -1 --save
+	run ! grep TRAFFIC "$(conf_of 101)"
 	local m
 	for m in 2026 2026-13 2026-00 2026-1 26-11 2026-11-20 'x026-11' ''; do
 		refused 21 month berth traffic 101 --month "$m"
