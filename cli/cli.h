@@ -49,6 +49,9 @@ verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-im
 verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export;       /* cmd-template-out.c */
 verb_fn cmd_template_list, cmd_template_show, cmd_template_verify;     /* cmd-template.c */
 verb_fn cmd_template_tag;
+verb_fn cmd_template_tag, cmd_template_remove;
+verb_fn cmd_network_create, cmd_network_list, cmd_network_show;          /* cmd-network.c */
+verb_fn cmd_network_set, cmd_network_delete;
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
 verb_fn cmd_edit;                                                       /* cmd-edit.c */
 verb_fn cmd_expire;                                                     /* cmd-expire.c */

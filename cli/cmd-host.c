@@ -117,7 +117,8 @@ static int try_network(void)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return 1;
-	return nf_ensure("berth-check", &e) < 0 ? 2 : 0;
+	return nf_ensure("berth-check", NF_ROUTED, &e) < 0 ||
+			       nf_ensure("berth-check", NF_BRIDGED, &e) < 0 ? 2 : 0;
 }
 
 static void check_network(struct check *k)

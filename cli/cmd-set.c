@@ -19,7 +19,7 @@
 static bool change_is_empty(const struct ve_change *ch)
 {
 	return !ch->to.set[0] && !ch->to.set[1] && !ch->ip_del.n && !ch->ip_del_all &&
-	       !ch->userpasswd && !ch->applyconfig;
+	       netif_change_empty(&ch->netif) && !ch->userpasswd && !ch->applyconfig;
 }
 
 static int check_args(const struct args *a, struct err *e)

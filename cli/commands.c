@@ -44,7 +44,22 @@ static const struct opt all_opts[] = {
 	END,
 };
 
+#define TAKE(name, take, arg, help) { OPT_TAKE, 0, name, NULL, 0, arg, help, 0, 0, 0, take }
+#define LINK_OPTS \
+	TAKE("netif_add", take_netif_add, "IFNAME[,MAC,HOST_IFNAME,HOST_MAC,BRIDGE]", "add a link"), \
+	TAKE("ifname", take_ifname, "IFNAME", "the link that --ipadd, --ipdel, --network and these are about"), \
+	TAKE("mac", take_mac, "MAC", "its MAC address inside"), \
+	TAKE("host_mac", take_host_mac, "MAC", "that of the host's end"), \
+	TAKE("host_ifname", take_host_ifname, "NAME", "name of the host's end"), \
+	TAKE("bridge", take_bridge, "NAME", "bridge of the host that it is a port of"), \
+	TAKE("mac_filter", take_mac_filter, "on|off", "drop what comes from other MAC addresses"), \
+	TAKE("ip_filter", take_ip_filter, "on|off", "drop what comes from other addresses"), \
+	TAKE("gw", take_gw, "ADDR", "IPv4 gateway of a bridged link, in place of its network's"), \
+	TAKE("gw6", take_gw6, "ADDR", "IPv6 gateway, likewise"), \
+	TAKE("allow", take_allow, "NETWORK", "it may send from these addresses too; several times")
+
 static const struct opt create_opts[] = {
+	LINK_OPTS,
 	{ OPT_TAKE, 0, "config", "applyconfig", 0, "PLAN", "start from the plan ve-PLAN.conf-sample",
 	  0, 0, 0, take_config },
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
@@ -115,6 +130,8 @@ static const struct opt set_opts[] = {
 	IGNORED("skip-arpdetect"), IGNORED("offline-resize"), IGNORED("offline"),
 	{ OPT_TAKE, 0, "ipdel", NULL, 0, "ADDRESS|all",
 	  "take addresses away; done before any --ipadd", 0, 0, 0, take_ipdel },
+	LINK_OPTS,
+	TAKE("netif_del", take_netif_del, "IFNAME|all", "remove a link; done before any --netif_add"),
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
 	  0, 0, 0, take_userpasswd },
 	{ OPT_TAKE, 0, "applyconfig", NULL, 0, "PLAN", "take over the limits of the plan ve-PLAN.conf-sample",
@@ -299,6 +316,21 @@ static const struct opt vztmpl_opts[] = {
 
 static const struct opt logs_opts[] = {
 	FLAG(0, "raw", NULL, raw, "every byte as the VE wrote it, also on a terminal"),
+	END,
+};
+
+#define NET_ROW(row, name, arg, help) TEXT(0, name, NULL, network.text[row], arg, help)
+
+static const struct opt network_opts[] = {
+	NET_ROW(NR_MODE, "mode", "MODE", "routed, bridged, hostonly or nat"),
+	NET_ROW(NR_BRIDGE, "bridge", "NAME", "bridge to use; without it a bridged network has its own"),
+	NET_ROW(NR_UPLINK, "uplink", "LINK", "link of the host that is a port of its own bridge"),
+	NET_ROW(NR_VLAN, "vlan", "N", "802.1Q number of untagged frames, 1 to 4094"),
+	NET_ROW(NR_TRUNK, "trunk", "LIST", "802.1Q numbers that VEs may tag themselves, as 10,20-29"),
+	NET_ROW(NR_POOL, "pool", "RANGES", "its addresses, as 10.0.0.0/24 or 10.0.0.10-10.0.0.99/24"),
+	NET_ROW(NR_GATEWAY, "gateway", "ADDRESSES", "where VEs send what is for others"),
+	NET_ROW(NR_PROBE, "probe", "yes|no", "ask the wire for an address before a VE gets it"),
+	NET_ROW(NR_ISOLATED, "isolated", "yes|no", "its VEs do not reach each other"),
 	END,
 };
 
@@ -495,6 +527,21 @@ const struct command commands[] = {
 	{ "recover", NULL, "", "put right what killed commands or a power cut have left",
 	  VERB | CMD_JSON | CMD_ENTERS, 0, 0, NULL, cmd_recover,
 	  "The first command after a boot does this by itself.", "berth recover\n" },
+	{ "network create", NULL, "NAME [options]", "make a network", CMD_ROOT | CMD_JSON, 1, 1,
+	  network_opts, cmd_network_create,
+	  "routed: host routes, no shared layer 2. bridged: ports of a bridge. nat: behind an address\n"
+	  "of the host. hostonly: its VEs and the host.",
+	  "berth network create lan --mode bridged --uplink eth1 --vlan 10 --pool 10.1.0.0/24\n"
+	  "berth network create back --mode hostonly --pool '10.8.0.0/16 fd08::/64'\n" },
+	{ "network list", NULL, "", "list networks", CMD_ROOT | CMD_JSON, 0, 0, NULL,
+	  cmd_network_list, NULL, "berth network list\n" },
+	{ "network show", NULL, "NAME", "all about a network", CMD_ROOT | CMD_JSON, 1, 1, NULL,
+	  cmd_network_show, NULL, "berth network show lan -j\n" },
+	{ "network set", NULL, "NAME [options]", "change a network", CMD_ROOT | CMD_JSON, 1, 1,
+	  network_opts, cmd_network_set, "What shapes links waits until no VE runs on it.",
+	  "berth network set routed --pool 203.0.113.0/24\n" },
+	{ "network delete", NULL, "NAME", "remove a network that no VE names", CMD_ROOT, 1, 1, NULL,
+	  cmd_network_delete, NULL, "berth network delete lan\n" },
 	{ "host check", NULL, "", "what this host can enforce, and what is missing",
 	  VERB | CMD_JSON, 0, 0, NULL, cmd_host_check, NULL, "berth host check\n" },
 	{ "help", NULL, "[VERB]", "print this text, or that of a verb", 0, 0, 2, NULL, cmd_help,

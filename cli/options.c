@@ -336,7 +336,7 @@ int opt_parse(const struct command *cmd, int argc, char **argv, struct args *a, 
 			}
 		}
 	}
-	return r < 0 ? r : 0;
+	return r < 0 ? r : netif_args_check(a, e);
 }
 
 void args_done(struct args *a)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ve/network.h"
 #include "ve/ve.h"
 
 struct command;
@@ -52,6 +53,8 @@ struct args {
 	const char *columns, *sort, *by_hostname, *by_name, *by_description;
 	/* create and set */
 	struct ve_change change;
+	/* network create and set */
+	struct network_change network;
 };
 
 enum opt_kind {
@@ -93,6 +96,20 @@ int take_ipdel(struct args *a, const char *value, struct err *e);
 int take_userpasswd(struct args *a, const char *value, struct err *e);
 int take_deadline(struct args *a, const char *value, struct err *e);
 int take_max_size(struct args *a, const char *value, struct err *e);    /* cmd-import.c */
+int take_netif_add(struct args *a, const char *value, struct err *e);
+int take_netif_del(struct args *a, const char *value, struct err *e);
+int take_ifname(struct args *a, const char *value, struct err *e);
+int take_mac(struct args *a, const char *value, struct err *e);
+int take_host_mac(struct args *a, const char *value, struct err *e);
+int take_host_ifname(struct args *a, const char *value, struct err *e);
+int take_bridge(struct args *a, const char *value, struct err *e);
+int take_mac_filter(struct args *a, const char *value, struct err *e);
+int take_ip_filter(struct args *a, const char *value, struct err *e);
+int take_gw(struct args *a, const char *value, struct err *e);
+int take_gw6(struct args *a, const char *value, struct err *e);
+int take_allow(struct args *a, const char *value, struct err *e);
+/* After parsing: what is said of a link needs --ifname. */
+MUST_CHECK int netif_args_check(struct args *a, struct err *e);
 int take_config(struct args *a, const char *value, struct err *e);
 int take_freeze(struct args *a, const char *value, struct err *e);
 int take_check_time(struct args *a, const char *value, struct err *e);

@@ -281,3 +281,11 @@ int acct_read(const char *table, const char *link, struct traffic *ret, struct e
 		*ret = t;
 	return r;
 }
+
+void acct_remove(const char *table)
+{
+	char own[NF_TABLE_MAX];
+
+	own_table(own, table);
+	nf_remove_table(own);
+}

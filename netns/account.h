@@ -28,5 +28,7 @@ struct traffic {
 MUST_CHECK int acct_add(const char *table, const char *link, struct err *e);
 /* Forget it; not there is fine. */
 void acct_forget(const char *table, const char *link);
+/* With the last VE of the instance. */
+void acct_remove(const char *table);
 /* What it has carried; -ENOENT when it is not counted. */
 MUST_CHECK int acct_read(const char *table, const char *link, struct traffic *ret, struct err *e);

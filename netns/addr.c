@@ -55,9 +55,9 @@ static struct ifaddrmsg *put(struct nl *n, uint16_t type, unsigned index, const 
 	return m;
 }
 
-void addr_put(struct nl *n, unsigned index, const struct ipaddr *a)
+void addr_put(struct nl *n, unsigned index, const struct ipaddr *a, uint8_t prefix)
 {
-	(void)put(n, RTM_NEWADDR, index, a);
+	put(n, RTM_NEWADDR, index, a)->ifa_prefixlen = prefix;
 }
 
 void addr_put_link_scope(struct nl *n, unsigned index, const struct ipaddr *a)
@@ -72,8 +72,8 @@ void addr_put_link_local(struct nl *n, unsigned index, const uint8_t mac[6])
 	put(n, RTM_NEWADDR, index, &a)->ifa_prefixlen = 64;
 }
 
-void addr_put_del(struct nl *n, unsigned index, const struct ipaddr *a)
+void addr_put_del(struct nl *n, unsigned index, const struct ipaddr *a, uint8_t prefix)
 {
-	(void)put(n, RTM_DELADDR, index, a);
+	put(n, RTM_DELADDR, index, a)->ifa_prefixlen = prefix;
 	nl_allow(n, EADDRNOTAVAIL);
 }

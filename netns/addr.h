@@ -7,14 +7,14 @@
 
 #include <stdint.h>
 
-/* Put the whole address (/32, /128, no DAD: nobody else is on the link); again is fine. */
-void addr_put(struct nl *n, unsigned index, const struct ipaddr *a);
-/* The same with link scope, for the gateway. */
+/* Put the address with this prefix, without DAD (the kernel's would come too late); again is fine. */
+void addr_put(struct nl *n, unsigned index, const struct ipaddr *a, uint8_t prefix);
+/* The whole address (/32) with link scope, for the gateway. */
 void addr_put_link_scope(struct nl *n, unsigned index, const struct ipaddr *a);
 /* The link-local address of this MAC, fe80::/64, without DAD. */
 void addr_put_link_local(struct nl *n, unsigned index, const uint8_t mac[6]);
 /* Remove; an address that is not there is fine. */
-void addr_put_del(struct nl *n, unsigned index, const struct ipaddr *a);
+void addr_put_del(struct nl *n, unsigned index, const struct ipaddr *a, uint8_t prefix);
 
 /* fe80::/64 and the EUI-64 of the MAC (RFC 4291, appendix A). */
 struct ipaddr addr_link_local(const uint8_t mac[6]);

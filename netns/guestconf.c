@@ -53,8 +53,11 @@ static int write_hosts(const struct guest_conf *g, struct err *e)
 	char addr[IPADDR_STRLEN] = "127.0.1.1";
 	size_t brief = strcspn(g->hostname, ".");
 
-	if (g->n_addrs)
-		format_ip_host(&g->addrs[0], addr);
+	for (size_t i = 0; i < g->n_links; i++)
+		if (g->links[i].n_addrs) {
+			format_ip_host(&g->links[i].addrs[0], addr);
+			break;
+		}
 	text_addf(&block, "%s\t%s", addr, g->hostname);
 	if (g->hostname[brief])
 		text_addf(&block, " %.*s", (int)brief, g->hostname);

@@ -14,6 +14,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct guest_link {
+	const char *name;
+	const struct ipaddr *addrs;
+	size_t n_addrs;
+	bool routed;                    /* no shared layer 2: whole addresses, gateway on the link */
+	struct ipaddr gateway[2];       /* of the default routes, IPv4 and IPv6; family 0: none */
+};
+
 struct guest_conf {
 	int root;                       /* fd of the guest's root directory */
 	uid_t uid;                      /* owner of written files as seen through that root */
@@ -21,9 +29,8 @@ struct guest_conf {
 	const char *hostname;           /* NULL: leave alone */
 	const char *nameservers;        /* blank separated; NULL: leave alone; "inherit": the host's */
 	const char *searchdomain;       /* NULL: none */
-	const struct ipaddr *addrs;
-	size_t n_addrs;
-	const char *gateway6;           /* link-local address of the host end, or NULL */
+	const struct guest_link *links;
+	size_t n_links;
 };
 
 /* Write all of it. A guest without a known network configuration is fine: netlink did it. */

@@ -17,11 +17,10 @@
 #define IFUPDOWN_OURS "etc/network/interfaces.d/berth"
 #define IFUPDOWN_MAIN "etc/network/interfaces"
 #define IFUPDOWN_SOURCE "source /etc/network/interfaces.d/*\n"
-#define NETWORKD_OURS "etc/systemd/network/10-berth-eth0.network"
+#define NETWORKD_OURS "etc/systemd/network/10-berth-%s.network"
 #define HEAD "# Written by berth at every start.\n"
-#define GATEWAY4 "169.254.0.1"
 
-static const struct ipaddr *first_of(const struct guest_conf *g, uint8_t family)
+static const struct ipaddr *first_of(const struct guest_link *g, uint8_t family)
 {
 	for (size_t i = 0; i < g->n_addrs; i++)
 		if (g->addrs[i].family == family)
@@ -35,40 +34,51 @@ static bool has_ifupdown(const struct guest_conf *g)
 	       guest_has(g, "usr/sbin/ifup");
 }
 
-static void add_ifupdown_routes(struct text *t, const struct guest_conf *g)
+static uint8_t prefix_of(const struct guest_link *l, const struct ipaddr *a)
 {
-	const struct ipaddr *src = first_of(g, AF_INET);
-	char text[IPADDR_STRLEN];
+	if (!l->routed)
+		return a->prefix;
+	return a->family == AF_INET ? 32 : 128;
+}
 
-	if (src) {
-		format_ip_host(src, text);
-		text_addf(t, "\tup ip route replace " GATEWAY4 " dev eth0 scope link || true\n"
-			  "\tup ip route replace default via " GATEWAY4
-			  " dev eth0 onlink src %s || true\n", text);
-	}
-	src = first_of(g, AF_INET6);
-	if (src && g->gateway6) {
-		format_ip_host(src, text);
-		text_addf(t, "\tup ip -6 route replace default via %s dev eth0 onlink src %s"
-			  " || true\n", g->gateway6, text);
-	}
+static void add_ifupdown_route(struct text *t, const struct guest_link *l, unsigned v6)
+{
+	const struct ipaddr *src = first_of(l, v6 ? AF_INET6 : AF_INET);
+	char from[IPADDR_STRLEN], gw[IPADDR_STRLEN];
+
+	if (!src || !l->gateway[v6].family)
+		return;
+	format_ip_host(src, from);
+	format_ip_host(&l->gateway[v6], gw);
+	if (l->routed && !v6)
+		text_addf(t, "\tup ip route replace %s dev %s scope link || true\n", gw, l->name);
+	text_addf(t, "\tup ip%s route replace default via %s dev %s onlink src %s || true\n",
+		  v6 ? " -6" : "", gw, l->name, from);
 }
 
 /* Method manual and lines that cannot fail: networking.service succeeds at every boot. */
+static void add_ifupdown(struct text *t, const struct guest_link *l)
+{
+	char text[IPADDR_STRLEN];
+
+	text_addf(t, "auto %s\niface %s inet manual\n", l->name, l->name);
+	for (size_t i = 0; i < l->n_addrs; i++) {
+		format_ip_host(&l->addrs[i], text);
+		text_addf(t, "\tup ip addr replace %s/%u dev %s%s || true\n", text,
+			  prefix_of(l, &l->addrs[i]), l->name,
+			  l->addrs[i].family == AF_INET ? "" : " nodad");
+	}
+	add_ifupdown_route(t, l, 0);
+	add_ifupdown_route(t, l, 1);
+}
+
 static int write_ifupdown_ours(const struct guest_conf *g, struct err *e)
 {
 	_text_ struct text t = TEXT_INIT;
-	char text[IPADDR_STRLEN];
 
-	text_addf(&t, HEAD "auto eth0\niface eth0 inet manual\n");
-	for (size_t i = 0; i < g->n_addrs; i++) {
-		bool v4 = g->addrs[i].family == AF_INET;
-
-		format_ip_host(&g->addrs[i], text);
-		text_addf(&t, "\tup ip addr replace %s/%s dev eth0%s || true\n", text,
-			  v4 ? "32" : "128", v4 ? "" : " nodad");
-	}
-	add_ifupdown_routes(&t, g);
+	text_addf(&t, HEAD);
+	for (size_t i = 0; i < g->n_links; i++)
+		add_ifupdown(&t, &g->links[i]);
 	return guest_put(g, IFUPDOWN_OURS, &t, NULL, e);
 }
 
@@ -121,39 +131,48 @@ static bool has_networkd(const struct guest_conf *g)
 	return guest_readlink(g, wants, "systemd-networkd.service", link, sizeof(link));
 }
 
-static void add_networkd_default(struct text *t, const char *gateway, const char *src)
+static void add_networkd_route(struct text *t, const struct guest_link *l, unsigned v6)
 {
-	text_addf(t, "\n[Route]\nGateway=%s\nGatewayOnLink=yes\nPreferredSource=%s\n", gateway, src);
+	const struct ipaddr *src = first_of(l, v6 ? AF_INET6 : AF_INET);
+	char from[IPADDR_STRLEN], gw[IPADDR_STRLEN];
+
+	if (!src || !l->gateway[v6].family)
+		return;
+	format_ip_host(src, from);
+	format_ip_host(&l->gateway[v6], gw);
+	if (l->routed && !v6)
+		text_addf(t, "\n[Route]\nDestination=%s/32\nScope=link\n", gw);
+	text_addf(t, "\n[Route]\nGateway=%s\nGatewayOnLink=yes\nPreferredSource=%s\n", gw, from);
+}
+
+/* KeepConfiguration: the rules and routes of further links, which netlink has set, stay. */
+static int write_networkd_link(const struct guest_conf *g, const struct guest_link *l,
+			       struct err *e)
+{
+	_text_ struct text t = TEXT_INIT;
+	char text[IPADDR_STRLEN], path[80];
+
+	text_addf(&t, HEAD "[Match]\nName=%s\n\n[Network]\nDHCP=no\nIPv6AcceptRA=no\n"
+		  "LinkLocalAddressing=ipv6\nConfigureWithoutCarrier=yes\n%s", l->name,
+		  l == g->links ? "" : "KeepConfiguration=static\n");
+	for (size_t i = 0; i < l->n_addrs; i++) {
+		format_ip_host(&l->addrs[i], text);
+		text_addf(&t, "\n[Address]\nAddress=%s/%u\nDuplicateAddressDetection=none\n", text,
+			  prefix_of(l, &l->addrs[i]));
+	}
+	add_networkd_route(&t, l, 0);
+	add_networkd_route(&t, l, 1);
+	(void)str_fmt(path, sizeof(path), NETWORKD_OURS, l->name);
+	return guest_put(g, path, &t, NULL, e);
 }
 
 static int write_networkd(const struct guest_conf *g, struct err *e)
 {
-	const struct ipaddr *src4 = first_of(g, AF_INET), *src6 = first_of(g, AF_INET6);
-	_text_ struct text t = TEXT_INIT;
-	char text[IPADDR_STRLEN];
 	int r = guest_mkdir(g, "etc/systemd/network", e);
 
-	if (r < 0)
-		return r;
-	text_addf(&t, HEAD "[Match]\nName=eth0\n\n[Network]\nDHCP=no\nIPv6AcceptRA=no\n"
-		  "LinkLocalAddressing=ipv6\nConfigureWithoutCarrier=yes\n");
-	for (size_t i = 0; i < g->n_addrs; i++) {
-		bool v4 = g->addrs[i].family == AF_INET;
-
-		format_ip_host(&g->addrs[i], text);
-		text_addf(&t, "\n[Address]\nAddress=%s/%s\nDuplicateAddressDetection=none\n", text,
-			  v4 ? "32" : "128");
-	}
-	if (src4) {
-		format_ip_host(src4, text);
-		text_addf(&t, "\n[Route]\nDestination=" GATEWAY4 "/32\nScope=link\n");
-		add_networkd_default(&t, GATEWAY4, text);
-	}
-	if (src6 && g->gateway6) {
-		format_ip_host(src6, text);
-		add_networkd_default(&t, g->gateway6, text);
-	}
-	return guest_put(g, NETWORKD_OURS, &t, NULL, e);
+	for (size_t i = 0; i < g->n_links && r == 0; i++)
+		r = write_networkd_link(g, &g->links[i], e);
+	return r;
 }
 
 static bool is_busybox(const struct guest_conf *g)
@@ -174,11 +193,6 @@ static const struct {
 
 int guest_write_network(const struct guest_conf *g, struct err *e)
 {
-	struct ipaddr gw;
-
-	if (g->gateway6 && (parse_ip(g->gateway6, &gw) < 0 || gw.family != AF_INET6))
-		return err_set(e, EINVAL, VZ_BAD_IP, "gateway \"%s\": not an IPv6 address",
-			       g->gateway6);
 	for (size_t i = 0; i < ARRAY_SIZE(writers); i++)
 		if (writers[i].detect(g))
 			return writers[i].write(g, e) < 0

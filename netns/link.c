@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <stdio.h>
@@ -43,6 +45,7 @@ void link_put_veth(struct nl *n, const struct net_spec *s, int netns)
 	struct nlattr *info, *data;
 
 	mnl_attr_put(h, IFLA_ADDRESS, 6, s->host_mac);
+	mnl_attr_put_u32(h, IFLA_GROUP, s->group);
 	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
@@ -113,6 +116,98 @@ void link_put_no_autoaddr(struct nl *n, const char *name)
 	mnl_attr_nest_end(h, inet6);
 	mnl_attr_nest_end(h, spec);
 	nl_allow(n, EAFNOSUPPORT);      /* ipv6.disable=1; an IPv6 address will say so itself */
+}
+
+void link_put_bridge(struct nl *n, const char *name, bool vlans)
+{
+	struct nlmsghdr *h = put_link(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, name,
+				      "create bridge");
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
+	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	mnl_attr_put_u32(h, IFLA_BR_STP_STATE, 0);
+	mnl_attr_put_u8(h, IFLA_BR_MCAST_SNOOPING, 0);
+	if (vlans)
+		mnl_attr_put_u8(h, IFLA_BR_VLAN_FILTERING, 1);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+}
+
+void link_put_master(struct nl *n, const char *name, unsigned bridge)
+{
+	struct nlmsghdr *h = put_link(n, RTM_NEWLINK, NLM_F_ACK, name, "put link into bridge");
+
+	mnl_attr_put_u32(h, IFLA_MASTER, bridge);
+}
+
+void link_put_port(struct nl *n, const char *name, bool learn, bool isolated)
+{
+	struct nlmsghdr *h = put_link(n, RTM_NEWLINK, NLM_F_ACK, name, "set bridge port");
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(h, IFLA_BRPORT_LEARNING, learn);
+	mnl_attr_put_u8(h, IFLA_BRPORT_ISOLATED, isolated);
+	mnl_attr_put_u8(h, IFLA_BRPORT_GUARD, 1);       /* takes no BPDU: it is no bridge */
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+}
+
+static struct nlmsghdr *put_vlan(struct nl *n, uint16_t type, unsigned index)
+{
+	struct nlmsghdr *h = nl_msg(n, type, NLM_F_ACK, "set VLANs of bridge port");
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->ifi_family = AF_BRIDGE;
+	m->ifi_index = (int)index;
+	return h;
+}
+
+static void put_vlan_info(struct nlmsghdr *h, uint16_t flags, uint16_t vid)
+{
+	struct bridge_vlan_info v = { .flags = flags, .vid = vid };
+
+	mnl_attr_put(h, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
+}
+
+/* VLAN 1 is where every port of a bridge is at first. */
+void link_put_port_vlan_none(struct nl *n, unsigned index)
+{
+	struct nlmsghdr *h = put_vlan(n, RTM_DELLINK, index);
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+
+	put_vlan_info(h, 0, 1);
+	mnl_attr_nest_end(h, spec);
+}
+
+void link_put_port_vlan(struct nl *n, unsigned index, struct vlan_range vlans, bool untagged)
+{
+	uint16_t flags = untagged ? BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED : 0;
+	struct nlmsghdr *h = put_vlan(n, RTM_SETLINK, index);
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+
+	if (vlans.first == vlans.last) {
+		put_vlan_info(h, flags, vlans.first);
+	} else {
+		put_vlan_info(h, BRIDGE_VLAN_INFO_RANGE_BEGIN, vlans.first);
+		put_vlan_info(h, BRIDGE_VLAN_INFO_RANGE_END, vlans.last);
+	}
+	mnl_attr_nest_end(h, spec);
+}
+
+void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6])
+{
+	struct nlmsghdr *h = nl_msg(n, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,
+				    "add forwarding entry");
+	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->ndm_family = AF_BRIDGE;
+	m->ndm_ifindex = (int)index;
+	m->ndm_flags = NTF_MASTER;
+	m->ndm_state = NUD_NOARP;
+	mnl_attr_put(h, NDA_LLADDR, 6, mac);
 }
 
 static void put_get(struct nl *n, const char *name, uint32_t mask)

@@ -20,6 +20,17 @@ void link_put_routed(struct nl *n, const char *name);
 /* The kernel makes no IPv6 link-local address itself; one is set explicitly, without DAD. */
 void link_put_no_autoaddr(struct nl *n, const char *name);
 
+/* A bridge without spanning tree; with vlans it looks at 802.1Q tags. */
+void link_put_bridge(struct nl *n, const char *name, bool vlans);
+/* Make the link a port of the bridge. */
+void link_put_master(struct nl *n, const char *name, unsigned bridge);
+void link_put_port(struct nl *n, const char *name, bool learn, bool isolated);
+/* The port is of no VLAN / of these, untagged (and the one of untagged frames) or tagged. */
+void link_put_port_vlan_none(struct nl *n, unsigned index);
+void link_put_port_vlan(struct nl *n, unsigned index, struct vlan_range vlans, bool untagged);
+/* A forwarding entry that stays and cannot move to another port. */
+void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6]);
+
 /* Index of the link, or -ENODEV. */
 MUST_CHECK int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e);
 /* Counters of the host end, turned round: what it receives the VE has sent. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes of the sets; the tables and rules that read them are in nf-table.c. */
+/* Changes of the sets; the rules that read them are in nf-rules.c, their making in nf-table.c. */
 #include "netns/netfilter.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,35 +16,55 @@
 
 #define CHUNK 100               /* addresses per transaction; keeps it within one message queue */
 
-static const uint8_t families[] = { NFPROTO_INET, NFPROTO_ARP };
-
 struct change {
 	struct nl n;
 	const char *table;
 	char link[IFNAMSIZ];            /* NUL-padded, as the kernel's iifname register is */
+	const uint8_t *families;
+	size_t n_families;
 	bool add;
 };
 
-static void put_elem(struct change *c, uint8_t family, uint16_t type, const char *set,
-		     const void *value, size_t len)
+/* An element: key, end of the key's interval, value of a map; lengths 0 where there is none. */
+struct elem {
+	uint8_t key[IFNAMSIZ + 16], end[IFNAMSIZ + 16], data[8];
+	uint16_t key_len, end_len, data_len;
+};
+
+static void put_value(struct nlmsghdr *h, uint16_t type, const void *value, uint16_t len)
+{
+	struct nlattr *nest = mnl_attr_nest_start(h, type);
+
+	mnl_attr_put(h, NFTA_DATA_VALUE, len, value);
+	mnl_attr_nest_end(h, nest);
+}
+
+static void put_elem(struct change *c, uint8_t family, uint16_t type, enum nf_set_id set,
+		     const struct elem *el)
 {
 	uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
 	struct nlmsghdr *h = nf_put(&c->n, type, family, flags, "change filter set");
-	struct nlattr *list, *elem, *key;
-	uint8_t data[IFNAMSIZ + 16] = { 0 };
+	struct nlattr *list, *elem;
 
-	memcpy(data, c->link, IFNAMSIZ);
-	if (len)
-		memcpy(data + IFNAMSIZ, value, len);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, c->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, nf_sets[set].name);
 	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(h, NFTA_DATA_VALUE, IFNAMSIZ + (len + 3) / 4 * 4, data);
-	mnl_attr_nest_end(h, key);
+	put_value(h, NFTA_SET_ELEM_KEY, el->key, el->key_len);
+	if (el->end_len)
+		put_value(h, NFTA_SET_ELEM_KEY_END, el->end, el->end_len);
+	if (el->data_len)
+		put_value(h, NFTA_SET_ELEM_DATA, el->data, el->data_len);
 	mnl_attr_nest_end(h, elem);
 	mnl_attr_nest_end(h, list);
+}
+
+static bool has_set(uint8_t family, enum nf_set_id set)
+{
+	if (family == NFPROTO_ARP)
+		return set == S_LINKS || set == S_MACS || set == S_SRC4 ||
+		       set == S_ANY_MAC || set == S_ANY_IP || set == S_MORE4;
+	return family == NFPROTO_BRIDGE || set != S_TRUNK;
 }
 
 /*
@@ -51,56 +72,116 @@ static void put_elem(struct change *c, uint8_t family, uint16_t type, const char
  * tolerates it exists since 6.3 only. Adding one that is there is no error, so deleting is
  * adding first, in the same transaction.
  */
-static void put_key(struct change *c, uint8_t family, const char *set, const void *value,
-		    size_t len)
+static void put(struct change *c, enum nf_set_id set, const struct elem *el)
 {
-	put_elem(c, family, NFT_MSG_NEWSETELEM, set, value, len);
-	if (!c->add)
-		put_elem(c, family, NFT_MSG_DELSETELEM, set, value, len);
+	for (size_t i = 0; i < c->n_families; i++) {
+		if (!has_set(c->families[i], set))
+			continue;
+		put_elem(c, c->families[i], NFT_MSG_NEWSETELEM, set, el);
+		if (!c->add)
+			put_elem(c, c->families[i], NFT_MSG_DELSETELEM, set, el);
+	}
+}
+
+static void put_key(struct change *c, enum nf_set_id set, const void *value, size_t len)
+{
+	struct elem el = { .key_len = (uint16_t)(IFNAMSIZ + (len + 3) / 4 * 4) };
+
+	memcpy(el.key, c->link, IFNAMSIZ);
+	if (len)
+		memcpy(el.key + IFNAMSIZ, value, len);
+	put(c, set, &el);
 }
 
 static void put_source(struct change *c, const struct ipaddr *a)
 {
-	if (a->family == AF_INET6) {
-		put_key(c, NFPROTO_INET, "src6", &a->v6, 16);
-		return;
-	}
-	put_key(c, NFPROTO_INET, "src4", &a->v4, 4);
-	put_key(c, NFPROTO_ARP, "src4", &a->v4, 4);
+	put_key(c, a->family == AF_INET6 ? S_SRC6 : S_SRC4, &a->v4, addr_len(a));
 }
 
-static void put_guard(struct change *c, const uint8_t mac[6])
+/* From the first address of a network to its last. */
+static void put_network(struct change *c, const struct ipaddr *a)
 {
-	struct ipaddr own = addr_link_local(mac);
+	uint16_t len = (uint16_t)(IFNAMSIZ + addr_len(a));
+	struct elem el = { .key_len = len, .end_len = len };
 
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		put_key(c, families[i], "links", NULL, 0);
-		put_key(c, families[i], "macs", mac, 6);
-	}
+	memcpy(el.key, c->link, IFNAMSIZ);
+	memcpy(el.key + IFNAMSIZ, &a->v4, addr_len(a));
+	memcpy(el.end, el.key, len);
+	for (unsigned i = a->prefix; i < addr_bits(a); i++)
+		el.end[IFNAMSIZ + i / 8] |= (uint8_t)(0x80 >> i % 8);
+	put(c, a->family == AF_INET6 ? S_MORE6 : S_MORE4, &el);
+}
+
+static void put_trunk(struct change *c, const struct net_spec *s)
+{
+	for (size_t i = 0; i < s->n_trunk; i++)
+		for (unsigned v = s->trunk[i].first; v <= s->trunk[i].last; v++) {
+			uint16_t vid = htons((uint16_t)v);
+
+			put_key(c, S_TRUNK, &vid, sizeof(vid));
+		}
+}
+
+static void put_open(struct change *c, unsigned flags)
+{
+	if (flags & NET_MAC_OPEN)
+		put_key(c, S_ANY_MAC, NULL, 0);
+	if (flags & NET_IP_OPEN)
+		put_key(c, S_ANY_IP, NULL, 0);
+}
+
+static void put_guard(struct change *c, const struct net_spec *s)
+{
+	struct ipaddr own = addr_link_local(s->guest_mac);
+
+	put_key(c, S_LINKS, NULL, 0);
+	put_key(c, S_MACS, s->guest_mac, 6);
 	put_source(c, &own);
+	put_open(c, s->flags);
+	if (s->mode == NET_BRIDGED)
+		put_trunk(c, s);
+	for (size_t i = 0; i < s->n_allowed; i++)
+		put_network(c, &s->allowed[i]);
+	if (s->mode == NET_HOSTONLY)
+		put_key(c, S_CLOSED, NULL, 0);
+	if (s->mode == NET_NAT)
+		put_key(c, S_HIDDEN, NULL, 0);
+	if (s->mode == NET_HOSTONLY || s->mode == NET_NAT) {
+		struct elem same = { .key_len = 8 };
+
+		memcpy(same.key, &s->group, 4);
+		memcpy(same.key + 4, &s->group, 4);
+		if (c->add)             /* of the network, not of the link: stays */
+			put(c, S_SAME, &same);
+	}
 }
 
-static int change_init(struct change *c, const char *table, const char *link, struct err *e)
+static int change_init(struct change *c, const struct net_spec *s, bool add, struct err *e)
 {
+	static const uint8_t routed[] = { NFPROTO_INET, NFPROTO_ARP }, bridged[] = { NFPROTO_BRIDGE };
+
 	c->n.sock = NULL;
-	c->table = table;
+	c->table = s->table;
+	c->add = add;
+	c->families = s->mode == NET_BRIDGED ? bridged : routed;
+	c->n_families = s->mode == NET_BRIDGED ? ARRAY_SIZE(bridged) : ARRAY_SIZE(routed);
 	memset(c->link, 0, sizeof(c->link));
-	if (!*link || strlen(link) >= sizeof(c->link))
-		return err_set(e, EINVAL, 0, "change filter: bad link name \"%s\"", link);
-	memcpy(c->link, link, strlen(link));
+	if (!*s->host_name || strlen(s->host_name) >= sizeof(c->link))
+		return err_set(e, EINVAL, 0, "change filter: bad link name \"%s\"", s->host_name);
+	memcpy(c->link, s->host_name, strlen(s->host_name));
 	return 0;
 }
 
-/* One transaction; mac NULL leaves the guard as it is. */
-static int apply(struct change *c, const uint8_t *mac, const struct ipaddr *addrs, size_t n,
-		 struct err *e)
+/* One transaction; guard NULL leaves the guard as it is. */
+static int apply(struct change *c, const struct net_spec *guard, const struct ipaddr *addrs,
+		 size_t n, struct err *e)
 {
 	int r = nf_begin(&c->n, e);
 
 	if (r < 0)
 		return r;
-	if (mac)
-		put_guard(c, mac);
+	if (guard)
+		put_guard(c, guard);
 	for (size_t i = 0; i < n; i++)
 		put_source(c, &addrs[i]);
 	r = nf_commit(&c->n, e);
@@ -112,59 +193,92 @@ static int apply(struct change *c, const uint8_t *mac, const struct ipaddr *addr
  * More addresses than a transaction holds follow in further ones. The guard is set with the
  * first addresses and lifted with the last, so a link is never open in between.
  */
-static int change(struct change *c, const uint8_t *mac, const struct ipaddr *addrs, size_t n,
-		  struct err *e)
+static int change(struct change *c, const struct net_spec *s, struct err *e)
 {
-	size_t first = n < CHUNK ? n : CHUNK;
+	size_t n = s->n_addrs, first = n < CHUNK ? n : CHUNK;
 	int r = 0;
 
 	if (c->add)
-		r = apply(c, mac, addrs, first, e);
+		r = apply(c, s, s->addrs, first, e);
 	for (size_t i = first; i < n && r == 0; i += CHUNK)
-		r = apply(c, NULL, addrs + i, n - i < CHUNK ? n - i : CHUNK, e);
+		r = apply(c, NULL, s->addrs + i, n - i < CHUNK ? n - i : CHUNK, e);
 	if (!c->add && r == 0)
-		r = apply(c, mac, addrs, first, e);
+		r = apply(c, s, s->addrs, first, e);
 	return r;
 }
 
-static int run(const char *table, const char *link, bool add, const uint8_t *mac,
-	       const struct ipaddr *addrs, size_t n, struct err *e)
+static int ensure(const struct net_spec *s, struct err *e)
 {
-	struct change c;
-	int r = change_init(&c, table, link, e);
+	int r = nf_ensure(s->table, s->mode == NET_BRIDGED ? NF_BRIDGED : NF_ROUTED, e);
 
-	c.add = add;
-	if (r == 0)
-		r = change(&c, mac, addrs, n, e);
-	return r < 0 ? err_wrap(e, "filter %s", link) : 0;
+	if (r == 0 && (s->mode == NET_HOSTONLY || s->mode == NET_NAT))
+		r = nf_ensure(s->table, NF_CLOSED, e);
+	if (r == 0 && s->mode == NET_NAT)
+		r = nf_ensure(s->table, NF_NAT, e);
+	return r;
 }
 
-int nf_link_add(const char *table, const char *link, const uint8_t mac[6],
-		const struct ipaddr *addrs, size_t n, struct err *e)
+int nf_link_add(const struct net_spec *s, struct err *e)
 {
-	return run(table, link, true, mac, addrs, n, e);
+	struct change c;
+	int r = change_init(&c, s, true, e);
+
+	if (r == 0)
+		r = ensure(s, e);
+	if (r == 0)
+		r = change(&c, s, e);
+	return r < 0 ? err_wrap(e, "filter %s", s->host_name) : 0;
 }
 
 /*
  * In the down direction nothing can be done about an error but go on. Closing the socket after
  * a deletion waits for an RCU grace period (about 12 ms on 6.18): the kernel frees then.
  */
-void nf_link_del(const char *table, const char *link, const uint8_t mac[6],
-		 const struct ipaddr *addrs, size_t n)
+void nf_link_del(const struct net_spec *s)
 {
 	struct err e = ERR_INIT;
+	struct change c;
 
-	(void)!run(table, link, false, mac, addrs, n, &e);
+	if (change_init(&c, s, false, &e) == 0)
+		(void)!change(&c, s, &e);
 }
 
-int nf_addr_add(const char *table, const char *link, const struct ipaddr *a, struct err *e)
+int nf_addr_add(const struct net_spec *s, const struct ipaddr *a, struct err *e)
 {
-	return run(table, link, true, NULL, a, 1, e);
+	struct change c;
+	int r = change_init(&c, s, true, e);
+
+	if (r == 0)
+		r = apply(&c, NULL, a, 1, e);
+	return r < 0 ? err_wrap(e, "filter %s", s->host_name) : 0;
 }
 
-void nf_addr_del(const char *table, const char *link, const struct ipaddr *a)
+void nf_addr_del(const struct net_spec *s, const struct ipaddr *a)
 {
 	struct err e = ERR_INIT;
+	struct change c;
 
-	(void)!run(table, link, false, NULL, a, 1, &e);
+	if (change_init(&c, s, false, &e) == 0)
+		(void)!apply(&c, NULL, a, 1, &e);
+}
+
+int nf_link_change(const struct net_spec *from, const struct net_spec *to, struct err *e)
+{
+	struct change c;
+	int r = change_init(&c, to, false, e);
+
+	if (r == 0)
+		r = nf_begin(&c.n, e);
+	if (r < 0)
+		return r;
+	put_open(&c, from->flags);
+	for (size_t i = 0; i < from->n_allowed; i++)
+		put_network(&c, &from->allowed[i]);
+	c.add = true;
+	put_open(&c, to->flags);
+	for (size_t i = 0; i < to->n_allowed; i++)
+		put_network(&c, &to->allowed[i]);
+	r = nf_commit(&c.n, e);
+	nl_close(&c.n);
+	return r < 0 ? err_wrap(e, "filter %s", to->host_name) : 0;
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A VE's routed link: a veth pair whose guest end (eth0) is born inside the VE's network
- * namespace, one /32 or /128 host route per address, an on-link gateway, no shared layer 2.
- * Everything the pair needs disappears with the namespace, except proxy neighbour entries on
- * the uplink and the filter's set elements, which net_down removes.
+ * A link of a VE: a pair of which the guest end is born inside the VE's network namespace and
+ * the host end is what filters, rates and counters speak of. A VE has up to NET_MAX_LINKS of
+ * them, told apart by their index; each is described by one struct net_spec, which is all that
+ * making it, changing it and removing it need.
  *
- * The gateway is 169.254.0.1, put once on the host's lo (arp_ignore 0 answers for it on every
- * link, see ip-sysctl.rst), and for IPv6 the link-local address of the host end, which follows
- * from its MAC. Nothing here grows with the number of VEs.
+ * Routed, nat and hostonly links have no shared layer 2: one /32 or /128 host route per address,
+ * an on-link gateway (169.254.0.1, put once on the host's lo, for which arp_ignore 0 answers on
+ * every link, see ip-sysctl.rst; for IPv6 the link-local address of the host end, which follows
+ * from its MAC). A bridged link is a port of a bridge.
+ *
+ * Everything the pair needs disappears with the namespace, except proxy neighbour entries on
+ * the uplink and the filter's set elements, which net_down removes. Nothing here grows with the
+ * number of VEs.
  */
 #pragma once
 
@@ -20,15 +25,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define NET_MAX_LINKS 8
+#define NET_MAX_VLANS 16
+
+enum net_mode {
+	NET_ROUTED,             /* host routes, answered for on the uplink */
+	NET_NAT,                /* host routes, hidden behind an address of the host */
+	NET_HOSTONLY,           /* host routes, reaches its network and the host only */
+	NET_BRIDGED,            /* a port of a bridge */
+};
+
+enum net_flags {
+	NET_MAC_OPEN = 1 << 0,  /* any MAC address may send */
+	NET_IP_OPEN = 1 << 1,   /* any IP address may send */
+	NET_DEFAULT4 = 1 << 2,  /* the VE's default route is by this link */
+	NET_DEFAULT6 = 1 << 3,
+	NET_ISOLATED = 1 << 4,  /* a port that other isolated ports cannot reach */
+};
+
+struct vlan_range {
+	uint16_t first, last;
+};
+
 struct net_spec {
 	uint32_t veid;
+	unsigned index;                 /* of the VE's links; the first is 0 */
+	enum net_mode mode;
+	unsigned flags;
 	char table[32];                 /* name of the instance's nftables table, e.g. "berth" */
 	char host_name[IFNAMSIZ];       /* host end, see net_host_name */
 	char guest_name[IFNAMSIZ];      /* "eth0" */
+	char bridge[IFNAMSIZ];          /* of a bridged link */
 	uint8_t host_mac[6], guest_mac[6];
 	const struct ipaddr *addrs;     /* addresses the VE may use */
 	size_t n_addrs;
 	struct shape shape;             /* its rates */
+	const struct ipaddr *allowed;   /* networks it may send from besides, such as a container's */
+	size_t n_allowed;
+	const struct ipaddr *nets;      /* networks behind a link that is not the VE's first */
+	size_t n_nets;
+	struct ipaddr gateway[2];       /* of a bridged link, IPv4 and IPv6; family 0: none */
+	uint32_t group;                 /* its network, see net_group; 0: none */
+	uint16_t vlan;                  /* of a bridged link: untagged frames are of it; 0: none */
+	struct vlan_range trunk[NET_MAX_VLANS];         /* and these it may tag itself */
+	size_t n_trunk;
 };
 
 /*
@@ -36,6 +76,9 @@ struct net_spec {
  * characters; where a large number would not fit, number and index (then below 16) are hex.
  */
 void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned index);
+
+/* What the kernel shall call the group of a network's links: the number, apart from other instances'. */
+uint32_t net_group(const char *table, uint32_t number);
 
 /* Stable locally administered MACs from instance tag, VE number and link index. */
 void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], uint8_t guest[6]);
@@ -55,6 +98,9 @@ MUST_CHECK int net_addr_add(const struct net_spec *s, int netns, const struct ip
 			    struct err *e);
 MUST_CHECK int net_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a,
 			    struct err *e);
+
+/* Switches and allowed networks of a link, while it is up; nothing else differs. */
+MUST_CHECK int net_switch(const struct net_spec *from, const struct net_spec *to, struct err *e);
 
 /* Gateway of the VE for IPv6: the link-local address that follows from the host end's MAC. */
 struct ipaddr net_gateway6(const uint8_t host_mac[6]);

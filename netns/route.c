@@ -2,6 +2,7 @@
 #include "netns/route.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
@@ -55,11 +56,11 @@ void route_put_host_del(struct nl *n, unsigned index, const struct ipaddr *a)
 	nl_allow(n, ESRCH);
 }
 
-void route_put_default(struct nl *n, unsigned index, const struct ipaddr *gw,
-		       const struct ipaddr *prefsrc)
+static struct nlmsghdr *put_via(struct nl *n, const struct ipaddr *dst, unsigned index,
+				const struct ipaddr *gw, const struct ipaddr *prefsrc)
 {
 	struct nlmsghdr *h = put_route(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, gw->family,
-				       NULL);
+				       dst);
 	struct rtmsg *m = mnl_nlmsg_get_payload(h);
 
 	m->rtm_flags = RTNH_F_ONLINK;
@@ -67,15 +68,66 @@ void route_put_default(struct nl *n, unsigned index, const struct ipaddr *gw,
 	mnl_attr_put_u32(h, RTA_OIF, index);
 	if (prefsrc)
 		mnl_attr_put(h, RTA_PREFSRC, addr_len(prefsrc), &prefsrc->v4);
+	return h;
 }
 
-void route_put_default_del(struct nl *n, unsigned index, const struct ipaddr *gw)
+static void set_table(struct nlmsghdr *h, unsigned table)
+{
+	struct rtmsg *m = mnl_nlmsg_get_payload(h);
+
+	m->rtm_table = (unsigned char)table;
+}
+
+void route_put_default(struct nl *n, unsigned table, unsigned index, const struct ipaddr *gw,
+		       const struct ipaddr *prefsrc)
+{
+	set_table(put_via(n, NULL, index, gw, prefsrc), table);
+}
+
+void route_put_net(struct nl *n, unsigned index, const struct ipaddr *dst, const struct ipaddr *gw,
+		   const struct ipaddr *prefsrc)
+{
+	struct nlmsghdr *h = put_via(n, dst, index, gw, prefsrc);
+	struct rtmsg *m = mnl_nlmsg_get_payload(h);
+
+	m->rtm_dst_len = dst->prefix;
+}
+
+void route_put_default_del(struct nl *n, unsigned table, unsigned index, const struct ipaddr *gw)
 {
 	struct nlmsghdr *h = put_route(n, RTM_DELROUTE, 0, gw->family, NULL);
 
+	set_table(h, table);
 	mnl_attr_put(h, RTA_GATEWAY, addr_len(gw), &gw->v4);
 	mnl_attr_put_u32(h, RTA_OIF, index);
 	nl_allow(n, ESRCH);
+}
+
+/* Of one priority, so that the same rule again is seen to be there. */
+static void put_rule(struct nl *n, uint16_t type, const struct ipaddr *from, unsigned table)
+{
+	bool add = type == RTM_NEWRULE;
+	struct nlmsghdr *h = nl_msg(n, type, (add ? NLM_F_CREATE | NLM_F_EXCL : 0) | NLM_F_ACK,
+				    add ? "add routing rule" : "delete routing rule");
+	struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->family = from->family;
+	m->src_len = addr_bits(from);
+	m->table = (uint8_t)table;
+	m->action = FR_ACT_TO_TBL;
+	mnl_attr_put(h, FRA_SRC, addr_len(from), &from->v4);
+	mnl_attr_put_u32(h, FRA_PRIORITY, 1000);
+	nl_allow(n, add ? EEXIST : ENOENT);
+}
+
+void route_put_rule(struct nl *n, const struct ipaddr *from, unsigned table)
+{
+	put_rule(n, RTM_NEWRULE, from, table);
+}
+
+void route_put_rule_del(struct nl *n, const struct ipaddr *from, unsigned table)
+{
+	put_rule(n, RTM_DELRULE, from, table);
 }
 
 static void put_neigh(struct nl *n, uint16_t type, uint16_t flags, unsigned index,

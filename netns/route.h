@@ -11,11 +11,22 @@
 void route_put_host(struct nl *n, unsigned index, const struct ipaddr *a);
 /* Remove that; not there is fine. */
 void route_put_host_del(struct nl *n, unsigned index, const struct ipaddr *a);
-/* Default route over the link by gateway gw taken as on-link; prefsrc may be NULL. Replaces. */
-void route_put_default(struct nl *n, unsigned index, const struct ipaddr *gw,
+#define ROUTE_MAIN 254  /* RT_TABLE_MAIN */
+
+/*
+ * Default route of the table over the link by gateway gw taken as on-link; prefsrc may be NULL.
+ * Replaces.
+ */
+void route_put_default(struct nl *n, unsigned table, unsigned index, const struct ipaddr *gw,
 		       const struct ipaddr *prefsrc);
 /* Remove the default route by gw; not there is fine. */
-void route_put_default_del(struct nl *n, unsigned index, const struct ipaddr *gw);
+void route_put_default_del(struct nl *n, unsigned table, unsigned index, const struct ipaddr *gw);
+/* Route to the network dst by the on-link gateway gw. Replaces. */
+void route_put_net(struct nl *n, unsigned index, const struct ipaddr *dst, const struct ipaddr *gw,
+		   const struct ipaddr *prefsrc);
+/* What comes from the address is routed by the table; there already, or not there, is fine. */
+void route_put_rule(struct nl *n, const struct ipaddr *from, unsigned table);
+void route_put_rule_del(struct nl *n, const struct ipaddr *from, unsigned table);
 /* Route to the on-link gateway, scope link. Replaces. */
 void route_put_gateway(struct nl *n, unsigned index, const struct ipaddr *gw);
 

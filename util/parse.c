@@ -227,6 +227,10 @@ void format_ip(const struct ipaddr *a, char dst[IPADDR_STRLEN])
 	size_t n;
 
 	format_ip_host(a, dst);
+	if (!a->family) {
+		(void)snprintf(dst, IPADDR_STRLEN, "auto");
+		return;
+	}
 	n = strlen(dst);
 	if (a->prefix != (a->family == AF_INET ? 32 : 128))
 		(void)snprintf(dst + n, IPADDR_STRLEN - n, "/%u", a->prefix);
@@ -239,6 +243,17 @@ bool ip_same_host(const struct ipaddr *a, const struct ipaddr *b)
 	if (a->family == AF_INET)
 		return a->v4.s_addr == b->v4.s_addr;
 	return memcmp(&a->v6, &b->v6, sizeof(a->v6)) == 0;
+}
+
+bool ip_is_network(const struct ipaddr *a)
+{
+	const uint8_t *b = (const uint8_t *)&a->v4;
+	unsigned bits = a->family == AF_INET ? 32 : 128;
+
+	for (unsigned i = a->prefix; i < bits; i++)
+		if (b[i / 8] >> (7 - i % 8) & 1)
+			return false;
+	return true;
 }
 
 int parse_mac(const char *s, uint8_t ret[6])

@@ -45,11 +45,13 @@ struct ipaddr {
 
 int parse_ip(const char *s, struct ipaddr *ret);
 
-/* "10.0.0.5" or, where the prefix is not the whole address, "10.0.0.5/24". */
+/* "10.0.0.5", "auto" for one that is still to be chosen (family 0), or, where the prefix is not the whole address, "10.0.0.5/24". */
 #define IPADDR_STRLEN 52
 void format_ip(const struct ipaddr *a, char dst[IPADDR_STRLEN]);
 /* Address without any prefix. */
 void format_ip_host(const struct ipaddr *a, char dst[IPADDR_STRLEN]);
+/* No bit is set behind the prefix. */
+bool ip_is_network(const struct ipaddr *a);
 bool ip_same_host(const struct ipaddr *a, const struct ipaddr *b);
 
 /* Six bytes of a MAC address written with colons. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rates of a VE's link. The rate out is NETRATE_OUT, or that of vz's RATE where RATEBOUND makes
- * it a cap (without RATEBOUND it is a guarantee, which one link per VE has no use for).
+ * Rates of a VE's links, each for itself. The rate out is NETRATE_OUT, or that of vz's RATE where RATEBOUND makes
+ * it a cap (without RATEBOUND it is a guarantee, which links of one host's own have no use for).
  */
+#include <errno.h>
+
 #include "netns/shape.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/links.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"
 #include "ve/quota.h"
@@ -33,20 +36,25 @@ int apply_traffic(struct ve *ve, const struct param *p, struct err *e)
 
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 {
-	struct net_spec net;
+	struct links_want w = links_of_state(ve);
+	struct links links;
+	int r = 0;
 
 	(void)p;
-	plan_net(ve, &ve->conf.ips, &net);
-	return shape_set(net.host_name, &net.shape, e);
+	links_plan_undo(ve, &w, &links);
+	for (unsigned i = 0; i < links.n && r == 0; i++)
+		r = shape_set(links.a[i].host_name, &links.a[i].shape, e);
+	return r;
 }
 
 static int effective(const struct ve *ve, struct shape *ret)
 {
 	struct err ignored = ERR_INIT;
-	struct net_spec net;
+	struct links_want w = links_of_state(ve);
+	struct links links;
 
-	plan_net(ve, &ve->conf.ips, &net);
-	return shape_get(net.host_name, ret, &ignored);
+	links_plan_undo(ve, &w, &links);
+	return links.n ? shape_get(links.a[0].host_name, ret, &ignored) : -ENOENT;
 }
 
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret)

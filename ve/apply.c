@@ -374,62 +374,36 @@ int used_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 	return r;
 }
 
-/* ---- addresses and files inside ---- */
+/* ---- links and files inside ---- */
 
-static bool in_list(const struct ip_list *l, const struct ipaddr *a)
+/* What the links of the VE are to be, and what they are (`was` while a set puts back). */
+static int plan_change(struct ve *ve, struct links *from, struct links *to, struct err *e)
 {
-	for (unsigned i = 0; i < l->n; i++)
-		if (ip_same_host(&l->a[i], a) && l->a[i].prefix == a->prefix)
-			return true;
-	return false;
-}
+	struct links_want old = links_of_state(ve), new = links_of_conf(ve);
+	int r = links_plan(ve, &new, to, e);
 
-static void drop_from(struct ip_list *l, unsigned i)
-{
-	memmove(&l->a[i], &l->a[i + 1], (l->n - i - 1) * sizeof(l->a[0]));
-	l->n--;
-}
-
-/*
- * Removals first, so that a changed prefix is a removal and an addition. `now` is what the link
- * has at each moment: the source address of the default route is chosen from it.
- */
-static int change_ips(struct ve *ve, const struct ip_list *from, const struct ip_list *to,
-		      int netns, struct err *e)
-{
-	struct ip_list now = *from;
-	struct net_spec net;
-	int r = 0;
-
-	for (unsigned i = 0; !r && i < from->n; i++) {
-		if (in_list(to, &from->a[i]))
-			continue;
-		drop_from(&now, i - (from->n - now.n));
-		plan_net(ve, &now, &net);
-		r = net_addr_del(&net, netns, &from->a[i], e);
-	}
-	for (unsigned i = 0; !r && i < to->n; i++) {
-		if (in_list(from, &to->a[i]))
-			continue;
-		now.a[now.n++] = to->a[i];
-		plan_net(ve, &now, &net);
-		r = net_addr_add(&net, netns, &to->a[i], e);
-	}
+	links_plan_undo(ve, &old, from);
 	return r;
 }
 
-int apply_ips(struct ve *ve, const struct param *p, struct err *e)
+/* IP_ADDRESS, NETWORK and NETIF are one setting: whichever row comes first applies them all. */
+int apply_links(struct ve *ve, const struct param *p, struct err *e)
 {
 	_fd_ int netns = -1;
-	int r = ns_open(ve->state.pid, "net", &netns, e);
+	struct links from, to;
+	int r = plan_change(ve, &from, &to, e);
 
+	if (!r)
+		r = ns_open(ve->state.pid, "net", &netns, e);
 	if (!r)
 		r = guest_still_there(ve, &netns, e);
 	if (!r)
-		r = change_ips(ve, ve->was ? &ve->was->ips : &ve->state.ips, &ve->conf.ips, netns, e);
+		r = links_change(ve->in, &from, &to, netns, e);
 	if (r < 0)
 		return r;
 	ve->state.ips = ve->conf.ips;
+	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
+	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
 	r = state_save(ve->in, ve->id, &ve->state, e);
 	return r < 0 ? r : apply_guest(ve, p, e);
 }

@@ -87,5 +87,5 @@ int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_traffic(struct ve *ve, const struct param *p, struct err *e);
 uint64_t wanted_netrate_in(const struct ve *ve, const struct param *p);
 uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p);
-int apply_ips(struct ve *ve, const struct param *p, struct err *e);
+int apply_links(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -289,7 +289,7 @@ static int load_builtin(const char *name, struct ve_conf *ret, struct err *e)
 static void forget_identity(struct ve_conf *c)
 {
 	static const char *const keys[] = { "NAME", "TEMPLATE_VERSION", "LOCAL_UID", "LOCAL_GID",
-					    "HOSTNAME", "IP_ADDRESS" };
+					    "HOSTNAME", "IP_ADDRESS", "NETIF" };
 	struct ve_conf none = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

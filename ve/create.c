@@ -9,12 +9,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "netns/ipam.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/addrs.h"
 #include "ve/conf.h"
 #include "ve/events.h"
 #include "ve/intent.h"
@@ -38,6 +38,17 @@ bool create_is_made(const struct inst *in, uint32_t id)
 	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* An address that is still to be chosen is nothing that a file could say. */
+static int save_undecided(struct create *c, struct err *e)
+{
+	struct ve_conf conf = c->ve.conf;
+
+	for (unsigned i = 0; i < conf.ips.n; i++)
+		if (!conf.ips.a[i].family)
+			conf_mark(&conf, param_by_key("IP_ADDRESS"), false);
+	return conf_save(c->ve.in, c->ve.id, &conf, e);
+}
+
 static int up_config(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
@@ -52,7 +63,7 @@ static int up_config(void *ctx, struct err *e)
 	c->ve.conf.local_uid = c->ve.conf.local_gid = base;
 	conf_mark(&c->ve.conf, param_by_key("LOCAL_UID"), true);
 	conf_mark(&c->ve.conf, param_by_key("LOCAL_GID"), true);
-	return c->had_conf ? 0 : conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
+	return c->had_conf ? 0 : save_undecided(c, e);
 }
 
 static void down_config(void *ctx)
@@ -98,32 +109,29 @@ static void down_name(void *ctx)
 static int up_ips(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
-	const struct ip_list *ips = &c->ve.conf.ips;
-	_fd_ int dir = -1;
-	int r = fs_open_dir(c->ve.in->lib, "ip", &dir, e);
+	struct links_want w = links_of_conf(&c->ve);
+	struct links links;
+	int r = addrs_choose(&c->ve, e);
 
-	for (unsigned i = 0; !r && i < ips->n; i++) {
-		char text[IPADDR_STRLEN];
-
-		format_ip_host(&ips->a[i], text);
-		if (net_is_host_addr(&ips->a[i]))
-			return err_set(e, EADDRINUSE, VZ_IP_IN_USE,
-				       "--ipadd %s: is an address of this host", text);
-		r = ipam_claim(dir, &ips->a[i], c->ve.id, e);
-	}
-	return r;
+	if (r > 0)
+		r = conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
+	if (r == 0)
+		r = links_plan(&c->ve, &w, &links, e);
+	if (r == 0)
+		r = addrs_check(&c->ve, &links, e);
+	return r < 0 ? r : addrs_claim(&c->ve, &links, e);
 }
 
 static void down_ips(void *ctx)
 {
 	struct create *c = ctx;
-	struct err ignored = ERR_INIT;
-	_fd_ int dir = -1;
+	struct links_want w = links_of_conf(&c->ve);
+	struct links links;
 
-	if (c->had_conf || fs_open_dir(c->ve.in->lib, "ip", &dir, &ignored) < 0)
+	if (c->had_conf)
 		return;
-	for (unsigned i = 0; i < c->ve.conf.ips.n; i++)
-		ipam_release(dir, &c->ve.conf.ips.a[i], c->ve.id);
+	links_plan_undo(&c->ve, &w, &links);
+	addrs_release(&c->ve, &links, NULL);
 }
 
 static int up_pool(void *ctx, struct err *e)
@@ -280,6 +288,13 @@ static int gather(struct create *c, struct err *e)
 	err_clear(e);
 	conf_merge(&conf, &have);
 	conf_merge(&conf, &c->change->to);
+	if (netif_change_is_for(&c->change->netif)) {   /* not of the first link */
+		param_copy(param_by_key("IP_ADDRESS"), &conf, &have);
+		param_copy(param_by_key("NETWORK"), &conf, &have);
+	}
+	r = netif_apply(&conf, c->change, e);
+	if (r < 0)
+		return r;
 	c->ve.conf = conf;
 	if (!storage_find(*conf.layout ? conf.layout : "image"))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image", conf.layout);

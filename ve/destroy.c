@@ -12,15 +12,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "netns/ipam.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/addrs.h"
 #include "ve/conf.h"
 #include "ve/events.h"
 #include "ve/intent.h"
 #include "ve/lock.h"
+#include "ve/netlock.h"
 #include "ve/pool.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
@@ -30,15 +31,13 @@
 
 static void release_ips(const struct ve *ve)
 {
-	struct err ignored = ERR_INIT;
-	_fd_ int dir = -1;
+	struct links_want has = links_of_state(ve), named = links_of_conf(ve);
+	struct links links;
 
-	if (fs_open_dir(ve->in->lib, "ip", &dir, &ignored) < 0)
-		return;
-	for (unsigned i = 0; i < ve->conf.ips.n; i++)
-		ipam_release(dir, &ve->conf.ips.a[i], ve->id);
-	for (unsigned i = 0; i < ve->state.ips.n; i++)
-		ipam_release(dir, &ve->state.ips.a[i], ve->id);
+	links_plan_undo(ve, &named, &links);
+	addrs_release(ve, &links, NULL);
+	links_plan_undo(ve, &has, &links);
+	addrs_release(ve, &links, NULL);
 }
 
 static void retire_files(const struct ve *ve)
@@ -140,6 +139,7 @@ int ve_destroy(struct inst *in, uint32_t id, struct err *e)
 	if (!r)
 		events_add(in, id, "destroyed");
 	cg_tidy(&in->cg);
+	netlock_tidy(in);
 	ve_close(&ve);
 	return r;
 }

@@ -26,19 +26,19 @@ static int write_files(const struct guest_conf *g, const struct password *pw, st
 static int write_as_root(struct ve *ve, int root, const struct password *pw, struct err *e)
 {
 	uid_t base = (uid_t)ve->conf.local_uid;
-	char gw6[IPADDR_STRLEN];
+	struct guest_link guest[NET_MAX_LINKS];
+	struct links_want w = links_of_conf(ve);
 	struct err left = ERR_INIT;
-	struct net_spec net;
 	struct guest_conf g;
-	struct ipaddr gw;
+	struct links links;
 	struct cred home;
-	int r;
+	int r = links_plan(ve, &w, &links, e);
 
+	if (r < 0)
+		return r;
 	plan_guest(ve, root, base, &g);
-	plan_net(ve, &ve->conf.ips, &net);
-	gw = net_gateway6(net.host_mac);
-	format_ip_host(&gw, gw6);
-	g.gateway6 = gw6;
+	g.links = guest;
+	g.n_links = links_guest(&links, guest);
 	r = cred_assume(base, base, &home, e);
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/netif.h"
 #include "ve/ptypes.h"
 #include "ve/refuse.h"
 
@@ -248,7 +249,14 @@ const struct param params[] = {
 	{ .key = "IP_ADDRESS", .opt = "ipadd", .alias = "ip", .json = "ip", .arg = "ADDR[/BITS]",
 	  .help = "add addresses (may be given several times); --ipdel ADDR|all removes",
 	  .type = &ptype_ips, .flags = P_LIVE | BOTH, AT(ips), .exit = VZ_ADD_IP,
-	  .apply = apply_ips },
+	  .apply = apply_links },
+	{ .key = "NETWORK", .opt = "network", .json = "network", .arg = "NAME",
+	  .help = "network of its first link, or of --ifname; routed unless said otherwise",
+	  .type = &ptype_word, .flags = P_LIVE | BOTH, TEXT(network), .exit = VZ_VETH,
+	  .apply = apply_links },
+	{ .key = "NETIF", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
+	  .type = &ptype_netif, .flags = P_LIVE | P_HIDDEN | BOTH, TEXT(netif), .exit = VZ_VETH,
+	  .apply = apply_links },
 	{ .key = "NETRATE_IN", .opt = "netrate-in", .json = "netrate_in", .arg = "RATE",
 	  .help = "most it receives, such as 10mbit; a bare number is kbit per second; 0 is no limit",
 	  NET_RATE, AT(netrate_in), .effective = effective_netrate_in,
@@ -394,6 +402,8 @@ static int exit_of(const struct param *p)
 {
 	if (p->exit == VZ_BAD_HOSTNAME || p->exit == VZ_BAD_DNS || p->exit == VZ_BAD_SEARCH)
 		return p->exit;
+	if (p->type == &ptype_netif)
+		return VZ_VETH;
 	return p->type == &ptype_ips ? VZ_BAD_IP : VZ_BAD_VALUE;
 }
 

@@ -17,11 +17,15 @@
 
 #define VE_MAX_IPS 64
 #define VE_NAME_LEN 64
+#define NETWORK_NAME_LEN 32
+#define NETIF_LEN 2048
 
 struct ip_list {
 	unsigned n;
 	struct ipaddr a[VE_MAX_IPS];
 };
+
+bool ip_list_has(const struct ip_list *l, const struct ipaddr *a);
 
 enum { KEPT_STORED = 18 };
 enum { UBC_STORED = 12 };
@@ -38,6 +42,7 @@ struct ve_conf {
 	char pool[VE_NAME_LEN];
 	struct ip_list ips;
 	char owner[64], expires[11], expire_action[16];
+	char network[NETWORK_NAME_LEN], netif[NETIF_LEN];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
 	uint64_t cpuburst;
 	/* in either direction; [0] reading, [1] writing, 0: as the one for both */

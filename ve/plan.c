@@ -41,24 +41,13 @@ void plan_disk(const struct ve *ve, struct disk_spec *ret)
 	ret->seeds = -1;
 }
 
-void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *ret)
-{
-	*ret = (struct net_spec){ .veid = ve->id, .addrs = ips->a, .n_addrs = ips->n };
-	(void)str_fmt(ret->table, sizeof(ret->table), "%s", ve->in->name);
-	(void)str_fmt(ret->guest_name, sizeof(ret->guest_name), "eth0");
-	net_host_name(ret->host_name, ve->in->link_tag, ve->id, 0);
-	net_macs(ve->in->tag, ve->id, 0, ret->host_mac, ret->guest_mac);
-	plan_shape(ve, &ret->shape);
-}
-
 /* Host names, resolvers and addresses that a VE's own files should have. */
 void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret)
 {
 	const struct ve_conf *c = &ve->conf;
 	const struct inst_conf *g = &ve->in->conf;
 
-	*ret = (struct guest_conf){ .root = root, .uid = owner, .gid = owner,
-				    .addrs = c->ips.a, .n_addrs = c->ips.n };
+	*ret = (struct guest_conf){ .root = root, .uid = owner, .gid = owner };
 	ret->hostname = *c->hostname ? c->hostname : NULL;
 	ret->nameservers = *c->nameserver ? c->nameserver : *g->nameserver ? g->nameserver : NULL;
 	ret->searchdomain = *c->searchdomain ? c->searchdomain :
@@ -89,9 +78,12 @@ int plan_private(const struct ve *ve, int *ret, struct err *e)
 
 void plan_for_undo(const struct ve *ve, struct plan *ret)
 {
-	*ret = (struct plan){ .backend = storage_find(*ve->conf.layout ? ve->conf.layout : "image") };
+	struct links_want w = links_of_state(ve);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->backend = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
 	plan_disk(ve, &ret->disk);
-	plan_net(ve, ve->state.ips.n ? &ve->state.ips : &ve->conf.ips, &ret->net);
+	links_plan_undo(ve, &w, &ret->links);
 	(void)str_fmt(ret->stage, sizeof(ret->stage), "%s/run/berth/%u/root", ve->in->root, ve->id);
 	(void)str_fmt(ret->conf_path, sizeof(ret->conf_path), "%s/etc/berth/conf/%u.conf",
 		      ve->in->root, ve->id);
@@ -116,9 +108,13 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 		"TERM=linux", "HOME=/", "container=berth", NULL,
 	};
 	const struct ve_conf *c = &ve->conf;
+	struct links_want w = links_of_conf(ve);
+	int r;
 
 	plan_for_undo(ve, ret);
-	plan_net(ve, &c->ips, &ret->net);
+	r = links_plan(ve, &w, &ret->links, e);
+	if (r < 0)
+		return err_wrap(e, "VE %u", ve->id);
 	if (!ret->backend)
 		return err_set(e, EINVAL, VZ_BAD_CONF, "VE %u: VE_LAYOUT \"%s\" is not known", ve->id,
 			       c->layout);

@@ -6,14 +6,14 @@
 #pragma once
 
 #include "netns/guestconf.h"
-#include "netns/network.h"
 #include "storage/storage.h"
+#include "ve/links.h"
 #include "ve/ve.h"
 
 struct plan {
 	const struct storage_backend *backend;
 	struct disk_spec disk;
-	struct net_spec net;
+	struct links links;
 	char hostname[65];              /* of the config, else its name, else ct101; never the host's */
 	char digest[65];                /* template version */
 	char stage[PATH_MAX];           /* where the root is attached in the private mount namespace */
@@ -31,8 +31,8 @@ void plan_for_undo(const struct ve *ve, struct plan *ret);
 
 /* Parts that `set` needs too. */
 void plan_disk(const struct ve *ve, struct disk_spec *ret);
-void plan_net(const struct ve *ve, const struct ip_list *ips, struct net_spec *ret);
 void plan_shape(const struct ve *ve, struct shape *ret);
+/* The links must outlive ret. */
 void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret);
 bool plan_no_core(void);
 /* Open lib/private/ID. */

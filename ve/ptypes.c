@@ -378,6 +378,14 @@ const struct ptype ptype_ubc_text = { "b:l", 48, false, true, ubc_text_parse, te
 
 /* ---- addresses of the VE ---- */
 
+bool ip_list_has(const struct ip_list *l, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_same_host(&l->a[i], a))
+			return true;
+	return false;
+}
+
 /* An address of one machine: not "any", loopback, multicast, broadcast or link-local. */
 static bool is_unicast(const struct ipaddr *a)
 {
@@ -401,12 +409,14 @@ static int ips_parse(const struct param *p, const char *text, bool from_file, vo
 	(void)p;
 	if (!from_file)         /* options add up: --ipadd A --ipadd B */
 		list = *out;
-	*ret_want = "IPv4 or IPv6 addresses of one machine";
+	*ret_want = from_file ? "IPv4 or IPv6 addresses of one machine"
+			      : "IPv4 or IPv6 addresses of one machine, or auto";
 	while ((r = str_word(&text, word, sizeof(word))) != 0) {
-		struct ipaddr a;
+		struct ipaddr a = { .family = 0, .v4.s_addr = list.n + 1 };
 		unsigned i;
 
-		if (r < 0 || parse_ip(word, &a) < 0 || !is_unicast(&a))
+		if (r < 0 || ((from_file || !str_eq(word, "auto")) &&
+			      (parse_ip(word, &a) < 0 || !is_unicast(&a))))
 			return -EINVAL;
 		for (i = 0; i < list.n && !ip_same_host(&list.a[i], &a); i++)
 			;

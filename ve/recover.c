@@ -21,6 +21,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/addrs.h"
 #include "ve/conf.h"
 #include "ve/create.h"
 #include "ve/destroy.h"
@@ -137,24 +138,12 @@ static int find_all(const struct inst *in, struct finds *f, struct err *e)
 
 /* ---- one VE ---- */
 
-static bool in_list(const struct ip_list *l, const char *address)
-{
-	for (unsigned i = 0; i < l->n; i++) {
-		char text[IPADDR_STRLEN];
-
-		format_ip_host(&l->a[i], text);
-		if (str_eq(text, address))
-			return true;
-	}
-	return false;
-}
-
 static bool is_wanted(const struct ve *ve, const struct found *c)
 {
 	char slot[24];
 
 	if (c->kind == CLAIM_IP)
-		return in_list(&ve->conf.ips, c->name) || in_list(&ve->state.ips, c->name);
+		return addrs_named(ve, c->name);
 	(void)str_fmt(slot, sizeof(slot), "%" PRIu64,
 		      (ve->conf.local_uid - ve->in->conf.id_base) / 65536);
 	return ve->conf.local_uid >= ve->in->conf.id_base && str_eq(slot, c->name);

@@ -8,15 +8,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "netns/ipam.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/addrs.h"
 #include "ve/apply.h"
 #include "ve/conf.h"
 #include "ve/events.h"
@@ -29,6 +30,8 @@
 #include "ve/refuse.h"
 #include "ve/registry.h"
 
+static const char *const link_rows[] = { "IP_ADDRESS", "NETWORK", "NETIF" };
+
 struct set {
 	struct ve ve;
 	struct ve_conf old;             /* config before, with the kernel's values where they differ */
@@ -36,18 +39,9 @@ struct set {
 	const struct ve_change *change;
 	unsigned flags;
 	bool running;
-	int ip_dir;
 	pool_name saved_pool;
 	struct set_report *rep;
 };
-
-static bool ip_in(const struct ip_list *l, const struct ipaddr *a)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (ip_same_host(&l->a[i], a))
-			return true;
-	return false;
-}
 
 /* Addresses: what is there, less the deletions, plus the additions, in that order. */
 static int final_ips(struct set *s, struct err *e)
@@ -56,10 +50,11 @@ static int final_ips(struct set *s, struct err *e)
 	const struct ip_list *add = &s->change->to.ips;
 	struct ip_list out = { 0 }, del = s->change->ip_del;
 
-	if (!conf_has(&s->change->to, p) && !del.n && !s->change->ip_del_all)
+	if ((!conf_has(&s->change->to, p) && !del.n && !s->change->ip_del_all) ||
+	    netif_change_is_for(&s->change->netif))
 		return 0;
 	for (unsigned i = 0; !s->change->ip_del_all && i < s->old.ips.n; i++)
-		if (!ip_in(&del, &s->old.ips.a[i]) && !ip_in(add, &s->old.ips.a[i]))
+		if (!ip_list_has(&del, &s->old.ips.a[i]) && !ip_list_has(add, &s->old.ips.a[i]))
 			out.a[out.n++] = s->old.ips.a[i];
 	for (unsigned i = 0; i < add->n; i++) {
 		if (out.n == VE_MAX_IPS)
@@ -69,6 +64,22 @@ static int final_ips(struct set *s, struct err *e)
 	}
 	s->to.ips = out;
 	conf_mark(&s->to, p, true);
+	return 0;
+}
+
+/* Links: likewise, from the links there are. What --ifname names is not the first link's. */
+static int final_links(struct set *s, struct err *e)
+{
+	struct ve_conf c = s->old;
+	int r = netif_apply(&c, s->change, e);
+
+	if (r < 0 || (netif_change_empty(&s->change->netif)))
+		return r;
+	if (netif_change_is_for(&s->change->netif)) {
+		conf_mark(&s->to, param_by_key("IP_ADDRESS"), false);
+		conf_mark(&s->to, param_by_key("NETWORK"), false);
+	}
+	param_copy(param_by_key("NETIF"), &s->to, &c);
 	return 0;
 }
 
@@ -104,6 +115,10 @@ static void read_old(struct set *s)
 	if (!s->running)
 		return;
 	s->old.ips = s->ve.state.ips;
+	memcpy(s->old.network, s->ve.state.network, sizeof(s->old.network));
+	conf_mark(&s->old, param_by_key("NETWORK"), *s->old.network);
+	memcpy(s->old.netif, s->ve.state.netif, sizeof(s->old.netif));
+	conf_mark(&s->old, param_by_key("NETIF"), *s->old.netif);
 	if (cg_get_cpus(&s->ve.in->cg, s->ve.cg, s->old.cpumask, sizeof(s->old.cpumask)) == 0)
 		conf_mark(&s->old, param_by_key("CPUMASK"), true);
 	for (size_t i = 0; i < n_params; i++) {
@@ -116,21 +131,6 @@ static void read_old(struct set *s)
 		memcpy((char *)&s->old + p->off, &now, sizeof(now));
 		conf_mark(&s->old, p, true);
 	}
-}
-
-static int check_ip_free(struct set *s, const struct ipaddr *a, struct err *e)
-{
-	char text[IPADDR_STRLEN];
-	int64_t owner = ipam_owner(s->ip_dir, a);
-
-	format_ip_host(a, text);
-	if (owner > 0 && owner != s->ve.id)
-		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by VE %" PRId64, text,
-			       owner);
-	if (owner <= 0 && net_is_host_addr(a))
-		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: is an address of this host",
-			       text);
-	return 0;
 }
 
 /* A limit below what is in use: what becomes of that. Only a dry run asks; others just try. */
@@ -146,17 +146,45 @@ static enum set_outcome judge_use(struct set *s, const struct param *p, char *wh
 	return p->below ? SET_DONE : SET_IMPOSSIBLE;
 }
 
-/* Addresses that somebody has. */
-static enum set_outcome judge_ips(struct set *s, char *why, size_t size)
+/* The VE as it would be. */
+static struct ve *wanted(const struct set *s, struct ve *ret)
+{
+	*ret = s->ve;
+	for (size_t i = 0; i < ARRAY_SIZE(link_rows); i++) {
+		const struct param *p = param_by_key(link_rows[i]);
+
+		param_copy(p, &ret->conf, conf_has(&s->to, p) ? &s->to : &s->old);
+	}
+	return ret;
+}
+
+static bool changes_links(const struct set *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(link_rows); i++)
+		if (conf_has(&s->to, param_by_key(link_rows[i])))
+			return true;
+	return false;
+}
+
+/* Addresses that somebody has, networks that do not exist. One to be chosen is not looked for. */
+static enum set_outcome judge_links(struct set *s, char *why, size_t size)
 {
 	struct err e = ERR_INIT;
+	struct links links;
+	struct ve ve;
+	struct links_want w = links_of_conf(wanted(s, &ve));
+	int r = links_plan(&ve, &w, &links, &e);
 
-	for (unsigned i = 0; i < s->to.ips.n; i++)
-		if (check_ip_free(s, &s->to.ips.a[i], &e) < 0) {
-			(void)str_fmt(why, size, "%.200s", e.msg);
-			return SET_IMPOSSIBLE;
-		}
-	return SET_DONE;
+	for (unsigned i = 0; r == 0 && i < links.n; i++)
+		for (unsigned k = links.ips[i].n; k-- > 0;)
+			if (!links.ips[i].a[k].family)
+				links.ips[i].a[k] = links.ips[i].a[--links.ips[i].n];
+	if (r == 0)
+		r = addrs_check(&ve, &links, &e);
+	if (r == 0)
+		return SET_DONE;
+	(void)str_fmt(why, size, "%.200s", e.msg);
+	return SET_IMPOSSIBLE;
 }
 
 /* A pool that is not there, or full. */
@@ -226,7 +254,7 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 		return SET_SAME;
 	if (!(s->flags & SET_DRY_RUN))
 		return SET_DONE;
-	return p->type == &ptype_ips ? judge_ips(s, why, size) : judge_use(s, p, why, size);
+	return p->apply == apply_links ? judge_links(s, why, size) : judge_use(s, p, why, size);
 }
 
 static int judge_all(struct set *s, struct err *e)
@@ -250,23 +278,38 @@ static int judge_all(struct set *s, struct err *e)
 	return 0;
 }
 
-static int claim_ips(struct set *s, struct err *e)
-{
-	int r = 0;
+/* What the VE has, and what its config gives it, whether it has it or not. */
+struct holdings {
+	struct links now, saved, to;
+};
 
-	for (unsigned i = 0; !r && i < s->to.ips.n; i++)
-		r = check_ip_free(s, &s->to.ips.a[i], e);
-	for (unsigned i = 0; !r && i < s->to.ips.n; i++)
-		r = ipam_claim(s->ip_dir, &s->to.ips.a[i], s->ve.id, e);
-	return r;
-}
-
-/* Release what is in neither the list that stays nor the saved config. */
-static void release_ips(struct set *s, const struct ip_list *gone, const struct ip_list *stay)
+static int claim_links(struct set *s, struct holdings *h, struct err *e)
 {
-	for (unsigned i = 0; i < gone->n; i++)
-		if (!ip_in(stay, &gone->a[i]))
-			ipam_release(s->ip_dir, &gone->a[i], s->ve.id);
+	struct links_want saved = links_of_conf(&s->ve), w;
+	struct ve ve;
+	int r;
+
+	links_plan_undo(&s->ve, &saved, &h->saved);
+	ve = s->ve;
+	param_copy(param_by_key("IP_ADDRESS"), &ve.conf, &s->old);
+	param_copy(param_by_key("NETWORK"), &ve.conf, &s->old);
+	param_copy(param_by_key("NETIF"), &ve.conf, &s->old);
+	w = links_of_conf(&ve);
+	links_plan_undo(&ve, &w, &h->now);
+
+	w = links_of_conf(wanted(s, &ve));
+	r = addrs_choose(&ve, e);
+	for (size_t i = 0; r > 0 && i < ARRAY_SIZE(link_rows); i++)
+		if (conf_has(&s->to, param_by_key(link_rows[i])))
+			param_copy(param_by_key(link_rows[i]), &s->to, &ve.conf);
+	links_plan_undo(&ve, &w, &h->to);
+	if (r >= 0)
+		r = links_plan(&ve, &w, &h->to, e);
+	if (r == 0)
+		r = addrs_check(&ve, &h->to, e);
+	if (r == 0)
+		r = links_probe(&h->now, &h->to, e);
+	return r < 0 ? r : addrs_claim(&ve, &h->to, e);
 }
 
 static void put_back(struct set *s, const struct param *const *done, size_t n)
@@ -394,27 +437,40 @@ static int save_pool(struct set *s, struct err *e)
 	return r;
 }
 
-/* Everything between the judgement and the report. */
-static int commit(struct set *s, struct err *e)
+static int commit_all(struct set *s, struct err *e)
 {
-	bool ips = conf_has(&s->to, param_by_key("IP_ADDRESS"));
-	struct ip_list saved = s->ve.conf.ips;
-	int r = ips ? claim_ips(s, e) : 0;
+	int r = s->running ? apply_all(s, e) : check_stopped(s, e);
 
-	if (!r)
-		r = s->running ? apply_all(s, e) : check_stopped(s, e);
 	if (!r && s->change->userpasswd)
 		r = userpasswd(s, e);
 	if (!r && (s->flags & SET_SAVE))
 		r = save_pool(s, e);
-	if (!ips)
-		return r;
+	return r;
+}
+
+/* Everything between the judgement and the report. */
+static int commit(struct set *s, struct err *e)
+{
+	struct holdings *h;
+	int r;
+
+	if (!changes_links(s))
+		return commit_all(s, e);
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return err_set(e, ENOMEM, 0, "set: out of memory");
+	r = claim_links(s, h, e);
+	if (!r)
+		r = commit_all(s, e);
 	if (r < 0) {
-		release_ips(s, &s->to.ips, &s->old.ips);
+		addrs_release(&s->ve, &h->to, &h->now);
+		(void)!addrs_claim(&s->ve, &h->saved, &(struct err)ERR_INIT);
 	} else if (s->flags & SET_SAVE) {
-		release_ips(s, &s->old.ips, &s->to.ips);
-		release_ips(s, &saved, &s->to.ips);
+		addrs_release(&s->ve, &h->now, &h->to);
+		addrs_release(&s->ve, &h->saved, &h->to);
+		addrs_drop(&s->ve, &s->change->ip_del, &h->to);
 	}
+	free(h);
 	return r;
 }
 
@@ -441,12 +497,15 @@ static int prepare(struct set *s, struct err *e)
 		conf_mark(&sample, param_by_key("OSTEMPLATE"), false);
 		conf_mark(&sample, param_by_key("HOSTNAME"), false);
 		conf_mark(&sample, param_by_key("IP_ADDRESS"), false);
+		conf_mark(&sample, param_by_key("NETIF"), false);
 		s->to = sample;
 	}
 	conf_merge(&s->to, &s->change->to);
 	read_parts(s);
 	read_old(s);
 	r = final_ips(s, e);
+	if (!r)
+		r = final_links(s, e);
 	if (!r)
 		r = judge_all(s, e);
 	if (!r)
@@ -472,7 +531,7 @@ static int run(struct set *s, struct err *e)
 int pool_set(struct inst *in, const char *name, const struct ve_change *c, unsigned flags,
 	     struct set_report *ret, struct err *e)
 {
-	struct set s = { .change = c, .flags = flags | SET_SAVE, .rep = ret, .ip_dir = -1 };
+	struct set s = { .change = c, .flags = flags | SET_SAVE, .rep = ret };
 	int r;
 
 	*ret = (struct set_report){ 0 };
@@ -487,19 +546,16 @@ int pool_set(struct inst *in, const char *name, const struct ve_change *c, unsig
 int ve_set(struct inst *in, uint32_t id, const struct ve_change *c, unsigned flags,
 	   struct set_report *ret, struct err *e)
 {
-	struct set s = { .change = c, .flags = flags, .rep = ret, .ip_dir = -1 };
+	struct set s = { .change = c, .flags = flags, .rep = ret };
 	int r;
 
 	*ret = (struct set_report){ 0 };
 	r = ve_open(&s.ve, in, id, "set", e);
 	if (r < 0)
 		return r;
-	r = fs_open_dir(in->lib, "ip", &s.ip_dir, e);
-	if (!r)
-		r = run(&s, e);
+	r = run(&s, e);
 	if (!r && !(flags & SET_DRY_RUN))
 		events_add(in, id, "changed");
-	cleanup_fd(&s.ip_dir);
 	ve_close(&s.ve);
 	if (s.running)
 		adopt_quietly(in, id);

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "netns/ipam.h"
 #include "runtime/console.h"
 #include "runtime/idmap.h"
 #include "runtime/keeper.h"
@@ -24,6 +23,7 @@
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/addrs.h"
 #include "ve/apply.h"
 #include "ve/events.h"
 #include "ve/exec.h"
@@ -51,6 +51,8 @@ int up_record(void *ctx, struct err *e)
 	inst_say(ve->in, "Starting container...");
 	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .uid_base = base_of(s),
 				       .ips = ve->conf.ips };
+	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
+	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
 	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
 	r = state_save(ve->in, ve->id, &ve->state, e);
 	if (r < 0)
@@ -360,31 +362,26 @@ int up_network(void *ctx, struct err *e)
 	int r = ns_open(s->init.pid, "net", &netns, e);
 
 	if (!r)
-		r = net_up(&s->plan.net, netns, e);
+		r = links_probe(NULL, &s->plan.links, e);
+	if (!r)
+		r = links_up(s->ve->in, &s->plan.links, netns, e);
 	if (r < 0)
 		return err_exit(e, VZ_VETH);
-	if (s->plan.net.n_addrs &&
+	if (s->ve->conf.ips.n &&
 	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
 		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);
 	return 0;
 }
 
 /* Addresses that a `set` without --save has given to the running VE only. */
-static void release_unsaved(const struct ve *ve)
+static void release_unsaved(const struct ve *ve, const struct links *has)
 {
+	struct links_want w = links_of_conf(ve);
 	struct err ignored = ERR_INIT;
-	_fd_ int dir = -1;
+	struct links saved;
 
-	if (!ve->state.ips.n || fs_open_dir(ve->in->lib, "ip", &dir, &ignored) < 0)
-		return;
-	for (unsigned i = 0; i < ve->state.ips.n; i++) {
-		unsigned j = 0;
-
-		while (j < ve->conf.ips.n && !ip_same_host(&ve->conf.ips.a[j], &ve->state.ips.a[i]))
-			j++;
-		if (j == ve->conf.ips.n)
-			ipam_release(dir, &ve->state.ips.a[i], ve->id);
-	}
+	if (links_plan(ve, &w, &saved, &ignored) == 0)
+		addrs_release(ve, has, &saved);
 }
 
 void down_network(void *ctx)
@@ -392,10 +389,10 @@ void down_network(void *ctx)
 	struct start *s = ctx;
 	struct err e = ERR_INIT;
 
-	release_unsaved(s->ve);
 	if (traffic_fold(s->ve->in, s->ve->id, &e) < 0)
 		log_warn(&s->ve->in->log, "%s (counted later)", e.msg);
-	net_down(&s->plan.net);
+	release_unsaved(s->ve, &s->plan.links);
+	links_down(s->ve->in, &s->plan.links);
 }
 
 int up_guest(void *ctx, struct err *e)

@@ -56,6 +56,8 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
 	(void)str_fmt(s->place, sizeof(s->place), "%s", json_get_str(v, "place", ""));
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
+	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
+	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
 }
 
 /* A record of before the last boot says nothing about now. */
@@ -136,6 +138,8 @@ static void encode(struct json_out *j, const struct ve_state *s)
 	json_kstr(j, "init", s->init);
 	json_kstr(j, "place", s->place);
 	json_kstr(j, "ips", ips);
+	json_kstr(j, "network", s->network);
+	json_kstr(j, "netif", s->netif);
 	json_end(j);
 }
 

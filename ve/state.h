@@ -31,6 +31,7 @@ struct ve_state {
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */
+	char network[NETWORK_NAME_LEN], netif[NETIF_LEN];       /* and links, likewise */
 };
 
 #define VE_STATE_INIT { .phase = PH_STOPPED, .loop = -1 }

@@ -5,19 +5,34 @@
  */
 #include <string.h>
 
-#include "ve/ve.h"
 #include "util/str.h"
+#include "ve/links.h"
+#include "ve/ve.h"
 
+static void read_link(const struct net_spec *s, struct ve_usage *u)
+{
+	struct ve_link_use *l = &u->net[u->n_net];
+
+	if (net_read_counters(s->host_name, &l->counters) < 0)
+		return;
+	(void)str_fmt(l->name, sizeof(l->name), "%s", s->guest_name);
+	u->n_net++;
+}
+
+/* The links of its state, which are those it has now. */
 static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 {
-	struct ve_link_use *l = &u->net[0];
-	char host_name[IFNAMSIZ];
+	struct ve ve = { .in = (struct inst *)in, .id = id, .lock = -1, .pidfd = -1 };
+	struct err ignored = ERR_INIT;
+	struct links_want w;
+	struct links links;
 
-	net_host_name(host_name, in->link_tag, id, 0);
-	if (net_read_counters(host_name, &l->counters) < 0)
+	if (state_load(in, id, &ve.state, NULL, &ignored) < 0)
 		return;
-	(void)str_fmt(l->name, sizeof(l->name), "eth0");
-	u->n_net = 1;
+	w = links_of_state(&ve);
+	links_plan_undo(&ve, &w, &links);
+	for (unsigned i = 0; i < links.n; i++)
+		read_link(&links.a[i], u);
 }
 
 void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,

@@ -9,6 +9,7 @@
 #include "netns/network.h"
 #include "storage/storage.h"
 #include "ve/inst.h"
+#include "ve/netif.h"
 #include "ve/params.h"
 #include "ve/state.h"
 
@@ -43,6 +44,7 @@ struct ve_change {
 	struct ve_conf to;              /* rows given, by their set bits */
 	struct ip_list ip_del;
 	bool ip_del_all;
+	struct netif_change netif;      /* with an ifname other than eth0, the addresses are that link's */
 	const char *userpasswd;         /* "user:password" or NULL */
 	const char *applyconfig;        /* sample merged in below `to`, or NULL */
 	unsigned patience_ms;           /* how long lowering memory may take; 0: the usual */
@@ -148,7 +150,7 @@ struct ve_usage {
 	struct cg_stat cg;
 	struct cg_pressure pressure[CG_PRESSURES];
 	bool has_pressure[CG_PRESSURES];
-	struct ve_link_use net[1];
+	struct ve_link_use net[NET_MAX_LINKS];
 	unsigned n_net;
 };
 /* Takes no lock and cannot fail; of a VE that has just ended everything is unknown. */

@@ -98,19 +98,8 @@ common_teardown() {
 	local bad=0
 	destroy_all || bad=1
 	leak_check || bad=1
-	drop_tables
 	rm -rf --one-file-system "${ROOT:?}" || bad=1
 	return $bad
-}
-
-# An instance keeps its empty table of filters. Two hundred roots' tables in one namespace would
-# make every look at the ruleset take a second.
-drop_tables() {
-	local family
-	for family in inet arp; do
-		host nft delete table "$family" "berth-$(root_tag)" 2>/dev/null || :
-	done
-	host nft delete table inet "berth-$(root_tag)-traffic" 2>/dev/null || :
 }
 
 destroy_all() {

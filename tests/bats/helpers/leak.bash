@@ -61,14 +61,25 @@ leak_links() {
 	host sh -c 'ip -o link show; ip -o route show; ip -o -6 route show
 		ip neigh show proxy; ip -6 neigh show proxy' |
 		sed -E 's/^([0-9]+: [^:]+:).*/\1/; s/ expires.*//'
+	has_ves || host ip -o addr show dev lo
 }
 
-# Elements of sets: an empty table of this instance may stay, what it says about a VE may not.
+# The filter's tables go with the instance's last VE; until then, what they say about links.
 leak_rules() {
-	local all
-	all=$(host nft -j list ruleset 2>/dev/null) || :
-	[[ $all != *'"elem"'* ]] ||
-		jq -c '.nftables[] | .set? // .map? | select(.elem != null) | [.table, .name, .elem]' <<<"$all"
+	local table
+	host nft list tables | grep -F "berth-$(root_tag)" | while read -r table; do
+		if has_ves; then
+			host nft -j list ${table} | jq -c '.nftables[] | .set? // .map? |
+				select(.elem != null and .name != "same") | [.table, .name, .elem]'
+		else
+			echo "$table"
+		fi
+	done
+}
+
+# Does the root have a VE, running or not?
+has_ves() {
+	compgen -G "$ROOT/etc/berth/conf/[0-9]*.conf" >/dev/null
 }
 
 # Whatever names this root in its arguments: keepers, helpers, forgotten commands.

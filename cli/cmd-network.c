@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* network create, list, show, set, delete. */
+#include "cli/cli.h"
+
+#include <errno.h>
+
+#include "cli/options.h"
+#include "cli/out.h"
+#include "util/exits.h"
+#include "util/str.h"
+
+static void network_json(struct json_out *j, const struct network *n)
+{
+	char number[16];
+
+	json_object(j);
+	json_kstr(j, "name", n->name);
+	for (unsigned i = 0; i < NR_COUNT; i++) {
+		const char *text = *n->text[i] ? n->text[i] : NULL;
+
+		(void)str_fmt(number, sizeof(number), "%u", n->number);
+		if (i == NR_MODE)
+			text = network_mode_word(n->mode);
+		else if (i == NR_BRIDGE && n->own_bridge)
+			text = n->bridge;
+		else if (i == NR_PROBE)
+			text = n->probe ? "yes" : "no";
+		else if (i == NR_NUMBER)
+			text = number;
+		json_kstr(j, net_rows[i].json, text);
+	}
+	json_end(j);
+}
+
+static int list_json(void *arg, const struct network *n)
+{
+	network_json(arg, n);
+	return 0;
+}
+
+static int list_text(void *arg, const struct network *n)
+{
+	(void)arg;
+	out_printf("%-20s %-9s %-15s ", n->name, network_mode_word(n->mode),
+		   *n->bridge ? n->bridge : "-");
+	out_safe(*n->text[NR_POOL] ? n->text[NR_POOL] : "-");
+	out_printf("\n");
+	return 0;
+}
+
+int cmd_network_list(struct cli *c, const struct args *a, struct err *e)
+{
+	struct json_out *j;
+	int r;
+
+	(void)a;
+	if (!c->json) {
+		out_printf("%-20s %-9s %-15s %s\n", "NAME", "MODE", "BRIDGE", "POOL");
+		return network_each(&c->in, list_text, NULL, e);
+	}
+	j = json_new(true);
+	json_array(j);
+	r = network_each(&c->in, list_json, j, e);
+	json_end(j);
+	if (r < 0) {
+		json_free(j);
+		return r;
+	}
+	return out_json(j, e);
+}
+
+static int show(struct cli *c, const char *name, struct err *e)
+{
+	struct json_out *j;
+	struct network n;
+	int r = network_load(&c->in, name, &n, e);
+
+	if (r < 0)
+		return r;
+	if (c->json) {
+		j = json_new(true);
+		network_json(j, &n);
+		return out_json(j, e);
+	}
+	out_printf("%-10s %s\n%-10s %s\n", "name", n.name, "mode", network_mode_word(n.mode));
+	if (*n.bridge)
+		out_printf("%-10s %s\n", "bridge", n.bridge);
+	for (unsigned i = NR_UPLINK; i < NR_NUMBER; i++) {
+		if (!*n.text[i])
+			continue;
+		out_printf("%-10s ", net_rows[i].json);
+		out_safe(n.text[i]);
+		out_printf("\n");
+	}
+	return 0;
+}
+
+int cmd_network_show(struct cli *c, const struct args *a, struct err *e)
+{
+	return show(c, a->words[0], e);
+}
+
+static int done(struct cli *c, const char *name, int r, struct err *e)
+{
+	return r < 0 || !c->json ? r : show(c, name, e);
+}
+
+int cmd_network_create(struct cli *c, const struct args *a, struct err *e)
+{
+	return done(c, a->words[0], network_create(&c->in, a->words[0], &a->network, e), e);
+}
+
+int cmd_network_set(struct cli *c, const struct args *a, struct err *e)
+{
+	unsigned i = 0;
+
+	while (i < NR_COUNT && !a->network.text[i])
+		i++;
+	if (i == NR_COUNT)
+		return err_set(e, EINVAL, VZ_FEW_PARAMS, "network set: nothing to set");
+	return done(c, a->words[0], network_set(&c->in, a->words[0], &a->network, e), e);
+}
+
+int cmd_network_delete(struct cli *c, const struct args *a, struct err *e)
+{
+	return network_delete(&c->in, a->words[0], e);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ve/links.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "netns/guestlink.h"
+#include "netns/uplink.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/netlock.h"
+#include "ve/plan.h"
+#include "ve/ve.h"
+
+struct links_want links_of_conf(const struct ve *ve)
+{
+	return (struct links_want){ &ve->conf.ips, ve->conf.network, ve->conf.netif };
+}
+
+struct links_want links_of_state(const struct ve *ve)
+{
+	return (struct links_want){ &ve->state.ips, ve->state.network, ve->state.netif };
+}
+
+/* ---- planning ---- */
+
+/* A bridge alone, as vzctl has it, is a network of its own without pool or gateway. */
+static int find_network(const struct ve *ve, const struct netif *f, const char *first,
+			struct network *ret, struct err *e)
+{
+	const char *name = *f->network ? f->network :
+			   str_eq(f->ifname, NETIF_FIRST) && *first ? first : NETWORK_DEFAULT;
+
+	if (*f->bridge && !*f->network) {
+		*ret = (struct network){ .mode = NET_BRIDGED, .probe = true };
+		(void)str_fmt(ret->bridge, sizeof(ret->bridge), "%s", f->bridge);
+		return 0;
+	}
+	return network_load(ve->in, name, ret, e);
+}
+
+/* On a bridge the prefix says who is near: the pool's, where the address was given none. */
+static void set_prefixes(struct ip_list *l, const struct network *net)
+{
+	for (unsigned i = 0; net->mode == NET_BRIDGED && i < l->n; i++) {
+		struct ipaddr *a = &l->a[i];
+
+		for (size_t k = 0; a->prefix == (a->family == AF_INET ? 32 : 128) && k < net->n_pool;
+		     k++)
+			if (range_has(&net->pool[k], a))
+				a->prefix = net->pool[k].first.prefix;
+	}
+}
+
+static void fill_network(struct net_spec *s, const struct network *net, struct ipaddr *nets)
+{
+	s->mode = net->mode;
+	s->group = net->number ? net_group(s->table, net->number) : 0;
+	s->vlan = net->vlan;
+	s->n_trunk = net->n_trunk;
+	memcpy(s->trunk, net->trunk, sizeof(s->trunk));
+	memcpy(s->bridge, net->bridge, sizeof(s->bridge));
+	memcpy(s->gateway, net->gateway, sizeof(s->gateway));
+	if (net->isolated)
+		s->flags |= NET_ISOLATED;
+	for (size_t i = 0; i < net->n_pool; i++)
+		nets[i] = range_network(&net->pool[i]);
+	s->nets = nets;
+	s->n_nets = net->mode == NET_BRIDGED ? 0 : net->n_pool;
+}
+
+static void fill_names(const struct ve *ve, struct net_spec *s, const struct netif *f)
+{
+	s->veid = ve->id;
+	s->index = f->index;
+	(void)str_fmt(s->table, sizeof(s->table), "%s", ve->in->name);
+	memcpy(s->guest_name, f->ifname, sizeof(s->guest_name));
+	net_host_name(s->host_name, ve->in->link_tag, ve->id, f->index);
+	if (*f->host_ifname)
+		memcpy(s->host_name, f->host_ifname, sizeof(s->host_name));
+	net_macs(ve->in->tag, ve->id, f->index, s->host_mac, s->guest_mac);
+	if (f->has_mac)
+		memcpy(s->guest_mac, f->mac, 6);
+	if (f->has_host_mac)
+		memcpy(s->host_mac, f->host_mac, 6);
+}
+
+static void fill(const struct ve *ve, struct links *l, unsigned i)
+{
+	const struct netif *f = &l->conf.a[i];
+	struct net_spec *s = &l->a[i];
+
+	*s = (struct net_spec){ .flags = (f->mac_open ? NET_MAC_OPEN : 0U) |
+					 (f->ip_open ? NET_IP_OPEN : 0U) };
+	fill_names(ve, s, f);
+	plan_shape(ve, &s->shape);
+	fill_network(s, &l->net[i], l->nets[i]);
+	for (unsigned k = 0; k < 2; k++)
+		if (f->gw[k].family)
+			s->gateway[k] = f->gw[k];
+	set_prefixes(&l->ips[i], &l->net[i]);
+	s->addrs = l->ips[i].a;
+	s->n_addrs = l->ips[i].n;
+	s->allowed = f->allow;
+	s->n_allowed = f->n_allow;
+}
+
+/* The first link that has an address of the family and leads anywhere; hostonly as a last resort. */
+static void choose_default(struct links *l, uint8_t family, unsigned flag)
+{
+	for (int last_resort = 0; last_resort < 2; last_resort++)
+		for (unsigned i = 0; i < l->n; i++) {
+			struct net_spec *s = &l->a[i];
+			struct ipaddr gw;
+
+			if (!net_first_of(s, family, NULL) || !net_gateway(s, family, &gw) ||
+			    (s->mode == NET_HOSTONLY && !last_resort))
+				continue;
+			s->flags |= flag;
+			return;
+		}
+}
+
+/* eth0 is there whether NETIF speaks of it or not, and comes first. */
+static int read_conf(const char *netif, struct links *l, struct err *e)
+{
+	struct netif first = { .ifname = NETIF_FIRST }, *f;
+	struct netif_list *c = &l->conf;
+	const char *want = "";
+
+	*c = (struct netif_list){ 0 };
+	if (*netif && netif_parse(netif, c, &want) < 0)
+		return err_set(e, EINVAL, VZ_BAD_CONF, "read NETIF: want %s", want);
+	f = netif_find(c, NETIF_FIRST);
+	if (f) {
+		first = *f;
+		memmove(f, f + 1, (size_t)(&c->a[c->n] - (f + 1)) * sizeof(*f));
+		c->n--;
+	} else if (c->n == NET_MAX_LINKS) {
+		return err_set(e, E2BIG, VZ_VETH, "--netif_add: a VE has at most %d links, eth0 included",
+			       NET_MAX_LINKS);
+	}
+	memmove(c->a + 1, c->a, c->n * sizeof(c->a[0]));
+	c->a[0] = first;
+	c->n++;
+	return 0;
+}
+
+static int plan(const struct ve *ve, const struct links_want *w, struct links *l, bool undo,
+		struct err *e)
+{
+	int r = read_conf(w->netif, l, e);
+
+	l->n = r < 0 ? 0 : l->conf.n;
+	for (unsigned i = 0; i < l->n && r == 0; i++) {
+		const struct netif *f = &l->conf.a[i];
+
+		r = find_network(ve, f, w->network, &l->net[i], e);
+		if (r < 0 && undo) {
+			err_clear(e);
+			r = 0;
+			l->net[i] = (struct network){ .mode = *f->bridge ? NET_BRIDGED : NET_ROUTED };
+		}
+		if (r < 0)
+			return err_wrap(e, "link %s", f->ifname);
+		l->ips[i] = f->ips;
+		if (i == 0)
+			(void)!netif_all_ips(w->ips, "", &l->ips[0], e);
+		for (unsigned k = 0; i == 0 && k < f->ips.n && l->ips[0].n < VE_MAX_IPS; k++)
+			l->ips[0].a[l->ips[0].n++] = f->ips.a[k];
+		fill(ve, l, i);
+	}
+	choose_default(l, AF_INET, NET_DEFAULT4);
+	choose_default(l, AF_INET6, NET_DEFAULT6);
+	return r;
+}
+
+int links_plan(const struct ve *ve, const struct links_want *w, struct links *ret, struct err *e)
+{
+	return plan(ve, w, ret, false, e);
+}
+
+void links_plan_undo(const struct ve *ve, const struct links_want *w, struct links *ret)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)!plan(ve, w, ret, true, &ignored);
+}
+
+unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS])
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct net_spec *s = &l->a[i];
+		struct guest_link *g = &ret[i];
+
+		*g = (struct guest_link){ .name = s->guest_name, .addrs = s->addrs,
+					  .n_addrs = s->n_addrs, .routed = s->mode != NET_BRIDGED };
+		if (s->flags & NET_DEFAULT4)
+			(void)net_gateway(s, AF_INET, &g->gateway[0]);
+		if (s->flags & NET_DEFAULT6)
+			(void)net_gateway(s, AF_INET6, &g->gateway[1]);
+	}
+	return l->n;
+}
+
+/* ---- making ---- */
+
+static int one_up(const struct net_spec *s, const struct network *net, int netns, struct err *e)
+{
+	int r = 0;
+
+	if (net->own_bridge)
+		r = uplink_bridge(net->bridge, net->text[NR_UPLINK], net->vlan || net->n_trunk, e);
+	return r < 0 ? err_exit(e, VZ_VETH) : net_up(s, netns, e);
+}
+
+int links_up(const struct inst *in, const struct links *l, int netns, struct err *e)
+{
+	_fd_ int lock = -1;
+	int r = netlock_take(in, false, &lock, e);
+
+	for (unsigned i = 0; i < l->n && r == 0; i++)
+		r = one_up(&l->a[i], &l->net[i], netns, e);
+	return r;
+}
+
+void links_down(const struct inst *in, const struct links *l)
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int lock = -1;
+
+	(void)!netlock_take(in, false, &lock, &ignored);
+	for (unsigned i = l->n; i-- > 0;)
+		net_down(&l->a[i]);
+}
+
+/* ---- changing ---- */
+
+static const struct net_spec *find(const struct links *l, const char *guest_name, unsigned *at)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (str_eq(l->a[i].guest_name, guest_name)) {
+			*at = i;
+			return &l->a[i];
+		}
+	return NULL;
+}
+
+/* The same link with other addresses or switches: it can be changed while it is up. */
+static bool same_link(const struct net_spec *a, const struct net_spec *b)
+{
+	return a->mode == b->mode && a->index == b->index && a->group == b->group &&
+	       a->vlan == b->vlan && str_eq(a->host_name, b->host_name) &&
+	       str_eq(a->bridge, b->bridge) && memcmp(a->guest_mac, b->guest_mac, 6) == 0 &&
+	       memcmp(a->host_mac, b->host_mac, 6) == 0 &&
+	       (a->flags & (NET_ISOLATED | NET_MAC_OPEN)) ==
+		       (b->flags & (NET_ISOLATED | NET_MAC_OPEN)) &&
+	       memcmp(a->gateway, b->gateway, sizeof(a->gateway)) == 0;
+}
+
+static bool in_list(const struct ip_list *l, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_same_host(&l->a[i], a) && l->a[i].prefix == a->prefix)
+			return true;
+	return false;
+}
+
+static void drop_from(struct ip_list *l, unsigned i)
+{
+	memmove(&l->a[i], &l->a[i + 1], (l->n - i - 1) * sizeof(l->a[0]));
+	l->n--;
+}
+
+/*
+ * Removals first, so that a changed prefix is a removal and an addition. `now` is what the link
+ * has at each moment: the source address of the default route is chosen from it.
+ */
+static int change_ips(const struct net_spec *old, const struct net_spec *new,
+		      const struct ip_list *from, const struct ip_list *to, int netns,
+		      struct err *e)
+{
+	struct ip_list now = *from;
+	struct net_spec s = *old;
+	int r = 0;
+
+	s.addrs = now.a;
+	for (unsigned i = 0; r == 0 && i < from->n; i++) {
+		if (in_list(to, &from->a[i]))
+			continue;
+		drop_from(&now, i - (from->n - now.n));
+		s.n_addrs = now.n;
+		r = net_addr_del(&s, netns, &from->a[i], e);
+	}
+	s.flags = new->flags;
+	for (unsigned i = 0; r == 0 && i < to->n; i++) {
+		if (in_list(from, &to->a[i]))
+			continue;
+		now.a[now.n++] = to->a[i];
+		s.n_addrs = now.n;
+		r = net_addr_add(&s, netns, &to->a[i], e);
+	}
+	return r;
+}
+
+static bool same_filter(const struct net_spec *a, const struct net_spec *b)
+{
+	return (a->flags & NET_IP_OPEN) == (b->flags & NET_IP_OPEN) &&
+	       a->n_allowed == b->n_allowed &&
+	       (!a->n_allowed || memcmp(a->allowed, b->allowed,
+					a->n_allowed * sizeof(a->allowed[0])) == 0);
+}
+
+static int change_one(const struct links *from, unsigned k, const struct links *to, unsigned i,
+		      int netns, struct err *e)
+{
+	int r = same_filter(&from->a[k], &to->a[i]) ? 0 : net_switch(&from->a[k], &to->a[i], e);
+
+	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], netns, e);
+}
+
+/* Links that go, then those that come or change: what one gives up another may take over. */
+static int change(const struct links *from, const struct links *to, int netns, struct err *e)
+{
+	unsigned k = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < from->n; i++) {
+		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
+
+		if (!s || !same_link(&from->a[i], s))
+			net_down(&from->a[i]);
+	}
+	for (unsigned i = 0; i < to->n && r == 0; i++) {
+		const struct net_spec *s = find(from, to->a[i].guest_name, &k);
+
+		if (s && same_link(s, &to->a[i]))
+			r = change_one(from, k, to, i, netns, e);
+		else
+			r = one_up(&to->a[i], &to->net[i], netns, e);
+	}
+	return r;
+}
+
+int links_change(const struct inst *in, const struct links *from, const struct links *to,
+		 int netns, struct err *e)
+{
+	_fd_ int lock = -1;
+	int r = netlock_take(in, false, &lock, e);
+
+	return r < 0 ? r : change(from, to, netns, e);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The links of a VE, as its config and its networks say (links_plan), and what makes a running
+ * VE have them (links_up, links_down, links_change).
+ *
+ * Making and removing links holds the instance's network lock shared; whoever removes what the
+ * links of all VEs have in common (table, gateway, bridges) holds it alone.
+ */
+#pragma once
+
+#include "netns/guestconf.h"
+#include "ve/netif.h"
+#include "ve/network.h"
+
+struct ve;
+
+/* Specs point into it: fill it where it stays. */
+struct links {
+	unsigned n;
+	struct net_spec a[NET_MAX_LINKS];
+	struct network net[NET_MAX_LINKS];
+	struct ip_list ips[NET_MAX_LINKS];
+	struct ipaddr nets[NET_MAX_LINKS][NETWORK_POOLS];
+	struct netif_list conf;
+};
+
+/* What says which links a VE has: three rows of its config, or what it runs with. */
+struct links_want {
+	const struct ip_list *ips;
+	const char *network, *netif;
+};
+struct links_want links_of_conf(const struct ve *ve);
+struct links_want links_of_state(const struct ve *ve);
+
+MUST_CHECK int links_plan(const struct ve *ve, const struct links_want *w, struct links *ret,
+			  struct err *e);
+/* For undoing: a network that cannot be read is taken for a routed one. */
+void links_plan_undo(const struct ve *ve, const struct links_want *w, struct links *ret);
+
+MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns, struct err *e);
+void links_down(const struct inst *in, const struct links *l);
+/* Both have been planned; on failure the links are as `from` says, as far as possible. */
+MUST_CHECK int links_change(const struct inst *in, const struct links *from,
+			    const struct links *to, int netns, struct err *e);
+
+/* For the files inside. */
+unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS]);
