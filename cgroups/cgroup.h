@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroups/cg-oom-policy.h"
 #include "util/err.h"
 
 enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_CTL_MAX };
@@ -204,6 +205,14 @@ int cg_parse_pressure(const char *text, struct cg_pressure *ret);
 
 /* Number of processes now; 0 when the node is absent. */
 uint64_t cg_count(const struct cg_host *h, const char *id);
+
+/* Directory of the VE's v2 node. 0 or -Exxx. */
+int cg_open_node(const struct cg_host *h, const char *id, int *ret);
+/* A word of cg-oom-policy.h; thaws what an earlier policy has frozen. */
+MUST_CHECK int cg_set_oom(const struct cg_host *h, const char *id, const char *policy,
+			  struct err *e);
+/* There is more memory now: thaw what was frozen for want of it. True when that was so. */
+bool cg_oom_relieved(const struct cg_host *h, const char *id);
 
 /* fd to poll (POLLPRI on v2, POLLIN eventfd on v1) for out-of-memory events; see keeper. */
 MUST_CHECK int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events,

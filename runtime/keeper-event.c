@@ -7,11 +7,14 @@
  * three quarters, so that there is always room for how the VE ended. All texts are constants
  * and numbers, so nothing needs escaping.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups/cg-oom-policy.h"
 #include "runtime/keeper-impl.h"
 
 #define EVENTS_MAX (256 * 1024)
@@ -107,8 +110,9 @@ static int64_t count_new(struct oom *o)
 	return (int64_t)n;
 }
 
-void oom_init(struct oom *o, int fd, short poll_events)
+void oom_init(struct oom *o, int fd, short poll_events, int node)
 {
+	o->node = node;
 	o->fd = fd;
 	o->poll_events = poll_events;
 	/* kernfs reports a change until the file was read once; that also gives the start value. */
@@ -121,6 +125,33 @@ void oom_poll(const struct oom *o, struct pollfd *p)
 	*p = (struct pollfd){ .fd = o->fd, .events = o->poll_events };
 }
 
+static bool write_node(int node, const char *file)
+{
+	int fd = openat(node, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool ok = fd >= 0 && write(fd, "1", 1) == 1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+/* What the administrator wants to happen (cgroups/cg-oom.c), beyond what the kernel does. */
+static void obey_policy(const struct oom *o, const struct events *ev)
+{
+	static const char frozen[] = CG_OOM_FROZEN;
+	char policy[16] = "";
+
+	if (o->node < 0 || fgetxattr(o->node, CG_OOM_XATTR, policy, sizeof(policy) - 1) <= 0)
+		return;
+	if (strcmp(policy, CG_OOM_KILL_VE) == 0 && write_node(o->node, "cgroup.kill"))
+		event_write(ev, "oom-killed", "count", 1);
+	/* Marked first: a `set` that comes in between thaws once too often, not once too little. */
+	if (strcmp(policy, CG_OOM_FREEZE) == 0 &&
+	    fsetxattr(o->node, CG_OOM_XATTR, frozen, sizeof(frozen) - 1, 0) == 0 &&
+	    write_node(o->node, "cgroup.freeze"))
+		event_write(ev, "oom-frozen", "count", 1);
+}
+
 void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, uint64_t now)
 {
 	if (p->revents) {
@@ -130,6 +161,8 @@ void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, u
 			o->fd = -1;     /* its cgroup is gone; it would be ready for ever */
 		else
 			o->pending += (uint64_t)n;
+		if (n > 0)
+			obey_policy(o, ev);
 	}
 	if (!o->pending || now < o->quiet_until)
 		return;

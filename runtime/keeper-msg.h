@@ -12,6 +12,7 @@ enum keeper_fd {
 	KEEPER_FD_LOG,
 	KEEPER_FD_OOM,
 	KEEPER_FD_EVENTS,
+	KEEPER_FD_NODE,
 	KEEPER_FD_END,
 };
 

@@ -110,7 +110,8 @@ static void init(struct keeper *k)
 	k->shed_at = now_ms() + SHED_MS;
 	clients_init(&k->clients);
 	console_init(&k->console, given(KEEPER_FD_CONSOLE), given(KEEPER_FD_LOG));
-	oom_init(&k->oom, given(KEEPER_FD_OOM), k->args.oom_events);
+	oom_init(&k->oom, given(KEEPER_FD_OOM), k->args.oom_events,
+		 given(KEEPER_FD_NODE));
 	k->events = (struct events){ given(KEEPER_FD_EVENTS), k->args.veid };
 	event_write(&k->events, ours ? "start" : "adopt", "pid", k->args.init);
 }

@@ -65,6 +65,7 @@ struct keeper_start {
 	int log;                /* ring file, opened O_RDWR (run/ID/console.log) */
 	int oom;                /* from cg_open_oom */
 	short oom_events;
+	int node;               /* directory of the VE's v2 control group, for the policy on oom */
 	int events;             /* append-only events file (run/ID/events.jsonl) */
 };
 

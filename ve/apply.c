@@ -47,6 +47,8 @@ int param_apply(struct ve *ve, const struct param *p, struct err *e)
 		(void)err_wrap(e, "--%s", p->opt);
 		return err_exit(e, p->exit);
 	}
+	if (p->cg.set == cg_memory_set)
+		(void)cg_oom_relieved(&ve->in->cg, ve->cg);
 	return 0;
 }
 
@@ -172,6 +174,13 @@ int used_processes(struct ve *ve, const struct param *p, uint64_t *ret)
 	(void)p;
 	*ret = cg_count(&ve->in->cg, ve->cg);
 	return 0;
+}
+
+int apply_oom_policy(struct ve *ve, const struct param *p, struct err *e)
+{
+	const char *policy = conf_has(&ve->conf, p) ? ve->conf.oom_policy : CG_OOM_KILL_LARGEST;
+
+	return cg_set_oom(&ve->in->cg, ve->cg, policy, e);
 }
 
 /* ---- CPU: the cap is the lower of cpulimit and cpus * 100 ---- */

@@ -51,6 +51,7 @@ int apply_nodemask(struct ve *ve, const struct param *p, struct err *e);
 const char *lacks_cpuset(struct ve *ve, const struct param *p);
 int apply_disk(struct ve *ve, const struct param *p, struct err *e);
 int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret);
+int apply_oom_policy(struct ve *ve, const struct param *p, struct err *e);
 /* ve/apply-rlimit.c: what processes carry with them */
 int apply_rlimit(struct ve *ve, const struct param *p, struct err *e);
 int apply_rlimit_start(struct ve *ve, const struct param *p, struct err *e);

@@ -72,7 +72,7 @@ int keep_exec(const struct inst *in, const struct keeper_start *k, struct err *e
 
 struct adoption {
 	struct ve *ve;
-	int listen, console, log, events, oom;
+	int listen, console, log, events, oom, node;
 	short oom_events;
 };
 
@@ -101,6 +101,8 @@ static int adopt_files(struct adoption *a, int dir, struct err *e)
 			   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (a->log < 0 || a->events < 0)
 		return err_sys(e, "open the log of VE %u", a->ve->id);
+	if (cg_open_node(&a->ve->in->cg, a->ve->cg, &a->node) < 0)
+		a->node = -1;
 	if (cg_open_oom(&a->ve->in->cg, a->ve->cg, &a->oom, &a->oom_events, e) < 0)
 		err_clear(e);                   /* no events then */
 	return 0;
@@ -114,7 +116,7 @@ static int adopter(void *arg, int report, struct err *e)
 		.program = ve->in->keeper, .berth = ve->in->self, .root = ve->in->root,
 		.veid = ve->id, .init = ve->state.pid, .listen = a->listen, .pidfd = ve->pidfd,
 		.console = a->console, .log = a->log, .oom = a->oom,
-		.oom_events = a->oom_events, .events = a->events,
+		.oom_events = a->oom_events, .node = a->node, .events = a->events,
 	};
 
 	worker_report(report, NULL);
@@ -124,7 +126,7 @@ static int adopter(void *arg, int report, struct err *e)
 static int adopt_locked(struct ve *ve, int dir, struct err *e)
 {
 	struct adoption a = { .ve = ve, .listen = -1, .console = -1, .log = -1, .events = -1,
-			      .oom = -1 };
+			      .oom = -1, .node = -1 };
 	int r = adopt_files(&a, dir, e);
 
 	if (!r)
@@ -133,6 +135,7 @@ static int adopt_locked(struct ve *ve, int dir, struct err *e)
 	cleanup_fd(&a.log);
 	cleanup_fd(&a.events);
 	cleanup_fd(&a.oom);
+	cleanup_fd(&a.node);
 	return r;
 }
 

@@ -181,6 +181,18 @@ static int pool_parse(const struct param *p, const char *text, bool from_file, v
 	return word_parse(p, text, from_file, val, ret_want);
 }
 
+static int oom_parse(const struct param *p, const char *text, bool from_file, void *val,
+		     const char **ret_want)
+{
+	static const char *const words[] = { CG_OOM_KILL_LARGEST, CG_OOM_KILL_VE, CG_OOM_FREEZE,
+					     NULL };
+
+	(void)p;
+	(void)from_file;
+	*ret_want = "kill-largest, kill-ve or freeze";
+	return choice(text, words, val, ptype_oom.size);
+}
+
 const struct ptype ptype_text = { "text", 0, false, true, text_parse, text_format };
 const struct ptype ptype_word = { "word", 0, false, true, word_parse, text_format };
 const struct ptype ptype_pool = { "pool", 0, false, true, pool_parse, text_format };
@@ -189,6 +201,7 @@ const struct ptype ptype_addrs = { "addresses", 0, false, true, addrs_parse, tex
 const struct ptype ptype_domains = { "domains", 0, false, true, domains_parse, text_format };
 const struct ptype ptype_cpulist = { "cpulist", 256, false, true, cpulist_parse, text_format };
 const struct ptype ptype_kind = { "ct|vm", 8, false, true, kind_parse, text_format };
+const struct ptype ptype_oom = { "kill-largest|kill-ve|freeze", 16, false, true, oom_parse, text_format };
 const struct ptype ptype_onexit = { "stop|restart", 16, false, true, onexit_parse, text_format };
 
 /* ---- numbers ---- */

@@ -119,6 +119,10 @@ int refuse_conf(const struct inst *in, const struct ve_conf *to, struct err *e)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "--swap: cgroup v1 limits swap only beside a memory limit; "
 			       "give --ram a size or --swap unlimited");
+	if (in->cg.on_v2[CG_MEMORY] && str_eq(to->oom_policy, CG_OOM_FREEZE))
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "--oom-policy freeze: cgroup v2 cannot hold back the kernel's "
+			       "killer; want kill-ve or kill-largest");
 	if (cpus && (!cap || cpus < cap))
 		cap = cpus;
 	if (cap && to->cpuburst > cap)

@@ -270,6 +270,7 @@ void down_init(void *ctx)
 	spawn_done(&s->init);
 	cleanup_fd(&s->console);
 	cleanup_fd(&s->oom);
+	cleanup_fd(&s->node);
 }
 
 /* /dev is the tmpfs that mounts_build has just made; nothing of the guest has run yet. */
@@ -444,6 +445,8 @@ int up_keeper(void *ctx, struct err *e)
 		r = open_in_run(dir, "events.jsonl", O_WRONLY | O_APPEND, &s->events, e);
 	if (r < 0)
 		return r;
+	if (cg_open_node(&ve->in->cg, ve->cg, &s->node) < 0)
+		s->node = -1;                   /* the policy is left to the kernel */
 	if (cg_open_oom(&ve->in->cg, ve->cg, &s->oom, &s->oom_events, e) < 0) {
 		log_debug(&ve->in->log, "%s (no out-of-memory events)", e->msg);
 		err_clear(e);

@@ -73,7 +73,8 @@ void start_undo(struct ve *ve, const char *what)
 {
 	struct start s = { .ve = ve, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
 			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
-			   .listen = -1, .log = -1, .events = -1, .oom = -1 };
+			   .listen = -1, .log = -1, .events = -1, .oom = -1,
+			   .node = -1 };
 
 	plan_for_undo(ve, &s.plan);
 	steps_down(start_steps, n_start_steps, &s, &ve->in->log, what);
@@ -86,7 +87,7 @@ static int become_keeper(struct start *s, struct err *e)
 		.program = s->ve->in->keeper, .berth = s->ve->in->self, .root = s->ve->in->root,
 		.veid = s->ve->id, .init = s->init.pid, .listen = s->listen,
 		.pidfd = s->init.pidfd, .console = s->console, .log = s->log, .oom = s->oom,
-		.oom_events = s->oom_events, .events = s->events,
+		.oom_events = s->oom_events, .node = s->node, .events = s->events,
 	};
 
 	return keep_exec(s->ve->in, &k, e);
@@ -138,7 +139,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 {
 	struct start s = { .opts = o, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
 			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
-			   .listen = -1, .log = -1, .events = -1, .oom = -1 };
+			   .listen = -1, .log = -1, .events = -1, .oom = -1,
+			   .node = -1 };
 	struct ve ve;
 	int r = ve_open(&ve, in, id, "start", e);
 

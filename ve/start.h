@@ -17,7 +17,7 @@ struct start {
 	struct ns_home home;            /* the host's mount namespace, while the worker is away */
 	struct spawn init;
 	int root, console, console_slave;
-	int listen, log, events, oom;   /* what the keeper gets */
+	int listen, log, events, oom, node;     /* what the keeper gets */
 	short oom_events;
 };
 

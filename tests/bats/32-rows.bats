@@ -199,3 +199,69 @@ burst_of() {
 	berth set 101 --nodemask all
 	equal "$(<"$dir/cpuset.cpus")" 0
 }
+
+# bad_values TYPE MIN MAX: one per line, all of which a row of this type has to refuse. A new type
+# has to be added here.
+bad_values() {
+	local nothing_like='12x -1 99999999999999999999999999 0x10 1e3 5Q'
+	case $1 in
+	number | count | percent)
+		printf '%s\n' $nothing_like
+		(($3 == 0)) || echo $(($3 + 1))
+		(($2 == 0)) || echo $(($2 - 1))
+		;;
+	size)
+		printf '%s\n' $nothing_like 16Ei 1.2.3M
+		echo $(($3 / 1024 + 1))K
+		(($2 < 2048)) || echo $(($2 / 1024 - 1))K
+		;;
+	rate) printf '%s\n' $nothing_like 5parsec ;;
+	b:l) printf '%s\n' 1:x :: -1:5 5:99999999999999999999999999 ;;
+	*\|*) printf '%s\n' maybe 2 "${1%%|*}x" ;;
+	addresses) printf '%s\n' 999.1.1.1 10.0.0.1/33 fe80::1::2 ;;
+	hostname | word | domains | pool) printf '%s\n' 'a/b' '-x' $'a\001b' ;;
+	text) printf '%s\n' $'a\001b' "$(head -c 2000 /dev/zero | tr '\0' x)" ;;
+	cpulist) printf '%s\n' 3-1 99999 0,,1 x ;;
+	date) printf '%s\n' yesterwhen 2026-13-01 2026-02-30 ;;
+	device:class:kbit) printf '%s\n' a:b 'x:y:z' '*:1:-1' ;;
+	*) fail "no bad values known for type $1" ;;
+	esac
+}
+
+@test "bad input: every row of the table refuses what it cannot be, and nothing changes" {
+	run_ve 101
+	local before effective option type min max rows=0 bad values said
+	before=$(<"$(conf_of 101)")
+	effective=$(berth status -j 101 | jq -c .effective)
+	while read -r option type min max; do
+		values=$(bad_values "$type" "$min" "$max")
+		while read -r bad; do
+			# run(1) of bats would take longer than all of it
+			! said=$(berth set 101 "--$option=$bad" --save 2>&1) ||
+				fail "--$option took '$bad'" || return
+			[[ $said == berth:*"$option"* && $said != *$'\n'* ]] || fail "said: $said" || return
+		done <<<"$values"
+		equal "$(<"$(conf_of 101)")" "$before" "config after --$option"
+		((++rows))
+	done < <("$BERTH" --dump-tables | jq -r '.params[] |
+		select(.option and .ct and (.hidden | not)) | [.option, .type, .min, .max] | join(" ")')
+	((rows > 50)) || fail "only $rows rows"
+	equal "$(berth status -j 101 | jq -c .effective)" "$effective"
+}
+
+@test "bad input: a limit above what the host has is refused with the range" {
+	run_ve 101
+	local kib
+	kib=$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)
+	refused 1 "to $((kib * 1024))" berth set 101 --ram $((kib + 1024))K --save
+	refused 1 "above what this host has" berth create 102 --ostemplate mini --ram $((kib + 1024))K
+	refused 1 'want 65536 to' berth set 101 --shm $((kib + 1024))K
+	refused 2 "to $(($(nproc) * 100))" berth set 101 --cpulimit $(($(nproc) * 100 + 1))
+	refused 2 "to $(nproc)" berth set 101 --cpus $(($(nproc) + 1))
+	refused 1 "to $(</proc/sys/kernel/pid_max)" berth set 101 --numproc $(($(</proc/sys/kernel/pid_max) + 1))
+	refused 1 "to $(</proc/sys/kernel/pty/max)" berth set 101 --numpty $(($(</proc/sys/kernel/pty/max) + 1))
+	refused 1 'above what' berth set 101 --numfile $(($(</proc/sys/fs/nr_open) + 1))
+	# a plan or a config that comes from a larger host is taken as it is
+	sed -i 's/^PHYSPAGES=.*/PHYSPAGES="0:16777216"/' "$(conf_of 101)"
+	berth restart 101
+}

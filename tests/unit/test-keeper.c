@@ -378,7 +378,7 @@ TEST(oom_events_are_counted_and_debounced)
 	struct oom o = { .fd = -1 };
 	uint64_t one = 1, sum;
 
-	oom_init(&o, efd, POLLIN);
+	oom_init(&o, efd, POLLIN, -1);
 	for (uint64_t now = 1000; now < 1100; now++) {
 		CHECK(write(efd, &one, sizeof(one)) == (ssize_t)sizeof(one));
 		oom_serve(&o, &ready, &ev, now);
@@ -407,7 +407,7 @@ TEST(oom_kills_of_memory_events_are_counted)
 	uint64_t sum;
 
 	CHECK(pwrite(kernel, text[0], strlen(text[0]), 0) > 0);
-	oom_init(&o, kernel, POLLPRI);
+	oom_init(&o, kernel, POLLPRI, -1);
 	oom_serve(&o, &ready, &ev, 1);
 	CHECK(count_events(fd, "oom", "count", &sum) == 0);
 	CHECK(pwrite(kernel, text[1], strlen(text[1]), 0) > 0);

@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Memory: the soft limit, and what happens when there is none left.
+# bats file_tags=root
+
+load helpers/load
+
+MIB=$((1 << 20))
+
+# soft_of ID: the soft limit in the kernel.
+soft_of() {
+	local v dir
+	dir=$(cg_dir "$1" memory)
+	if on_v2 memory; then v=$(<"$dir/memory.high"); else v=$(<"$dir/memory.soft_limit_in_bytes"); fi
+	[[ $v == max || $v -ge 9223372036854767616 ]] && v=none
+	echo "$v"
+}
+
+@test "ram-soft: in the kernel, up and down, and after a restart" {
+	run_ve 101 --ram 256M --ram-soft 128M
+	equal "$(soft_of 101)" $((128 * MIB))
+	berth set 101 --ram-soft 200M
+	equal "$(soft_of 101)" $((200 * MIB))
+	equal "$(berth status -j 101 | jq -c .differs)" '["ram_soft"]'
+	berth set 101 --ram-soft 64M --save
+	equal "$(soft_of 101)" $((64 * MIB))
+	berth restart 101
+	equal "$(soft_of 101)" $((64 * MIB))
+	berth set 101 --ram-soft unlimited
+	equal "$(soft_of 101)" none
+}
+
+@test "ram-soft: cache above it is reclaimed while the VE writes" {
+	requires cgroup_v2
+	run_ve 101 --ram 256M --ram-soft 64M --diskspace 1G
+	shell 101 'dd if=/dev/zero of=/f bs=1M count=150 conv=fsync 2>/dev/null'
+	local used
+	used=$(<"$(cg_dir 101 memory)/memory.current")
+	((used < 80 * MIB)) || fail "$used bytes in use"
+}
+
+# hog ID MIB [SECONDS]: in the background.
+hog() {
+	shell "$1" "/probe memhog $(($2 * MIB)) ${3:-0} >/hog 2>&1 </dev/null & echo \$!"
+}
+
+event_count() {
+	grep -c "\"event\":\"$2\"" "$ROOT/run/berth/$1/events.jsonl" || :
+}
+
+happened() {
+	[[ $(event_count "$1" "$2") -gt 0 ]]
+}
+
+@test "oom-policy kill-largest: the hog dies, the VE lives" {
+	run_ve 101 --ram 64M --swap 0 --oom-policy kill-largest
+	put_probe 101
+	run inside 101 /probe memhog $((200 * MIB))
+	[[ $status -ne 0 ]]
+	equal "$(status_of 101)" 'CTID 101 exist mounted running'
+	within 5 happened 101 oom
+	[[ $(berth stat -j 101 | jq '(if type == "array" then .[0] else . end).memory.oom') -ge 1 ]]
+}
+
+@test "oom-policy kill-ve: all of it dies, whatever process was too large, also when set live" {
+	run_ve 101 --ram 64M --swap 0
+	berth set 101 --oom-policy kill-ve
+	put_probe 101
+	hog 101 200 >/dev/null
+	wait_down 101
+	equal "$(conf_value 101 OOM_POLICY)" ''
+	berth set 101 --oom-policy kill-ve --save
+	berth start 101 >/dev/null
+	shell 101 'sleep 1000 >/dev/null 2>&1 </dev/null &'
+	hog 101 200 >/dev/null
+	wait_down 101
+}
+
+# Everybody but who sleeps in a page fault stands still.
+frozen() {
+	local v2
+	v2=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid "$1")/cgroup" | sed 's|/payload.*||')
+	[[ $(<"$v2/cgroup.freeze") -eq 1 ]]
+}
+
+finished() {
+	shell 101 'tail -n 1 /hog' | grep -q "touched $((200 * MIB))"
+}
+
+@test "oom-policy freeze: nothing is killed, it is told, and more memory lets it go on" {
+	requires cgroup_v1
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	hog 101 200 30 >/dev/null
+	within 10 happened 101 oom-frozen
+	frozen 101
+	equal "$(awk '$1 == "oom_kill" { print $2 }' "$(cg_dir 101 memory)/memory.oom_control")" 0
+	# not enough: it runs into the limit again
+	berth set 101 --ram 128M
+	within 10 eval '(($(event_count 101 oom-frozen) == 2))'
+	frozen 101
+	berth set 101 --ram 300M
+	within 10 finished
+	run ! frozen 101
+	equal "$(awk '$1 == "oom_kill" { print $2 }' "$(cg_dir 101 memory)/memory.oom_control")" 0
+}
+
+@test "oom-policy freeze: another policy lets it go on, and a frozen VE can be stopped" {
+	requires cgroup_v1
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	hog 101 200 30 >/dev/null
+	within 10 happened 101 oom-frozen
+	berth set 101 --oom-policy kill-largest
+	within 10 eval '[[ $(shell 101 "pidof probe") == "" ]]'
+	run ! frozen 101
+	berth set 101 --oom-policy freeze
+	hog 101 200 30 >/dev/null
+	within 10 frozen 101
+	berth stop 101 --fast
+}
+
+@test "oom-policy freeze: refused where the kernel cannot promise it" {
+	requires cgroup_v2
+	new_ve 101
+	refused 5 'cgroup v2' berth set 101 --oom-policy freeze --save
+	refused 5 'cgroup v2' berth create 102 --ostemplate mini --oom-policy freeze
+}
+
+@test "swap without ram: refused when it is asked for, where cgroup v1 cannot have it" {
+	requires cgroup_v1
+	refused 5 'beside a memory limit' berth create 101 --ostemplate mini --ram unlimited --swap 0
+	new_ve 101 --ram 256M --swap 64M
+	refused 5 'beside a memory limit' berth set 101 --ram unlimited --save
+	berth set 101 --ram unlimited --swap unlimited --save
+	berth start 101
+	check_limit 101 ram none
+}
