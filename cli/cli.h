@@ -63,6 +63,8 @@ verb_fn cmd_vzmemcheck, cmd_vzcpucheck, cmd_vzcalc, cmd_vzsplit;        /* vz-no
 verb_fn cmd_complete;                                                   /* complete.c */
 verb_fn cmd_help, cmd_dump_steps, cmd_dump_tables;                      /* help.c, dump.c */
 
+/* create --count, create --from. */
+int create_many(struct cli *c, const struct args *a, struct err *e);
 /* Print a VE's whole status as a JSON object; shared by status and create. */
 struct json_out;
 int status_json(struct cli *c, uint32_t id, struct json_out *j, struct err *e);

@@ -30,6 +30,15 @@ int cmd_create(struct cli *c, const struct args *a, struct err *e)
 	struct json_out *j;
 	int r;
 
+	if (a->count || a->from) {
+		struct args many = *a;
+
+		many.argv = c->argv;
+		return create_many(c, &many, e);
+	}
+	if (a->n_patterns || a->start || a->dry_run)
+		return err_set(e, EINVAL, VZ_BAD_OPTION,
+			       "create: {n}, {id}, --start and --dry-run want --count or --from");
 	*change = a->change;
 	drop_own_number(change, a->ids[0]);
 	r = ve_create(&c->in, a->ids[0], change, e);

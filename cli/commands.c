@@ -60,6 +60,13 @@ static const struct opt all_opts[] = {
 
 static const struct opt create_opts[] = {
 	LINK_OPTS,
+	{ OPT_NUMBER, 0, "count", NULL, AT(count), "N",
+	  "make N VEs; {n} in a value counts them, {id} is the number", 1, 100000, 0, NULL },
+	TEXT(0, "from", NULL, from, "FILE.csv", "make a VE of every row; columns are id and options"),
+	FLAG(0, "start", NULL, start, "start them too; with --count or --from"),
+	FLAG(0, "dry-run", NULL, dry_run, "check everything, change nothing; with --count or --from"),
+	{ OPT_NUMBER, 0, "parallel", NULL, AT(parallel), "N", "how many at a time, four per CPU otherwise",
+	  1, 32, 0, NULL },
 	{ OPT_TAKE, 0, "config", "applyconfig", 0, "PLAN", "start from the plan ve-PLAN.conf-sample",
 	  0, 0, 0, take_config },
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
@@ -339,12 +346,16 @@ static const struct opt network_opts[] = {
 #define ONE (VERB | CMD_VE)
 
 const struct command commands[] = {
-	{ "create", NULL, "ID [options]", "make a VE from a template",
+	{ "create", NULL, "[ID] [options]", "make a VE from a template",
 	  ONE | CMD_NEW | CMD_PARAMS | CMD_JSON, 0, 0, create_opts, cmd_create,
 	  "ID is a number from 101 on. The options are those of set; what is not given comes from\n"
-	  "the plan (--config) and then from berth.conf.",
+	  "the plan (--config) and then from berth.conf. With --count or --from many are made at once,\n"
+	  "from ID or 101 on: everything is checked first, and the same command goes on where a killed\n"
+	  "one has ended.",
 	  "berth create 101 --ostemplate debian-12 --ram 512M --diskspace 4G --ipadd 10.0.0.5\n"
-	  "berth create 102 --ostemplate mini --config light --name web\n" },
+	  "berth create 102 --ostemplate mini --config light --name web\n"
+	  "berth create 1001 --count 500 --start --ostemplate mini --ram 64M --name 'web-{n}'\n"
+	  "berth create --from customers.csv --ostemplate debian-12 --start\n" },
 	{ "destroy", "delete", "ID... [options]", "remove stopped VEs with all their data",
 	  EACH, 0, 0, destroy_opts, cmd_destroy,
 	  "A terminal is asked first. There is no way back.",

@@ -56,13 +56,13 @@ static int prepare_process(struct err *e)
 	return 0;
 }
 
-static int open_instance(struct cli *c, const struct command *cmd, struct err *e)
+static int open_instance(struct cli *c, const struct command *cmd, bool starts, struct err *e)
 {
 	int r;
 
 	if (geteuid() != 0)
 		return err_set(e, EPERM, VZ_PERMISSION, "must be run as root");
-	if (cmd->flags & CMD_ENTERS) {
+	if (cmd->flags & CMD_ENTERS || starts) {
 		r = seal_self(c->argv, e);
 		if (r < 0)
 			return r;
@@ -87,7 +87,7 @@ static int too_few(const struct command *cmd, struct err *e)
 /* Turn the leading words into ids, as the row says; the other words stay. */
 static int take_ids(struct cli *c, const struct command *cmd, struct args *a, struct err *e)
 {
-	unsigned i, n = cmd->flags & CMD_VE ? 1 : a->n_words;
+	unsigned i, n = cmd->flags & CMD_VE && a->n_words ? 1 : a->n_words;
 	int r = 0;
 
 	if (!(cmd->flags & (CMD_VE | CMD_MANY)))
@@ -106,7 +106,7 @@ static int take_ids(struct cli *c, const struct command *cmd, struct args *a, st
 	}
 	if (r < 0)
 		return r;
-	if (cmd->flags & CMD_VE && a->n_ids != 1)
+	if (cmd->flags & CMD_VE && n && a->n_ids != 1)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "%s: takes one VE, not a range", cmd->name);
 	/* The NULL behind the last word too: exec3 hands the array on as an argv. */
 	memmove(a->words, a->words + n, (a->n_words - n + 1) * sizeof(*a->words));
@@ -116,9 +116,10 @@ static int take_ids(struct cli *c, const struct command *cmd, struct args *a, st
 
 static int check_words(const struct command *cmd, const struct args *a, struct err *e)
 {
+	bool many = cmd->flags & CMD_NEW && (a->count || a->from);
 	unsigned ids = cmd->flags & CMD_VE ? 1 : 0, max = cmd->max_words;
 
-	if (a->n_words < ids + cmd->min_words ||
+	if ((!many && a->n_words < ids + cmd->min_words) ||
 	    (cmd->flags & CMD_MANY && !a->n_words && !a->all))
 		return too_few(cmd, e);
 	if (!(cmd->flags & CMD_MANY) && max != ~0U && a->n_words > ids + max)
@@ -136,7 +137,7 @@ static int run_verb(struct cli *c, const struct command *cmd, struct args *a, st
 		return help_verb(cmd);
 	r = check_words(cmd, a, e);
 	if (r >= 0 && cmd->flags & CMD_ROOT)
-		r = open_instance(c, cmd, e);
+		r = open_instance(c, cmd, a->start, e);
 	if (r >= 0)
 		r = take_ids(c, cmd, a, e);
 	if (r >= 0)

@@ -250,6 +250,16 @@ static int parse_opt(struct scan *s, const struct opt *o, const char *value)
 	return set_opt(s, o, value);
 }
 
+/* Filled in and parsed for each VE of a create of many (cli/batch.h). */
+static int add_pattern(struct args *a, const struct param *p, const char *text, struct err *e)
+{
+	if (a->n_patterns == MAX_PATTERNS)
+		return err_set(e, E2BIG, VZ_BAD_OPTION, "--%s: more than %d options with {n} or {id}", p->opt,
+			       MAX_PATTERNS);
+	a->pattern[a->n_patterns++] = (struct pattern){ p, text };
+	return 0;
+}
+
 static int parse_long(struct scan *s)
 {
 	const char *text = s->argv[s->i++] + 2, *value = strchr(text, '=');
@@ -264,7 +274,11 @@ static int parse_long(struct scan *s)
 	if (sp.opt)
 		return parse_opt(s, sp.opt, value);
 	r = next_value(s, &value);
-	return r < 0 ? r : set_param(s->a, &sp, value, s->e);
+	if (r < 0)
+		return r;
+	if (s->cmd->flags & CMD_NEW && (strstr(value, "{n}") || strstr(value, "{id}")))
+		return add_pattern(s->a, sp.param, value, s->e);
+	return set_param(s->a, &sp, value, s->e);
 }
 
 static const struct opt *find_letter(const struct command *cmd, char letter)

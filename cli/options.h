@@ -15,6 +15,14 @@
 #include "ve/ve.h"
 
 struct command;
+struct batch;
+
+/* A value with {n} or {id} in it, for create of many. */
+struct pattern {
+	const struct param *param;
+	const char *text;
+};
+#define MAX_PATTERNS 16
 
 /* Everything any verb can be told; rows of the command table point into it. */
 struct args {
@@ -51,6 +59,14 @@ struct args {
 	bool expired;
 	bool stopped, names, no_header, ids_only, no_trim, fields;
 	const char *columns, *sort, *by_hostname, *by_name, *by_description;
+	/* create of many */
+	uint64_t count;
+	const char *from;
+	bool start;
+	char **argv;                    /* the whole command line, which names the batch */
+	struct pattern pattern[MAX_PATTERNS];
+	unsigned n_patterns;
+	const struct batch *batch;
 	/* create and set */
 	struct ve_change change;
 	/* network create and set */

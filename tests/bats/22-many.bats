@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# create --count and --from: many VEs, checked before the first is made, resumed after a kill.
+# bats file_tags=root
+
+load helpers/load
+
+export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+
+ids() {
+	berth list -a -H -o ctid 2>/dev/null | tr -d ' ' | tr '\n' ' '
+}
+
+@test "create --count: numbered names and addresses, started, each answers" {
+	local id
+	berth create --count 12 --start --ostemplate mini --ram 32M --diskspace 64M --name 'web-{n}' \
+		--ipadd '10.91.0.{n}'
+	equal "$(berth list -H -o ctid | wc -l)" 12
+	equal "$(conf_value 101 NAME)" web-1
+	equal "$(conf_value 112 NAME)" web-12
+	for id in 1 5 12; do
+		reaches "10.91.0.$id"
+	done
+	# The next ones come behind them, and a number that is taken is passed over.
+	berth create 105 --count 2 --ostemplate mini --hostname 'h{id}.example.com'
+	equal "$(conf_value 113 HOSTNAME)" h113.example.com
+	equal "$(conf_value 114 HOSTNAME)" h114.example.com
+}
+
+@test "create --from: a row is a VE, empty fields are what the command line says" {
+	cat >"$BATS_TEST_TMPDIR/rows.csv" <<-'EOF'
+		id,name,ipadd,ram,description
+		201,alpha,10.92.0.1,64M,"first, with a comma"
+		205,beta,10.92.0.2 10.92.0.3,,"says ""hi"""
+	EOF
+	berth create --from "$BATS_TEST_TMPDIR/rows.csv" --ostemplate mini --ram 48M
+	equal "$(ids)" '201 205 '
+	equal "$(conf_value 201 PHYSPAGES)" 0:16384
+	equal "$(conf_value 205 PHYSPAGES)" 0:12288
+	equal "$(berth list -a -j -o description 205 | jq -r '.[0].description')" 'says "hi"'
+	equal "$(berth list -a -H -o description 201)" 'first, with a comma'
+}
+
+@test "create --count: everything is checked before anything is made" {
+	new_ve 150 --name taken --ipadd 10.93.0.5
+	refused 21 'name same is wanted twice, by CT 101 and CT 102' \
+		berth create --count 3 --ostemplate mini --name same
+	refused 131 'name taken' berth create --count 1 --ostemplate mini --name taken
+	refused 78 '10.93.0.5 is in use by CT 150' berth create --count 9 --ostemplate mini --ipadd '10.93.0.{n}'
+	refused 21 'ram' berth create --count 2 --ostemplate mini --ram '{n}Q'
+	refused 91 none-such berth create --count 2 --ostemplate none-such
+	refused 20 'want --count' berth create 101 --ostemplate mini --name 'x-{n}'
+	printf 'id,ram\n201,64M\n201,64M\n' >"$BATS_TEST_TMPDIR/rows.csv"
+	refused 21 'number 201 is wanted twice' berth create --from "$BATS_TEST_TMPDIR/rows.csv" --ostemplate mini
+	printf 'id,colour\n201,red\n' >"$BATS_TEST_TMPDIR/rows.csv"
+	refused 20 'column "colour"' berth create --from "$BATS_TEST_TMPDIR/rows.csv" --ostemplate mini
+	printf 'id,ram\n201\n' >"$BATS_TEST_TMPDIR/rows.csv"
+	refused 21 'line 2' berth create --from "$BATS_TEST_TMPDIR/rows.csv" --ostemplate mini
+	equal "$(ids)" '150 '
+}
+
+@test "create --count: killed anywhere, the same command ends in the same state" {
+	local try cmd=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'r-{n}'
+		--ipadd '10.94.0.{n}' --parallel 2)
+	for try in 1 2 3 4 5 6; do
+		nsenter --target "$HOST_PID" --net --mount -- timeout -s KILL "0.0$((try * 3))" \
+			"$BERTH" --root "$ROOT" "${cmd[@]}" >/dev/null 2>&1 3>&- 4>&- || :
+	done
+	within 20 berth "${cmd[@]}"
+	equal "$(ids)" '101 102 103 104 105 106 107 108 '
+	equal "$(berth list -H -o name | tr -d ' ' | sort | tr '\n' ' ')" 'r-1 r-2 r-3 r-4 r-5 r-6 r-7 r-8 '
+	reaches 10.94.0.8
+	[[ -z $(ls "$ROOT/var/lib/berth/batch") ]]
+}
+
+@test "create --count -j: a result for each" {
+	equal "$(berth create --count 3 --ostemplate mini -j | jq -c '[.[] | [.ctid, .ok]]')" \
+		'[[101,true],[102,true],[103,true]]'
+	equal "$(berth create --count 3 --ostemplate mini --dry-run)" '3 VEs would be created, 104 to 106'
+}
