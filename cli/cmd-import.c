@@ -54,14 +54,20 @@ static int from_elsewhere(struct cli *c, const struct args *a, const struct stor
 {
 	struct import im = { .dir = -1, .name = a->words[1], .ref = a->ref,
 			     .max_size = a->max_size, .tmp = s->dir };
-	_free_ const char *unpack = NULL;
+	_free_ const char *unpack = NULL, *sign = NULL;
+	_fd_ int keys = template_keys(c);
+	struct sign_policy policy = { .keys = keys, .require = c->in.conf.template_signature };
 	struct progress p;
 	struct template t;
 	int r = inst_program(&c->in, "berth-unpack", &unpack, e);
 
+	if (!r)
+		r = inst_program(&c->in, "berth-sign", &sign, e);
 	if (r < 0)
 		return r;
 	progress_init(&p, c);
+	policy.program = sign;
+	im.sign = &policy;
 	im.unpack = unpack;
 	im.progress = progress_line;
 	im.arg = &p;

@@ -65,6 +65,7 @@ static int template_json(struct json_out *j, const struct store *s, const struct
 	json_kstr(j, "distribution", t->distribution);
 	json_kstr(j, "init", t->init);
 	json_kstr(j, "origin", *t->origin ? t->origin : NULL);
+	json_kstr(j, "signer", *t->signer ? t->signer : NULL);
 	json_ku64(j, "packages", t->packages);
 	json_ku64(j, "size", t->size);
 	json_ku64(j, "created", t->created);
@@ -89,9 +90,9 @@ static void template_text(const struct template *t, size_t ves)
 	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
 		   t->digest, t->arch);
 	out_safe(t->distribution);
-	out_printf("\ninit:         %s\norigin:       %s\npackages:     %llu\nsize:         %llu\n"
+	out_printf("\ninit:         %s\norigin:       %s\nsigner:       %s\npackages:     %llu\nsize:         %llu\n"
 		   "created:      %s\nves:          %zu\n", t->init, *t->origin ? t->origin : "-",
-		   (unsigned long long)t->packages, (unsigned long long)t->size, created, ves);
+		   *t->signer ? t->signer : "-", (unsigned long long)t->packages, (unsigned long long)t->size, created, ves);
 }
 
 /* Where the channel has pointed to, newest first. */

@@ -205,6 +205,11 @@ static const struct opt build_opts[] = {
 	END,
 };
 
+static const struct opt sign_opts[] = {
+	TEXT(0, "key", NULL, key, "FILE", "secret key of minisign"),
+	END,
+};
+
 static const struct opt gc_opts[] = {
 	FLAG(0, "dry-run", NULL, dry_run, "say what would go, remove nothing"),
 	{ OPT_NUMBER, 0, "keep", NULL, AT(keep), "N", "keep also the last N versions of each channel before its present one",
@@ -522,6 +527,10 @@ const struct command commands[] = {
 	  CMD_ROOT | CMD_JSON, 0, 0, gc_opts, cmd_template_gc,
 	  "Kept is what a channel points to, and what a VE or one of its snapshots stands on.",
 	  "berth template gc --dry-run\nberth template gc --keep 2\n" },
+	{ "template sign", NULL, "NAME|DIGEST --key FILE", "sign a version, for those it is exported to",
+	  CMD_ROOT | CMD_JSON, 1, 1, sign_opts, cmd_template_sign,
+	  "FILE is a secret key of minisign without a password (minisign -G -W).",
+	  "berth template sign debian-12 --key /root/minisign.key\n" },
 	{ "template tag", NULL, "NAME|DIGEST CHANNEL", "let a channel point to a version",
 	  CMD_ROOT, 2, 2, NULL, cmd_template_tag, NULL, "berth template tag 3f9c2a71b04d stable\n" },
 	{ "template remove", NULL, "CHANNEL|DIGEST...", "remove a channel, or a version",

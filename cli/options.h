@@ -44,6 +44,7 @@ struct args {
 	bool once, follow, fold;
 	const char *month;
 	uint64_t keep;                  /* template gc: moves of a channel */
+	const char *key;                /* template sign: file */
 	const char *output, *socket;    /* metrics */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;

@@ -2,6 +2,7 @@
 /* Versions from elsewhere: an archive, an OCI image layout, a directory, a VE. */
 #pragma once
 
+#include "templates/sign.h"
 #include "templates/store.h"
 #include "util/err.h"
 
@@ -11,6 +12,7 @@ struct import {
 	const char *name;               /* channel */
 	const char *ref;                /* which image of an OCI layout; NULL: the only one */
 	const char *unpack;             /* absolute path of berth-unpack */
+	const struct sign_policy *sign;
 	uint64_t max_size, max_files;   /* 0: UNPACK_MAX_* */
 	int tmp;                        /* directory fd for scratch, on the store's filesystem */
 	/* Told what happens, a line at a time; may be NULL. */

@@ -59,6 +59,8 @@ static const char *wrong_field(const struct json_val *v, const char *digest, str
 	if (json_get(v, "files") && (!manifest_hex_ok(json_get_str(v, "files", ""), DIGEST_LEN) ||
 	    str_fmt(t->files, sizeof(t->files), "%s", json_get_str(v, "files", "")) < 0))
 		return "files";
+	if (json_get(v, "signer") && !get_word(v, "signer", t->signer, sizeof(t->signer)))
+		return "signer";
 	if (json_get(v, "origin") && !get_word(v, "origin", t->origin, sizeof(t->origin)))
 		return "origin";
 	return NULL;
@@ -124,6 +126,8 @@ int manifest_save(int dir, const struct template *t, struct err *e)
 	json_kstr(j, "arch", t->arch);
 	json_kstr(j, "distribution", t->distribution);
 	json_kstr(j, "init", t->init);
+	if (*t->signer)
+		json_kstr(j, "signer", t->signer);
 	if (*t->origin)
 		json_kstr(j, "origin", t->origin);
 	if (*t->files)

@@ -13,6 +13,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-copy.h"
 
 int pack_open_dir(int at, const char *path, int *ret, struct err *e)
 {
@@ -61,4 +62,13 @@ int pack_image(struct unpack *u, struct template *t, struct unpack_report *ret, 
 	u->list = list;
 	r = unpack_run(u, ret, e);
 	return r < 0 ? r : look(u->scratch, t, e);
+}
+
+int pack_copy(int from, int scratch, struct template *t, struct err *e)
+{
+	_fd_ int to = openat(scratch, PACK_IMAGE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			     0600);
+	int r = to < 0 ? err_sys(e, "make the image") : copy_sparse(from, to, NULL, e);
+
+	return r < 0 ? r : look(scratch, t, e);
 }

@@ -18,6 +18,9 @@
 MUST_CHECK int pack_image(struct unpack *u, struct template *t, struct unpack_report *ret,
 			  struct err *e);
 
+/* The same with an image that is one already: copied. Its origin is vouched for. */
+MUST_CHECK int pack_copy(int from, int scratch, struct template *t, struct err *e);
+
 /*
  * The directory path as a mount of its own, read-only, without what is mounted below it: a
  * source for berth-unpack.

@@ -276,6 +276,8 @@ int store_add(const struct store *s, int dfd, const char *image, struct template
 		/* Known already: it keeps its first name and date. */
 		(void)str_fmt(new.name, sizeof(new.name), "%s", old.name);
 		(void)str_fmt(new.origin, sizeof(new.origin), "%s", old.origin);
+		if (!*new.signer)
+			(void)str_fmt(new.signer, sizeof(new.signer), "%s", old.signer);
 		new.created = old.created;
 	}
 	if (!r)

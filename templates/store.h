@@ -21,7 +21,8 @@ struct template {
 	char arch[16];          /* uname -m word */
 	char distribution[64];  /* e.g. "debian-12" or "mini" */
 	char init[16];          /* systemd, sysvinit, busybox, openrc */
-	char origin[16];        /* what it was made from: mini, mmdebstrap, tar, oci, directory, ve */
+	char origin[16];        /* made from: mini, mmdebstrap, tar, oci, directory, ve, image */
+	char signer[20];        /* number of the key that vouched for its source, or "" */
 	char files[DIGEST_LEN + 1];     /* SHA-256 of DIGEST.files; "" when there is none */
 	uint64_t packages;      /* installed ones, listed in DIGEST.packages; 0: not known */
 	uint64_t size;          /* bytes of the image */

@@ -338,6 +338,11 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		c->headroom_set = true;
 		return parse_size(l->value, 1024, false, &c->disk_headroom);
 	}
+	if (str_eq(l->key, "TEMPLATE_SIGNATURE")) {
+		/* What is no known word must not mean "none needed". */
+		c->template_signature = str_eq(l->value, "require");
+		return c->template_signature || str_eq(l->value, "optional") ? 0 : -EINVAL;
+	}
 	if (str_eq(l->key, "CONFIGFILE"))
 		return str_fmt(c->configfile, sizeof(c->configfile), "%s", l->value) < 0 ? -ERANGE : 0;
 	if (str_eq(l->key, "DEF_OSTEMPLATE"))
