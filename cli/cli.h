@@ -31,6 +31,7 @@ verb_fn cmd_boot, cmd_shutdown, cmd_recover;                             /* cmd-
 verb_fn cmd_set;                                                        /* cmd-set.c */
 verb_fn cmd_status;                                                     /* cmd-status.c */
 verb_fn cmd_stat;                                                       /* cmd-stat.c */
+verb_fn cmd_audit_list, cmd_audit_verify;                               /* cmd-audit.c */
 verb_fn cmd_traffic;                                                    /* cmd-traffic.c */
 verb_fn cmd_metrics;                                                    /* cmd-metrics.c */
 verb_fn cmd_pool_create, cmd_pool_set, cmd_pool_delete, cmd_pool_list, cmd_pool_show; /* cmd-pool.c */
@@ -77,3 +78,6 @@ struct cg_stat;
 void stat_json(struct json_out *j, const struct cg_stat *s);
 /* key and value, null where the host cannot tell. */
 void json_known(struct json_out *j, const char *key, uint64_t v);
+/* Put a verb that has run into the audit log, unless it only looks. */
+struct command;
+void audit_verb(struct cli *c, const struct command *cmd, const struct args *a, int exit);

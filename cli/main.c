@@ -140,8 +140,11 @@ static int run_verb(struct cli *c, const struct command *cmd, struct args *a, st
 		r = open_instance(c, cmd, a->start, e);
 	if (r >= 0)
 		r = take_ids(c, cmd, a, e);
-	if (r >= 0)
+	if (r >= 0) {
 		r = cmd->run(c, a, e);
+		if (c->opened)
+			audit_verb(c, cmd, a, r >= 0 ? r : e->exit ? e->exit : VZ_SYSTEM);
+	}
 	if (c->opened)
 		inst_close(&c->in);
 	return r;
