@@ -74,6 +74,14 @@ static const struct opt create_opts[] = {
 	END,
 };
 
+static const struct opt apply_opts[] = {
+	FLAG(0, "plan", "dry-run", plan, "only say what would change"),
+	FLAG('y', "yes", NULL, yes, "do not ask"),
+	{ OPT_NUMBER, 0, "parallel", NULL, AT(parallel), "N", "how many VEs at a time, four per CPU otherwise",
+	  1, 32, 0, NULL },
+	END,
+};
+
 static const struct opt destroy_opts[] = {
 	FLAG('y', "yes", NULL, yes, "do not ask"),
 	FLAG(0, "all", NULL, all, "every VE there is; wants --yes"),
@@ -365,6 +373,12 @@ const struct command commands[] = {
 	  EACH, 0, 0, destroy_opts, cmd_destroy,
 	  "A terminal is asked first. There is no way back.",
 	  "berth destroy 101\nberth destroy --yes 101-120\n" },
+	{ "apply", NULL, "FILE.json [options]", "make VEs what a file says",
+	  VERB | CMD_JSON | CMD_ENTERS, 1, 1, apply_opts, cmd_apply,
+	  "The file is { \"ves\": [ { \"id\": 101, \"state\": \"running\", \"ostemplate\": \"mini\", \"ram\": \"1G\" } ] };\n"
+	  "members are the names that status -j prints, state is running, stopped or absent. What would\n"
+	  "change is shown first; VEs that the file does not name are left alone.",
+	  "berth apply fleet.json --plan\nberth apply fleet.json --yes\n" },
 	{ "start", NULL, "ID... [options]", "start VEs", EACH | CMD_ENTERS, 0, 0, start_opts, cmd_start,
 	  NULL, "berth start 101 --wait\nberth start 101-120 web\nberth start --all\n" },
 	{ "stop", NULL, "ID... [options]", "shut VEs down", EACH | CMD_ENTERS, 0, 0, stop_opts, cmd_stop,

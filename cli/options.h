@@ -16,6 +16,7 @@
 
 struct command;
 struct batch;
+struct fleet;
 
 /* A value with {n} or {id} in it, for create of many. */
 struct pattern {
@@ -68,6 +69,8 @@ struct args {
 	struct pattern pattern[MAX_PATTERNS];
 	unsigned n_patterns;
 	const struct batch *batch;
+	const struct fleet *fleet;      /* apply */
+	bool plan;
 	/* create and set */
 	struct ve_change change;
 	/* network create and set */
