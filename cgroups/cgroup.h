@@ -146,6 +146,13 @@ MUST_CHECK int cg_set_cpus(const struct cg_host *h, const char *id, const char *
 			   const char *mems, struct err *e);
 int cg_get_cpus(const struct cg_host *h, const char *id, char *ret, size_t size);
 
+/* Weight of I/O by the eight levels of ioprio; CG_NONE is the default. */
+MUST_CHECK int cg_set_io_weight(const struct cg_host *h, const char *id, uint64_t prio,
+				struct err *e);
+int cg_get_io_weight(const struct cg_host *h, const char *id, uint64_t *ret);
+/* Why weights count for nothing on the disk, or NULL. */
+const char *cg_lacks_io_weight(const struct cg_host *h, dev_t dev);
+
 /*
  * Guaranteed CPU (cg-share.c), in percent of one CPU; `all` is what the host has. For nodes whose
  * place begins with CG_SURE.

@@ -6,10 +6,21 @@
  * the next change.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/parse.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
 #include "ve/apply.h"
 #include "ve/pool.h"
+
+#define PRIO_USUAL 4
 
 /* 0 is no limit; in a direction: that of both. */
 struct rates {
@@ -145,4 +156,71 @@ int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *re
 {
 	(void)p;
 	return effective(ve, CG_IO_IOPS, 1, ret);
+}
+
+/* ---- the host's disk, and weights on it ---- */
+
+/*
+ * The disk that the images of all VEs are on: a rate on it in the pool's node is shared by them,
+ * because a loop device reads and writes in the name of who uses it (since 5.13). Rates are kept
+ * by whole disks.
+ */
+uint64_t host_disk(const struct inst *in)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+	unsigned major_nr = 0, minor_nr = 0;
+	struct stat st;
+	char path[64];
+	const char *colon;
+
+	if (fstat(in->lib, &st) < 0 || !major(st.st_dev))
+		return 0;
+	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(st.st_dev),
+		      minor(st.st_dev));
+	if (access(path, F_OK) < 0)
+		return st.st_dev;
+	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(st.st_dev),
+		      minor(st.st_dev));
+	if (fs_read_at(AT_FDCWD, path, 32, &text, NULL, &ignored) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	colon = strchr(text, ':');
+	if (!colon || parse_u32(colon + 1, 0, UINT32_MAX, &minor_nr) < 0)
+		return 0;
+	text[colon - text] = '\0';
+	return parse_u32(text, 1, UINT32_MAX, &major_nr) < 0 ? 0 : makedev(major_nr, minor_nr);
+}
+
+const char *lacks_ioprio(struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return cg_lacks_io_weight(&ve->in->cg, (dev_t)host_disk(ve->in));
+}
+
+/*
+ * At start a weight that counts for nothing at the moment keeps no VE from running: another
+ * scheduler may be chosen while it runs. `set` has asked before.
+ */
+int apply_ioprio(struct ve *ve, const struct param *p, struct err *e)
+{
+	uint64_t prio = conf_has(&ve->conf, p) ? ve->conf.ioprio : CG_NONE;
+	int r = cg_set_io_weight(&ve->in->cg, ve->cg, prio, e);
+
+	if (r != -EOPNOTSUPP || ve->was)
+		return r;
+	log_warn(&ve->in->log, "%s (the VE starts without)", e->msg);
+	err_clear(e);
+	return 0;
+}
+
+uint64_t wanted_ioprio(const struct ve *ve, const struct param *p)
+{
+	return conf_has(&ve->conf, p) ? ve->conf.ioprio : PRIO_USUAL;
+}
+
+int effective_ioprio(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return cg_get_io_weight(&ve->in->cg, ve->cg, ret);
 }

@@ -89,4 +89,11 @@ int apply_traffic(struct ve *ve, const struct param *p, struct err *e);
 uint64_t wanted_netrate_in(const struct ve *ve, const struct param *p);
 uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p);
 int apply_links(struct ve *ve, const struct param *p, struct err *e);
+int apply_ioprio(struct ve *ve, const struct param *p, struct err *e);
+int effective_ioprio(struct ve *ve, const struct param *p, uint64_t *ret);
+uint64_t wanted_ioprio(const struct ve *ve, const struct param *p);
+const char *lacks_ioprio(struct ve *ve, const struct param *p);
+/* The whole disk that the instance lies on, 0 where there is none. */
+uint64_t host_disk(const struct inst *in);
+int apply_ips(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

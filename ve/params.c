@@ -251,9 +251,9 @@ const struct param params[] = {
 	  .effective = effective_iopslimit_write },
 	{ .key = "IOPRIO", .opt = "ioprio", .json = "ioprio", .arg = "N",
 	  .help = "weight of its I/O, 0 to 7; 4 is the default", .type = &ptype_number,
-	  .flags = P_LIVE | P_POOL | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,
-	  .cg = { CG_IO, { "io.weight", &cg_codec_io_weight },
-		  { "blkio.bfq.weight", &cg_codec_bfq_weight }, NULL, NULL } },
+	  .flags = P_LIVE | P_LIMIT | P_POOL | BOTH, AT(ioprio), .max = 7, .exit = VZ_IO,
+	  .apply = apply_ioprio, .effective = effective_ioprio,
+	  .wanted = wanted_ioprio, .lacks = lacks_ioprio },
 
 	/* network and what is written inside */
 	{ .key = "IP_ADDRESS", .opt = "ipadd", .alias = "ip", .json = "ip", .arg = "ADDR[/BITS]",

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "util/claim.h"
@@ -51,38 +49,6 @@ static bool exists(const struct inst *in, const char *name)
 
 /* ---- as a struct ve ---- */
 
-/*
- * The disk that the images of all VEs are on: a rate on it in the pool's node is shared by them,
- * because a loop device reads and writes in the name of who uses it (since 5.13). Rates are kept
- * by whole disks.
- */
-static uint64_t disk_of(const struct inst *in)
-{
-	struct err ignored = ERR_INIT;
-	_free_ char *text = NULL;
-	unsigned major_nr = 0, minor_nr = 0;
-	struct stat st;
-	char path[64];
-	const char *colon;
-
-	if (fstat(in->lib, &st) < 0 || !major(st.st_dev))
-		return 0;
-	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(st.st_dev),
-		      minor(st.st_dev));
-	if (access(path, F_OK) < 0)
-		return st.st_dev;
-	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(st.st_dev),
-		      minor(st.st_dev));
-	if (fs_read_at(AT_FDCWD, path, 32, &text, NULL, &ignored) < 0)
-		return 0;
-	text[strcspn(text, "\n")] = '\0';
-	colon = strchr(text, ':');
-	if (!colon || parse_u32(colon + 1, 0, UINT32_MAX, &minor_nr) < 0)
-		return 0;
-	text[colon - text] = '\0';
-	return parse_u32(text, 1, UINT32_MAX, &major_nr) < 0 ? 0 : makedev(major_nr, minor_nr);
-}
-
 /* Rows that a pool cannot have were written there by hand and count for nothing. */
 static int load(const struct inst *in, const char *name, struct ve_conf *ret, struct err *e)
 {
@@ -126,7 +92,7 @@ int pool_open(struct ve *ret, struct inst *in, const char *name, const char *ver
 	if (cg_exists(&in->cg, p.cg))
 		p.state.phase = PH_RUNNING;
 	if (!pool_is_flat(in))
-		p.state.disk_dev = disk_of(in);
+		p.state.disk_dev = host_disk(in);
 	*ret = p;
 	return 0;
 }

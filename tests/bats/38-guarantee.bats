@@ -111,3 +111,53 @@ ratio_near() {
 	berth -q set 102 --cpuunits 1000
 	within 30 ratio_near 1000
 }
+
+# A root on a disk of its own whose scheduler keeps weights: a loop device, so that the host's
+# disk stays as it is.
+weighing_disk() {
+	modprobe -q bfq || :
+	truncate -s 3G "$BATS_TEST_TMPDIR/disk.img"
+	mke2fs -q -t ext4 "$BATS_TEST_TMPDIR/disk.img"
+	LOOP=$(losetup --find --show --direct-io=on "$BATS_TEST_TMPDIR/disk.img")
+	echo bfq >"/sys/block/${LOOP#/dev/}/queue/scheduler" 2>/dev/null || return
+	WAS=$ROOT
+	ROOT=$BATS_TEST_TMPDIR/disk
+	mkdir -p "$ROOT"
+	host mount "$LOOP" "$ROOT"
+	host mkdir -p "$ROOT/var/lib/berth"
+	host cp -a "$SCRATCH/seed/var/lib/berth/template" "$ROOT/var/lib/berth/"
+}
+
+teardown() {
+	local bad=0
+	if [[ -n ${WAS:-} ]]; then
+		destroy_all || bad=1
+		host umount "$ROOT" || bad=1
+		rm -rf --one-file-system "${ROOT:?}"
+		ROOT=$WAS
+	fi
+	[[ -z ${LOOP:-} ]] || losetup -d "$LOOP"
+	common_teardown || bad=1
+	return $bad
+}
+
+# weight ID: in the file of the scheduler that is on, not in that of one that is off.
+weight() {
+	local file=blkio.bfq.weight
+	! on_v2 io || file=io.bfq.weight
+	tr -dc 0-9 <"$(cg_dir "$1" blkio)/$file"
+}
+
+@test "ioprio: where the disk's scheduler keeps weights it has them, live and after a start" {
+	local id
+	weighing_disk || skip 'no BFQ in this kernel'
+	for id in 101 102; do new_ve $id --diskspace 1G; done
+	berth -q start 101 102
+	equal "$(weight 101) $(weight 102)" '100 100'
+	berth -q set 101 --ioprio 7 --save
+	berth -q set 102 --ioprio 0
+	equal "$(weight 101) $(weight 102)" '160 20'
+	equal "$(berth status -j 101 | json .effective.ioprio) $(berth status -j 102 | json .effective.ioprio)" '7 0'
+	berth -q restart --fast 101 102
+	equal "$(weight 101) $(weight 102)" '160 100'
+}
