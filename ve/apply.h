@@ -95,5 +95,4 @@ uint64_t wanted_ioprio(const struct ve *ve, const struct param *p);
 const char *lacks_ioprio(struct ve *ve, const struct param *p);
 /* The whole disk that the instance lies on, 0 where there is none. */
 uint64_t host_disk(const struct inst *in);
-int apply_ips(struct ve *ve, const struct param *p, struct err *e);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -141,6 +141,11 @@ teardown() {
 	return $bad
 }
 
+# The mount is in the namespaces of the tests' host only.
+init_pid() {
+	host cat "$ROOT/run/berth/$1/state.json" | json .pid
+}
+
 # weight ID: in the file of the scheduler that is on, not in that of one that is off.
 weight() {
 	local file=blkio.bfq.weight
