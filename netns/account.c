@@ -266,6 +266,35 @@ static int read_one(struct nl *n, const char *table, unsigned way, unsigned fami
 	return 0;
 }
 
+static int take_handle(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(a) == NFTA_TABLE_HANDLE)
+			*(uint64_t *)data = be64(a);
+	return MNL_CB_OK;
+}
+
+/* The kernel numbers tables in the order in which they are made. */
+int acct_generation(const char *table, uint64_t *ret, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	uint64_t handle = 0;
+	char own[NF_TABLE_MAX];
+	int r = nl_open(&n, NETLINK_NETFILTER, e);
+
+	own_table(own, table);
+	if (r < 0)
+		return r;
+	mnl_attr_put_strz(nf_put(&n, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK, "find traffic table"),
+			  NFTA_TABLE_NAME, own);
+	r = nl_query(&n, take_handle, &handle, e);
+	if (r == 0)
+		*ret = handle;
+	return r;
+}
+
 int acct_read(const char *table, const char *link, struct traffic *ret, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;

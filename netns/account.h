@@ -26,6 +26,11 @@ struct traffic {
 
 /* Count this link from now on; one that is counted already goes on. table: of the instance. */
 MUST_CHECK int acct_add(const char *table, const char *link, struct err *e);
+/*
+ * Which table this is: a number that no other table of this boot has or had. -ENOENT when there
+ * is none. Counters of different tables have nothing to do with each other.
+ */
+MUST_CHECK int acct_generation(const char *table, uint64_t *ret, struct err *e);
 /* Forget it; not there is fine. */
 void acct_forget(const char *table, const char *link);
 /* With the last VE of the instance. */

@@ -25,7 +25,8 @@
 
 struct ledger {
 	char boot[37];
-	struct traffic seen;            /* counters at the last fold, of that boot */
+	uint64_t table;                 /* which of that boot, see acct_generation */
+	struct traffic seen[NET_MAX_LINKS];     /* its counters at the last fold */
 	struct traffic_day today;
 };
 
@@ -91,20 +92,35 @@ static int load(const struct inst *in, uint32_t id, struct ledger *ret, struct e
 		return r;
 	(void)str_fmt(ret->boot, sizeof(ret->boot), "%s", json_get_str(v, "boot_id", ""));
 	(void)str_fmt(ret->today.day, sizeof(ret->today.day), "%s", json_get_str(v, "day", ""));
-	read_numbers(json_get(v, "seen"), &ret->seen);
+	ret->table = json_get_u64(v, "table", 0);
+	for (unsigned i = 0; i < NET_MAX_LINKS && i < json_len(json_get(v, "seen")); i++)
+		read_numbers(json_at(json_get(v, "seen"), i), &ret->seen[i]);
 	read_numbers(json_get(v, "today"), &ret->today.t);
 	json_val_free(v);
 	return 0;
 }
 
-static void write_numbers(struct json_out *j, const char *key, const struct traffic *t)
+static void write_numbers(struct json_out *j, const struct traffic *t)
 {
 	struct traffic copy = *t;
 
-	json_key(j, key);
 	json_object(j);
 	for (unsigned i = 0; i < NUMBERS; i++)
 		json_ku64(j, names[i], *number(&copy, i));
+	json_end(j);
+}
+
+static void write_seen(struct json_out *j, const struct ledger *l)
+{
+	static const struct traffic none;
+	unsigned n = NET_MAX_LINKS;
+
+	while (n && memcmp(&l->seen[n - 1], &none, sizeof(none)) == 0)
+		n--;
+	json_key(j, "seen");
+	json_array(j);
+	for (unsigned i = 0; i < n; i++)
+		write_numbers(j, &l->seen[i]);
 	json_end(j);
 }
 
@@ -120,8 +136,10 @@ static int save(const struct inst *in, uint32_t id, const struct ledger *l, stru
 	json_ku64(j, "version", 1);
 	json_kstr(j, "boot_id", l->boot);
 	json_kstr(j, "day", l->today.day);
-	write_numbers(j, "today", &l->today.t);
-	write_numbers(j, "seen", &l->seen);
+	json_key(j, "today");
+	write_numbers(j, &l->today.t);
+	json_ku64(j, "table", l->table);
+	write_seen(j, l);
 	json_end(j);
 	r = json_finish(j, &text, e);
 	if (!r)
@@ -223,11 +241,11 @@ static int read_days(const struct inst *in, uint32_t id, const char *first, cons
 
 /* ---- folding ---- */
 
-/* Since the last fold, or since boot. A counter that went back was made anew meanwhile. */
-static struct traffic since(const struct ledger *l, const char *boot, const struct traffic *now)
+/* Since the last fold. Counters only grow; one that did not is not the one that was seen. */
+static struct traffic since(const struct traffic *seen, const struct traffic *now)
 {
-	struct traffic old = l->seen, new = *now;
-	bool same = str_eq(l->boot, boot);
+	struct traffic old = *seen, new = *now;
+	bool same = true;
 
 	for (unsigned i = 0; i < NUMBERS; i++)
 		same = same && *number(&new, i) >= *number(&old, i);
@@ -236,31 +254,50 @@ static struct traffic since(const struct ledger *l, const char *boot, const stru
 	return new;
 }
 
-static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_changed,
-		struct err *e)
+/* One link; a link that is there and not counted, because the table was removed, is from now. */
+static int take_link(const struct inst *in, uint32_t id, unsigned index, struct ledger *l,
+		     struct err *e)
 {
-	struct traffic now, more, none = { 0 };
-	char link[IFNAMSIZ], boot[37] = "";
+	struct traffic now, more;
+	char link[IFNAMSIZ];
 	int r;
 
-	net_host_name(link, in->link_tag, id, 0);
+	net_host_name(link, in->link_tag, id, index);
 	r = acct_read(in->name, link, &now, e);
-	if (r == -ENOENT) {             /* not run since the host booted, or the table was removed */
+	if (r == -ENOENT) {
 		err_clear(e);
 		return net_read_counters(link, &(struct net_counters){ 0 }) < 0 ? 0 :
 		       acct_add(in->name, link, e);
 	}
 	if (r < 0)
 		return r;
-	(void)proc_boot_id(boot);
-	more = since(l, boot, &now);
-	if (memcmp(&more, &none, sizeof(none)) == 0)
-		return 0;
+	more = since(&l->seen[index], &now);
 	traffic_add(&l->today.t, &more);
-	l->seen = now;
-	memcpy(l->boot, boot, sizeof(boot));
-	*ret_changed = true;
+	l->seen[index] = now;
 	return 0;
+}
+
+static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_changed,
+		struct err *e)
+{
+	struct ledger before = *l;
+	uint64_t table = 0;
+	char boot[37] = "";
+	int r = acct_generation(in->name, &table, e);
+
+	if (r == -ENOENT) {
+		err_clear(e);
+		r = 0;
+	}
+	(void)proc_boot_id(boot);
+	if (!str_eq(l->boot, boot) || l->table != table)
+		memset(l->seen, 0, sizeof(l->seen));
+	memcpy(l->boot, boot, sizeof(boot));
+	l->table = table;
+	for (unsigned i = 0; r == 0 && i < NET_MAX_LINKS; i++)
+		r = take_link(in, id, i, l, e);
+	*ret_changed |= memcmp(&before.today.t, &l->today.t, sizeof(before.today.t)) != 0;
+	return r;
 }
 
 static int fold(const struct inst *in, uint32_t id, struct ledger *l, struct err *e)
@@ -347,8 +384,13 @@ void traffic_retire(const struct inst *in, uint32_t id)
 	struct err ignored = ERR_INIT;
 
 	(void)!traffic_fold(in, id, &ignored);
-	net_host_name(link, in->link_tag, id, 0);
-	acct_forget(in->name, link);
+	for (unsigned i = 0; i < NET_MAX_LINKS; i++) {
+		struct traffic t;
+
+		net_host_name(link, in->link_tag, id, i);
+		if (acct_read(in->name, link, &t, &ignored) == 0)
+			acct_forget(in->name, link);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		path_of(id, suffixes[i], from);
 		(void)str_fmt(to, sizeof(to), "%s.destroyed", from);
