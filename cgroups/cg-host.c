@@ -80,8 +80,12 @@ static int find_below(struct cg_host *h, const char *path)
 	h->v2 = open_mount(top, ".", CGROUP2_SUPER_MAGIC);
 	if (h->v2 == -ENOENT) {
 		h->v2 = open_mount(top, "unified", CGROUP2_SUPER_MAGIC);
-		for (unsigned c = 0; h->v2 >= 0 && c < CG_CTL_MAX; c++)
+		/* One that is there and cannot be opened is not absent: its limits would be void. */
+		for (unsigned c = 0; h->v2 >= 0 && c < CG_CTL_MAX; c++) {
 			h->v1[c] = open_mount(top, v1_mounts[c], CGROUP_SUPER_MAGIC);
+			if (h->v1[c] < 0 && h->v1[c] != -ENOENT)
+				return h->v1[c];
+		}
 	}
 	return h->v2 < 0 ? h->v2 : find_v2(h);
 }

@@ -231,16 +231,18 @@ int nf_link_add(const struct net_spec *s, struct err *e)
 }
 
 /*
- * In the down direction nothing can be done about an error but go on. Closing the socket after
- * a deletion waits for an RCU grace period (about 12 ms on 6.18): the kernel frees then.
+ * Closing the socket after a deletion waits for an RCU grace period (about 12 ms on 6.18): the
+ * kernel frees then.
  */
-void nf_link_del(const struct net_spec *s)
+int nf_link_del(const struct net_spec *s)
 {
 	struct err e = ERR_INIT;
 	struct change c;
+	int r = change_init(&c, s, false, &e);
 
-	if (change_init(&c, s, false, &e) == 0)
-		(void)!change(&c, s, &e);
+	if (r == 0)
+		r = change(&c, s, &e);
+	return r == -ENOENT ? 0 : r;
 }
 
 int nf_addr_add(const struct net_spec *s, const struct ipaddr *a, struct err *e)

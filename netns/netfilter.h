@@ -19,7 +19,7 @@ MUST_CHECK int nf_ensure(const char *table, enum nf_part_id part, struct err *e)
 /* Make what the link needs, and guard it: from now on only its sources pass. */
 MUST_CHECK int nf_link_add(const struct net_spec *s, struct err *e);
 /* Forget the link and its addresses. Absent table or elements are fine. */
-void nf_link_del(const struct net_spec *s);
+int nf_link_del(const struct net_spec *s);
 MUST_CHECK int nf_addr_add(const struct net_spec *s, const struct ipaddr *a, struct err *e);
 void nf_addr_del(const struct net_spec *s, const struct ipaddr *a);
 /* From the switches and ranges of one spec to those of the other; names and MACs are the same. */

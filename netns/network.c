@@ -129,23 +129,30 @@ int net_up(const struct net_spec *s, int netns, struct err *e)
 {
 	if (up(s, netns, e) == 0)
 		return 0;
-	net_down(s);
+	(void)net_down(s);
 	(void)err_exit(e, VZ_VETH);
 	return err_wrap(e, "link %s", s->host_name);
 }
 
-void net_down(const struct net_spec *s)
+static int first_failure(int a, int b)
+{
+	/* A kernel without netfilter has none of it. */
+	return a < 0 && a != -EPROTONOSUPPORT ? a : b == -EPROTONOSUPPORT ? 0 : b;
+}
+
+int net_down(const struct net_spec *s)
 {
 	_nl_ struct nl n = NL_INIT;
 	struct err e = ERR_INIT;
+	int r = nl_open(&n, NETLINK_ROUTE, &e);
 
-	if (nl_open(&n, NETLINK_ROUTE, &e) == 0) {
+	if (r == 0) {
 		link_put_del(&n, s->host_name);
-		(void)!nl_done(&n, &e);
+		r = nl_done(&n, &e);
 		hostlink_down(&n, s);
 	}
-	shape_forget(s->host_name);
-	nf_link_del(s);
+	r = first_failure(r, shape_forget(s->host_name));
+	return first_failure(r, nf_link_del(s));
 }
 
 int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, struct err *e)

@@ -90,8 +90,11 @@ void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], u
  */
 MUST_CHECK int net_up(const struct net_spec *s, int netns, struct err *e);
 
-/* Remove link, proxy entries and filter elements; whatever is not there is fine. */
-void net_down(const struct net_spec *s);
+/*
+ * Remove link, proxy entries and filter elements; whatever is not there is fine. Goes on after a
+ * failure and returns the first: something may be left then, to be removed by another call.
+ */
+int net_down(const struct net_spec *s);
 
 /* One address on a running VE: route, proxy entry, filter element, address and route inside. */
 MUST_CHECK int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a,

@@ -299,7 +299,7 @@ int shape_get(const char *link, struct shape *ret, struct err *e)
 	return r;
 }
 
-void shape_forget(const char *link)
+int shape_forget(const char *link)
 {
 	_nl_ struct nl n = NL_INIT;
 	struct err e = ERR_INIT;
@@ -307,7 +307,7 @@ void shape_forget(const char *link)
 
 	shape_ifb_name(ifb, link);
 	if (nl_open(&n, NETLINK_ROUTE, &e) < 0)
-		return;
+		return -e.eno;
 	link_put_del(&n, ifb);
-	(void)!nl_done(&n, &e);
+	return nl_done(&n, &e);
 }

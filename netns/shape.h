@@ -32,6 +32,6 @@ MUST_CHECK int shape_set(const char *link, const struct shape *s, struct err *e)
 /* Rates in force, burst 0. */
 MUST_CHECK int shape_get(const char *link, struct shape *ret, struct err *e);
 /* Before or after the link has gone: remove what does not go with it. */
-void shape_forget(const char *link);
+int shape_forget(const char *link);
 /* Name of the link's ifb: its own with another first letter. */
 void shape_ifb_name(char dst[IFNAMSIZ], const char *link);

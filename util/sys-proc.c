@@ -29,9 +29,11 @@ static int stat_field(pid_t pid, unsigned n, uint64_t *ret)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	len = read(fd, buf, sizeof(buf) - 1);
+	do {
+		len = read(fd, buf, sizeof(buf) - 1);
+	} while (len < 0 && errno == EINTR);
 	if (len <= 0)
-		return -ESRCH;
+		return len < 0 ? -errno : -ESRCH;
 	buf[len] = '\0';
 	p = strrchr(buf, ')');
 	if (!p)
@@ -65,14 +67,19 @@ int proc_open(pid_t pid, uint64_t starttime, int *ret_pidfd)
 {
 	_fd_ int fd = pidfd_open(pid, 0);
 	uint64_t now;
+	int r;
 
 	if (fd < 0)
 		return -errno;
 	/* Order matters: the start time is read while the pidfd already pins the identity. */
-	if (proc_starttime(pid, &now) < 0 || now != starttime)
+	r = proc_starttime(pid, &now);
+	if (r < 0)
+		return r;
+	if (now != starttime)
 		return -ESRCH;
-	if (proc_wait_gone(fd, 0) == 0)
-		return -ESRCH;                  /* a zombie */
+	r = proc_wait_gone(fd, 0);
+	if (r != -ETIMEDOUT)
+		return r < 0 ? r : -ESRCH;      /* a zombie */
 	*ret_pidfd = TAKE_FD(fd);
 	return 0;
 }

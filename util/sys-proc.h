@@ -16,7 +16,8 @@ int proc_parent(pid_t pid, pid_t *ret);
 
 /*
  * pidfd of the process that had this pid at this start time. Returns 0 with the fd, or
- * -ESRCH when that process is gone, even if the pid lives on as another.
+ * -ESRCH when that process is gone, even if the pid lives on as another; any other error says
+ * nothing about it.
  */
 int proc_open(pid_t pid, uint64_t starttime, int *ret_pidfd);
 

@@ -227,14 +227,17 @@ int links_up(const struct inst *in, const struct links *l, int netns, struct err
 	return r;
 }
 
-void links_down(const struct inst *in, const struct links *l)
+int links_down(const struct inst *in, const struct links *l)
 {
 	struct err ignored = ERR_INIT;
 	_fd_ int lock = -1;
+	int r = 0;
 
 	(void)!netlock_take(in, false, &lock, &ignored);
 	for (unsigned i = l->n; i-- > 0;)
-		net_down(&l->a[i]);
+		if (net_down(&l->a[i]) < 0)
+			r = -EIO;
+	return r;
 }
 
 /* ---- changing ---- */
@@ -332,7 +335,7 @@ static int change(const struct links *from, const struct links *to, int netns, s
 		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
 
 		if (!s || !same_link(&from->a[i], s))
-			net_down(&from->a[i]);
+			(void)net_down(&from->a[i]);
 	}
 	for (unsigned i = 0; i < to->n && r == 0; i++) {
 		const struct net_spec *s = find(from, to->a[i].guest_name, &k);

@@ -38,7 +38,7 @@ MUST_CHECK int links_plan(const struct ve *ve, const struct links_want *w, struc
 void links_plan_undo(const struct ve *ve, const struct links_want *w, struct links *ret);
 
 MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns, struct err *e);
-void links_down(const struct inst *in, const struct links *l);
+int links_down(const struct inst *in, const struct links *l);
 /* Both have been planned; on failure the links are as `from` says, as far as possible. */
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,
 			    const struct links *to, int netns, struct err *e);

@@ -87,27 +87,27 @@ int place_make(struct ve *ve, struct err *e)
 			 e);
 }
 
-void place_remove(struct ve *ve)
+int place_remove(struct ve *ve, struct err *e)
 {
 	char pool[CG_PLACE_LEN], name[VE_NAME_LEN];
-	struct err e = ERR_INIT;
 	_fd_ int lock = -1;
+	int r;
 
-	if (str_starts(ve->cg, CG_SURE) && lock_take_guarantee(ve->in, &lock, &e) < 0) {
-		log_warn(&ve->in->log, "%s (what it had is shared by the others)", e.msg);
-		err_clear(&e);
+	if (str_starts(ve->cg, CG_SURE) && lock_take_guarantee(ve->in, &lock, e) < 0) {
+		log_warn(&ve->in->log, "%s (what it had is shared by the others)", e->msg);
+		err_clear(e);
 	}
 	if (pool_of_place(ve->cg, pool, name) &&
-	    lock_take_pool(ve->in, name, "stop", POOL_WAIT_MS, &lock, &e) < 0) {
-		log_warn(&ve->in->log, "%s (its empty node may stay)", e.msg);
-		err_clear(&e);
+	    lock_take_pool(ve->in, name, "stop", POOL_WAIT_MS, &lock, e) < 0) {
+		log_warn(&ve->in->log, "%s (its empty node may stay)", e->msg);
+		err_clear(e);
 	}
-	if (cg_destroy(&ve->in->cg, ve->cg, &e) < 0)
-		log_warn(&ve->in->log, "%s (ignored)", e.msg);
+	r = cg_destroy(&ve->in->cg, ve->cg, e);
 	if (str_starts(ve->cg, CG_SURE))
 		cg_sure_removed(&ve->in->cg, guarantee_node());
 	else if (lock >= 0)
 		cg_destroy_pool(&ve->in->cg, pool);
+	return r;
 }
 
 int place_bound(struct ve *ve, int *ret_lock, struct err *e)

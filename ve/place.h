@@ -12,8 +12,8 @@
  * limits in force before. Sets ve->cg, and state.place before anything is made.
  */
 MUST_CHECK int place_make(struct ve *ve, struct err *e);
-/* Remove them, and the pool's node with its last VE. Warns rather than fails. */
-void place_remove(struct ve *ve);
+/* Remove them, and the pool's node with its last VE. A pool or guarantee only warns. */
+MUST_CHECK int place_remove(struct ve *ve, struct err *e);
 
 /*
  * Read what the pool's limits leave of ve->bound, where this folder has to see to it, under the

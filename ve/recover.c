@@ -229,6 +229,7 @@ static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct
 	if (r < 0)
 		return r;
 	ve_place(&ve->state, ve->id, ve->cg);
+	ve_place(&ve->state, ve->id, ve->cg);
 	if (ve->state.phase != PH_RUNNING && ve->state.phase != PH_MOUNTED) {
 		clear_run(ve, ret);
 		if (readable)

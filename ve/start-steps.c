@@ -62,13 +62,28 @@ int up_record(void *ctx, struct err *e)
 	return 0;
 }
 
+/* An undo goes on after a failure; the record stays, so that the next verb does all of it again. */
+static void stay_unclean(struct start *s, const struct err *e)
+{
+	log_warn(&s->ve->in->log, "%s (the next command tries again)", e->msg);
+	s->unclean = true;
+}
+
 void down_record(void *ctx)
 {
 	struct start *s = ctx;
+	struct err ignored = ERR_INIT;
 
 	events_keep(s->ve->in, s->ve->id);
 	if (s->ve->state.started)
 		events_add(s->ve->in, s->ve->id, "stopped");
+	if (s->unclean) {
+		s->ve->state.phase = PH_STARTING;
+		s->ve->state.pid = 0;
+		s->ve->state.started = 0;
+		if (state_save(s->ve->in, s->ve->id, &s->ve->state, &ignored) == 0)
+			return;
+	}
 	state_drop(s->ve->in, s->ve->id);
 	s->ve->state = (struct ve_state)VE_STATE_INIT;
 }
@@ -192,8 +207,10 @@ int up_cgroup(void *ctx, struct err *e)
 void down_cgroup(void *ctx)
 {
 	struct start *s = ctx;
+	struct err e = ERR_INIT;
 
-	place_remove(s->ve);
+	if (place_remove(s->ve, &e) < 0)
+		stay_unclean(s, &e);
 }
 
 int up_limits(void *ctx, struct err *e)
@@ -262,7 +279,7 @@ void down_init(void *ctx)
 	if (cg_populated(cg, s->ve->cg) &&
 	    (cg_kill(cg, s->ve->cg, &e) < 0 ||
 	     cg_wait_empty(cg, s->ve->cg, KILL_WAIT_MS, &e) < 0))
-		log_warn(&s->ve->in->log, "%s (ignored)", e.msg);
+		stay_unclean(s, &e);
 	if (s->init.pid > 0)
 		while (waitpid(s->init.pid, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -393,7 +410,8 @@ void down_network(void *ctx)
 	if (traffic_fold(s->ve->in, s->ve->id, &e) < 0)
 		log_warn(&s->ve->in->log, "%s (counted later)", e.msg);
 	release_unsaved(s->ve, &s->plan.links);
-	links_down(s->ve->in, &s->plan.links);
+	if (links_down(s->ve->in, &s->plan.links) < 0)
+		s->unclean = true;
 }
 
 int up_guest(void *ctx, struct err *e)

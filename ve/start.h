@@ -19,6 +19,7 @@ struct start {
 	int root, console, console_slave;
 	int listen, log, events, oom, node;     /* what the keeper gets */
 	short oom_events;
+	bool unclean;                   /* an undo could not do all of its work */
 };
 
 extern const struct step start_steps[];

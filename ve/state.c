@@ -61,26 +61,49 @@ static void decode(const struct json_val *v, struct ve_state *s)
 }
 
 /* A record of before the last boot says nothing about now. */
-static bool is_stale(const struct json_val *v)
+static bool is_stale(const struct json_val *v, const char *boot)
 {
-	char boot[37];
-
-	return json_get_u64(v, "version", 0) != STATE_VERSION || proc_boot_id(boot) < 0 ||
+	return json_get_u64(v, "version", 0) != STATE_VERSION ||
 	       !str_eq(json_get_str(v, "boot_id", ""), boot);
 }
 
-static void check_alive(struct ve_state *s, int *ret_pidfd)
+/* Not being able to look is no sign of death: a live VE would be tidied away. */
+static int check_alive(struct ve_state *s, int *ret_pidfd)
 {
 	_fd_ int pidfd = -1;
+	int r = s->pid > 0 ? proc_open(s->pid, s->starttime, &pidfd) : -ESRCH;
 
-	if (s->pid <= 0 || proc_open(s->pid, s->starttime, &pidfd) < 0) {
+	if (r < 0 && r != -ESRCH)
+		return r;
+	if (r < 0) {
 		if (s->phase == PH_RUNNING)
 			s->phase = PH_DEAD;
 		s->pid = 0;
-		return;
-	}
-	if (ret_pidfd)
+	} else if (ret_pidfd) {
 		*ret_pidfd = TAKE_FD(pidfd);
+	}
+	return 0;
+}
+
+static int judge(const struct inst *in, uint32_t id, const struct json_val *v,
+		 struct ve_state *s, int *ret_pidfd)
+{
+	char boot[37], name[16];
+	int r = proc_boot_id(boot);
+
+	if (r < 0)
+		return r;
+	if (v && !is_stale(v, boot)) {
+		decode(v, s);
+		if (s->phase == PH_RUNNING || s->phase == PH_STARTING)
+			return check_alive(s, ret_pidfd);
+		return 0;
+	}
+	/* No record, or one that a full disk or a power cut spoilt: the kernel knows better. */
+	(void)str_fmt(name, sizeof(name), "%u", id);
+	if (in->cg.v2 >= 0 && cg_populated(&in->cg, name))
+		s->phase = PH_STARTING;
+	return 0;
 }
 
 int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
@@ -97,30 +120,22 @@ int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *re
 	r = fs_read_at(in->run, path, STATE_MAX, &text, &len, e);
 	if (!r)
 		r = json_parse(text, len, path, &v, e);
-	if (r == -ENOENT || r == -EINVAL || r == -EBADMSG) {
-		/* None, or one that a full disk or a power cut spoilt: the kernel knows better. */
-		err_clear(e);
-		*ret = s;
-		return 0;
-	}
-	if (r < 0)
+	if (r < 0 && r != -ENOENT && r != -EINVAL && r != -EBADMSG)
 		return r;
-	if (!is_stale(v)) {
-		decode(v, &s);
-		if (s.phase == PH_RUNNING || s.phase == PH_STARTING)
-			check_alive(&s, ret_pidfd);
-	}
+	err_clear(e);
+	r = judge(in, id, v, &s, ret_pidfd);
 	json_val_free(v);
+	if (r < 0)
+		return err_set(e, -r, 0, "find out whether VE %u runs: %s", id, strerror(-r));
 	*ret = s;
 	return 0;
 }
 
-static void encode(struct json_out *j, const struct ve_state *s)
+static void encode(struct json_out *j, const struct ve_state *s, const char *boot)
 {
 	struct param any = { 0 };
-	char boot[37] = "", ips[4096] = "";
+	char ips[4096] = "";
 
-	(void)proc_boot_id(boot);
 	(void)ptype_ips.format(&any, &s->ips, true, ips, sizeof(ips));
 	json_object(j);
 	json_ku64(j, "version", STATE_VERSION);
@@ -164,12 +179,16 @@ static int replace(int dir, const char *text, struct err *e)
 
 int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, struct err *e)
 {
-	struct json_out *j = json_new(false);
+	struct json_out *j;
 	_fd_ int dir = -1;
+	char boot[37];
 	const char *text;
-	int r;
+	int r = proc_boot_id(boot);
 
-	encode(j, s);
+	if (r < 0)                              /* without it the record would count as stale */
+		return err_set(e, -r, 0, "save the state: read the boot id: %s", strerror(-r));
+	j = json_new(false);
+	encode(j, s, boot);
 	r = json_finish(j, &text, e);
 	if (!r)
 		r = state_dir(in, id, true, &dir, e);

@@ -78,11 +78,11 @@ waiting() {
 
 # client N SECONDS: random verbs; a line for each, as tests/history reads them.
 client() {
-	local n=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000)) begin op arg result
+	local n=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000)) begin op arg result verbs
 	RANDOM=$((n * 7919 + $$))
 	while ((${EPOCHREALTIME/./} < end)); do
-		op=(create destroy start stop set read start stop set read)
-		op=${op[RANDOM % ${#op[@]}]}
+		verbs=(create destroy start stop set read start stop set read)
+		op=${verbs[RANDOM % ${#verbs[@]}]}
 		arg=$((64 + RANDOM % 64))M result=0
 		begin=${EPOCHREALTIME/./}
 		case $op in

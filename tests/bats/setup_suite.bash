@@ -18,7 +18,8 @@ setup_suite() {
 	export SCRATCH
 	if [[ $EUID -eq 0 ]]; then
 		make_host
-		ROOT=$SCRATCH/seed berth template build mini >&2
+		# A sanitizer does not fit into what the unpacker of archives may have.
+		ROOT=$SCRATCH/seed BERTH=${BERTH_PLAIN:-$BERTH_BUILD}/berth berth template build mini >&2
 	fi
 }
 

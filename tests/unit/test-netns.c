@@ -464,9 +464,9 @@ static void check_links(void)
 	check_traffic(host, &a, &b);
 	CHECK(net_up(&a.spec, -1, &e) < 0 && e.exit == VZ_VETH);
 	CHECK(if_nametoindex(a.spec.host_name) == 0);
-	net_down(&a.spec);
-	net_down(&b.spec);
-	net_down(&b.spec);
+	CHECK(net_down(&a.spec) == 0);
+	CHECK(net_down(&b.spec) == 0);
+	CHECK(net_down(&b.spec) == 0);
 	CHECK(if_nametoindex(b.spec.host_name) == 0);
 	nf_remove_table(a.spec.table);
 	nf_remove_table(a.spec.table);

@@ -40,7 +40,9 @@ check_leftovers() {
 	for link in "$lib"/private/*; do
 		[[ ! -e $link || -e $BERTH_ROOT/etc/berth/conf/${link##*/}.conf ]] || echo "broken data $link"
 	done
-	ls -d "$BERTH_ROOT"/run/berth/[0-9]* 2>/dev/null | sed 's/^/broken run state /'
+	for link in "$BERTH_ROOT"/run/berth/[0-9]*; do
+		[[ ! -e $link ]] || echo "broken run state $link"
+	done
 }
 
 # The first command after the boot is a list: it recovers by itself.
