@@ -153,14 +153,14 @@ oom_kills() {
 
 @test "cpulimit: binds: 20 percent for a second uses about 0.2 s" {
 	run_ve 101 --cpulimit 20
-	local before after used
+	local before after used wall
 	usage() { awk '$1 == "usage_usec" { print $2 }' "$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')/cpu.stat"; }
 	shell 101 '(while :; do :; done) </dev/null >/dev/null 2>&1 &'
 	sleep 0.3
-	before=$(usage)
+	before=$(usage) wall=${EPOCHREALTIME/./}
 	sleep 2
-	after=$(usage)
-	used=$(((after - before) / 20000))
+	after=$(usage) wall=$((${EPOCHREALTIME/./} - wall))
+	used=$(((after - before) * 100 / wall))
 	((used >= 14 && used <= 26)) || fail "used $used percent"
 }
 

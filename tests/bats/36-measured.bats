@@ -152,3 +152,38 @@ writing() {
 	run_ve 101 --iolimit 20480K --diskspace 1G
 	at_all_times writing 5 --iolimit 20480 40960 10240 K
 }
+
+# blocks N SIZE ARGUMENTS: how many of three seconds' worth of direct blocks come through a second.
+blocks() {
+	local count=$(($1 * 3)) t
+	t=${EPOCHREALTIME/./}
+	shell 101 "dd bs=$2 count=$count $3 2>/dev/null"
+	t=$((${EPOCHREALTIME/./} - t))
+	echo $((count * 1000000 / t))
+}
+
+direct_mib() { blocks "$1" 1M 'if=/dev/zero of=/f conv=notrunc oflag=direct'; }
+read_mib() { blocks "$1" 1M 'if=/f of=/dev/null iflag=direct'; }
+# Reads: what is written makes the journal of the filesystem write as well.
+read_ops() { blocks "$1" 4k 'if=/f of=/dev/null iflag=direct'; }
+
+with_file() {
+	run_ve 101 --diskspace 1G
+	shell 101 'dd if=/dev/zero of=/f bs=1M count=200 conv=fsync 2>/dev/null'
+	berth set 101 "$@" --save
+}
+
+@test "iolimit: what a direct writer gets" {
+	with_file --iolimit-write 20M
+	at_all_times direct_mib 5 --iolimit-write 20 40 10 M
+}
+
+@test "iolimit: what a reader gets" {
+	with_file --iolimit-read 40M
+	at_all_times read_mib 5 --iolimit-read 40 80 20 M
+}
+
+@test "iopslimit: what a reader of small blocks gets" {
+	with_file --iopslimit 100
+	at_all_times read_ops 5 --iopslimit 100 200 60
+}
