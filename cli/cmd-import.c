@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "cli/options.h"
 #include "cli/out.h"
@@ -28,12 +29,12 @@ static int build(struct cli *c, const struct args *a, const struct store *s, str
 {
 	struct build b = { .recipe = a->words[0], .name = a->name, .mirror = a->mirror, .tmp = s->dir };
 	_free_ const char *unpack = NULL;
+	_fd_ int recipes = openat(c->in.etc, "recipes", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct progress p;
 	struct template t;
 	int r;
 
-	if (!build_known(b.recipe))
-		return err_set(e, ENOENT, VZ_BAD_VALUE, "there is no recipe \"%.60s\"", b.recipe);
+	b.recipes = recipes;
 	r = inst_program(&c->in, "berth-unpack", &unpack, e);
 	if (r < 0)
 		return r;

@@ -164,7 +164,7 @@ static const char *proxy(const char *name, char *dst, size_t size)
 static int bootstrap(const struct build *b, const struct recipe *rec, int scratch,
 		     const struct sources *s, struct err *e)
 {
-	char http[300], https[300], none[300];
+	char http[300], https[300], none[300], more[sizeof(b->extra->packages) + 16];
 	struct watch w = { .b = b };
 	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TMPDIR=/tmp",
 				    proxy("http_proxy", http, sizeof(http)),
@@ -172,15 +172,18 @@ static int bootstrap(const struct build *b, const struct recipe *rec, int scratc
 				    proxy("no_proxy", none, sizeof(none)), NULL };
 	const char *const argv[] = {
 		"/usr/bin/mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
-		PACKAGES, "--aptopt=Acquire::Retries \"2\"",
+		PACKAGES, more, "--aptopt=Acquire::Retries \"2\"",
 		"--aptopt=Acquire::http::Timeout \"20\"", "--aptopt=Acquire::Languages \"none\"",
 		"--dpkgopt=force-unsafe-io", rec->suite, "root", s->main, s->updates, s->security,
 		NULL
 	};
 	struct run run = { .argv = argv, .env = env, .in = -1, .out = -1, .cwd = scratch,
 			   .setup = die_with_parent, .line = on_line, .line_arg = &w };
-	int r = proc_run(&run, e);
+	int r;
 
+	(void)str_fmt(more, sizeof(more), "--include=%s",
+		      b->extra && *b->extra->packages ? b->extra->packages : "apt");
+	r = proc_run(&run, e);
 	if (r == 127)
 		return err_set(e, ENOENT, VZ_SYSTEM,
 			       "run mmdebstrap: not found; install the package mmdebstrap");

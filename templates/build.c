@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 
 static const struct recipe recipes[] = {
 	{ "mini", "busybox", NULL, NULL, build_mini },
@@ -44,11 +47,6 @@ static const struct recipe *find_recipe(const char *name)
 		if (str_eq(recipes[i].name, name))
 			return &recipes[i];
 	return NULL;
-}
-
-bool build_known(const char *recipe)
-{
-	return find_recipe(recipe) != NULL;
 }
 
 void build_say(const struct build *b, const char *fmt, ...)
@@ -134,6 +132,27 @@ int build_drop(int root, const char *path, struct err *e)
 	return r < 0 ? r : fs_remove_tree(dir, name, e);
 }
 
+static int die_with_us(void *arg)
+{
+	(void)arg;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* A hook is the administrator's program and runs as such; what it prints is progress. */
+static int run_hook(const struct build *b, const struct scratch *sc, struct err *e)
+{
+	char root[64];
+	const char *const argv[] = { b->extra->hook, root, NULL };
+	struct run run = { .argv = argv, .in = -1, .out = -1, .cwd = sc->fd,
+			   .setup = die_with_us, .line = b->progress, .line_arg = b->arg };
+	int r;
+
+	(void)str_fmt(root, sizeof(root), "/proc/%d/fd/%d/root", (int)getpid(), sc->fd);
+	build_say(b, "running %s", b->extra->hook);
+	r = proc_run(&run, e);
+	return r > 0 ? err_exit(e, VZ_HOOK) : r;
+}
+
 static int build_in(const struct store *s, const struct build *b, const struct recipe *rec,
 		    const struct scratch *sc, struct template *t, struct err *e)
 {
@@ -147,6 +166,8 @@ static int build_in(const struct store *s, const struct build *b, const struct r
 	if (mkdirat(sc->fd, "root", 0755) < 0 || fchmodat(sc->fd, "root", 0755, 0) < 0)
 		return err_sys(e, "make scratch directory %s/root", sc->name);
 	r = rec->fill(b, rec, sc->fd, e);
+	if (!r && b->extra && *b->extra->hook)
+		r = run_hook(b, sc, e);
 	if (r < 0)
 		return r;
 	build_say(b, "packing the image");
@@ -160,19 +181,46 @@ static int build_in(const struct store *s, const struct build *b, const struct r
 	return r < 0 ? r : store_add(s, sc->fd, PACK_IMAGE, t, e);
 }
 
-int build_template(const struct store *s, const struct build *b, struct template *ret,
+/* A file of the administrator hides a recipe of ours with the same name, but may stand on it. */
+static int choose(struct build *b, struct recipe_extra *x, const struct recipe **ret,
+		  struct err *e)
+{
+	int r = recipe_load(b->recipes, b->recipe, x, e);
+
+	*ret = find_recipe(r ? b->recipe : x->base);
+	if (r == -ENOENT && *ret) {
+		err_clear(e);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!*ret)
+		return err_set(e, ENOENT, VZ_BAD_VALUE, "build %s: BASE \"%.60s\" is no recipe", b->recipe,
+			       x->base);
+	if (*x->packages && !(*ret)->suite)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "build %s: %s has no packages", b->recipe,
+			       x->base);
+	if (*x->mirror && !b->mirror)
+		b->mirror = x->mirror;
+	b->name = b->name ? b->name : b->recipe;
+	b->extra = x;
+	return *x->hook ? recipe_check_hook(x->hook, e) : 0;
+}
+
+int build_template(const struct store *s, const struct build *how, struct template *ret,
 		   struct err *e)
 {
-	const struct recipe *rec = find_recipe(b->recipe);
+	struct build copy = *how, *b = &copy;
+	struct recipe_extra extra;
+	const struct recipe *rec;
 	struct scratch sc = SCRATCH_INIT;
 	struct err late = ERR_INIT;
 	struct template t = { 0 };
-	int r;
+	int r = choose(b, &extra, &rec, e);
 
-	if (!rec)
-		return err_set(e, EINVAL, VZ_NO_TEMPLATE, "build %.64s: no such recipe",
-			       manifest_name_ok(b->recipe) ? b->recipe : "template");
-	if (b->name && !manifest_name_ok(b->name))
+	if (r < 0)
+		return r;
+	if (b->name && !manifest_channel_ok(b->name))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "build %s: bad name for it", rec->name);
 	r = scratch_open(b->tmp, &sc, e);
 	if (!r)

@@ -15,6 +15,17 @@ struct recipe {
 	int (*fill)(const struct build *b, const struct recipe *r, int scratch, struct err *e);
 };
 
+/* What a recipe of the administrator (templates/recipe-file.c) adds to one of ours. */
+struct recipe_extra {
+	char base[64];
+	char packages[4096];            /* names with commas between */
+	char mirror[256];
+	char hook[1024];                /* program of the host, told the root directory */
+};
+
+MUST_CHECK int recipe_load(int dir, const char *name, struct recipe_extra *ret, struct err *e);
+MUST_CHECK int recipe_check_hook(const char *path, struct err *e);
+
 struct recipe_file {
 	const char *path;
 	mode_t mode;

@@ -225,3 +225,66 @@ other_version() {
 	refused 47 digest berth template export other "$to.2"
 	[[ ! -e $to.2 && ! -e $to.2.json ]]
 }
+
+recipe() {
+	mkdir -p "$ROOT/etc/berth/recipes"
+	cat >"$ROOT/etc/berth/recipes/$1.recipe"
+}
+
+@test "template build: a recipe of one's own stands on one of ours; the same again is the same" {
+	local hook=$BATS_TEST_TMPDIR/hook first
+	printf '#!/bin/sh\nset -e\necho patched >"$1/etc/patched"\nrm "$1/etc/profile"\n' >"$hook"
+	chmod 755 "$hook"
+	recipe web <<<"BASE=\"mini\"
+HOOK=\"$hook\""
+	berth template build web >/dev/null
+	first=$(berth template show web -j | json -r .digest)
+	sleep 1.1
+	berth template build web --name again >/dev/null
+	equal "$(berth template show again -j | json -r .digest)" "$first"
+	[[ $first != "$(digest_of mini)" ]]
+	berth create 101 --ostemplate web >/dev/null
+	berth start 101 >/dev/null
+	equal "$(inside 101 /bin/cat /etc/patched)" patched
+	run ! inside 101 /bin/ls /etc/profile
+	rm -r "$ROOT/etc/berth/recipes"
+}
+
+@test "template build: bad recipes and failing hooks are one line each, and leave nothing" {
+	local hook=$BATS_TEST_TMPDIR/hook
+	printf '#!/bin/sh\necho no luck >&2\nexit 3\n' >"$hook"
+	chmod 755 "$hook"
+	recipe a <<<"BASE=\"mini\"
+HOOK=\"$hook\""
+	refused 79 'no luck' berth template build a
+	chmod 757 "$hook"
+	refused 21 'only root can write' berth template build a
+	recipe a <<<'BASE="mini"
+HOOK="hook"'
+	refused 21 'not an absolute path' berth template build a
+	recipe a <<<'BASE="nothing"'
+	refused 21 'is no recipe' berth template build a
+	recipe a <<<'BASE="mini"
+PACKAGES="curl"'
+	refused 21 'has no packages' berth template build a
+	recipe a <<<'BASE="debian-12"
+PACKAGES="--option"'
+	refused 21 'no list of names' berth template build a
+	recipe a <<<'BASE="debian-12"
+PACKAGE="curl"'
+	refused 21 'line 2 makes no sense' berth template build a
+	equal "$(berth template list -j | json length)" 1
+	equal "$(find "$ROOT/var/lib/berth/template/store" -name 'build.*')" ''
+	rm -r "$ROOT/etc/berth/recipes"
+}
+
+@test "template build: Debian 12 twice from one mirror gives the same version" {
+	[[ -n ${BERTH_LONG:-} ]] || skip 'needs a package mirror and minutes: BERTH_LONG=1'
+	# The mirror is not to be seen from the network that plays the host.
+	local name
+	for name in one two; do
+		"$BERTH" --root "$ROOT" template build debian-12 --name "$name" >/dev/null
+	done
+	equal "$(berth template show one -j | json -r .digest)" "$(berth template show two -j | json -r .digest)"
+	fsck.erofs "$(image_of one)"
+}

@@ -10,6 +10,7 @@
 #include "templates/apt.h"
 #include "templates/build.h"
 #include "templates/manifest.h"
+#include "templates/recipe.h"
 #include "templates/store.h"
 #include "templates/verify.h"
 #include "util/cleanup.h"
@@ -269,8 +270,29 @@ TEST(mirrors_of_the_host)
 	}
 }
 
-TEST(recipes_are_known)
+TEST(recipe_files)
 {
-	CHECK(build_known("mini") && build_known("debian-12"));
-	CHECK(!build_known("debian") && !build_known(""));
+	static const char *const bad[] = {
+		"", "PACKAGES=\"x\"\n", "BASE=\"mini\"\nNO=\"x\"\n", "BASE=\"mini\"\nPACKAGES=\"-x\"\n",
+		"BASE=\"mini\"\nPACKAGES=\"a;b\"\n", "BASE=\"mini\" x\n", "BASE=\"mi\tni\"\n", "BASE\n",
+	};
+	struct recipe_extra x;
+	struct err e = ERR_INIT;
+	struct place p;
+
+	place_init(&p);
+	CHECK(fs_save_at(p.dir, "web.recipe", "# a comment\n\nBASE=\"debian-12\"\nPACKAGES=\"nginx, curl g++\"\n",
+			 0644, &e) == 0);
+	CHECK(recipe_load(p.dir, "web", &x, &e) == 0);
+	CHECK_STR(x.base, "debian-12");
+	CHECK_STR(x.packages, "nginx,curl,g++");
+	CHECK(!*x.mirror && !*x.hook);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK(fs_save_at(p.dir, "web.recipe", bad[i], 0644, &e) == 0);
+		CHECK(recipe_load(p.dir, "web", &x, &e) == -EINVAL && e.exit == VZ_BAD_VALUE);
+	}
+	CHECK(recipe_load(p.dir, "none", &x, &e) == -ENOENT);
+	CHECK(recipe_load(p.dir, "../web", &x, &e) == -ENOENT);
+	CHECK(recipe_load(-1, "web", &x, &e) == -ENOENT);
+	place_done(&p);
 }
