@@ -46,7 +46,6 @@ verb_fn cmd_template_verify, cmd_template_tag;
 verb_fn cmd_snapshot, cmd_snapshot_list, cmd_snapshot_switch;           /* cmd-snapshot.c */
 verb_fn cmd_snapshot_delete, cmd_snapshot_mount, cmd_snapshot_umount;
 verb_fn cmd_outdated, cmd_upgrade;                                      /* cmd-upgrade.c */
-verb_fn cmd_rollout;                                                    /* cmd-rollout.c */
 verb_fn cmd_compact;                                                    /* cmd-life.c */
 verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-import.c */
 verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export, cmd_template_sign;       /* cmd-template-out.c */
@@ -55,6 +54,8 @@ verb_fn cmd_template_tag;
 verb_fn cmd_template_tag, cmd_template_remove;
 verb_fn cmd_network_create, cmd_network_list, cmd_network_show;          /* cmd-network.c */
 verb_fn cmd_network_set, cmd_network_delete;
+verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
+verb_fn cmd_kernel_import, cmd_kernel_list, cmd_kernel_default, cmd_kernel_remove;   /* cmd-kernel.c */
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
 verb_fn cmd_edit;                                                       /* cmd-edit.c */
 verb_fn cmd_expire;                                                     /* cmd-expire.c */

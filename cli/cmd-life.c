@@ -14,7 +14,7 @@
 
 static int start_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
 {
-	struct start_opts o = { .wait_ms = (int)a->wait * 1000, .force = a->force };
+	struct start_opts o = { .wait_ms = (int)a->wait * 1000, .force = a->force, .accel = a->accel };
 	int r = ve_start(&c->in, id, &o, e);
 
 	/* --all means every VE that is down and may run; for the others there is nothing to do. */

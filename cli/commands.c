@@ -97,8 +97,11 @@ static const struct opt destroy_opts[] = {
 #define FORCE_OPT FLAG(0, "force", NULL, force, "start although it is disabled")
 #define FAST_OPT FLAG(0, "fast", NULL, fast, "kill at once, do not ask init")
 
+#define ACCEL_OPT                                                                             \
+	TEXT(0, "accel", NULL, accel, "KIND", "of a virtual machine: kvm, or tcg (emulation, needs --force)")
+
 static const struct opt start_opts[] = {
-	WAIT_OPT, FORCE_OPT, ALL_OPT,
+	WAIT_OPT, FORCE_OPT, ACCEL_OPT, ALL_OPT,
 	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
 	END,
 };
@@ -109,7 +112,7 @@ static const struct opt stop_opts[] = {
 };
 
 static const struct opt restart_opts[] = {
-	WAIT_OPT, FORCE_OPT, FAST_OPT, TIMEOUT_OPT, ALL_OPT,
+	WAIT_OPT, FORCE_OPT, ACCEL_OPT, FAST_OPT, TIMEOUT_OPT, ALL_OPT,
 	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
 	IGNORED("skip-umount"),
 	END,
@@ -257,21 +260,6 @@ static const struct opt expire_opts[] = {
 #define KEEP_OPT \
 	{ OPT_TAKE, 0, "keep", NULL, 0, "TIME", "how long the way back is kept, 168h unless said otherwise", \
 	  0, 0, 0, take_keep }
-
-static const struct opt rollout_opts[] = {
-	TEXT(0, "to", NULL, to, "VERSION", "a digest or another channel"),
-	TEXT(0, "canary", NULL, canary, "N|N%", "how many go first, 5% unless said otherwise"),
-	CHECK_OPTS,
-	{ OPT_NUMBER, 0, "parallel", NULL, AT(parallel), "N", "VEs at once, 8 unless said otherwise",
-	  1, 64, 0, NULL },
-	{ OPT_NUMBER, 0, "max-failures", NULL, AT(max_failures), "N",
-	  "how many may fail after the canary, none unless said otherwise", 0, 1000000, 0, NULL },
-	FLAG(0, "force", NULL, force, "although files of tenants hide what changes"),
-	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
-	FLAG(0, "undo", NULL, undo, "take all VEs and the channel back"),
-	FLAG(0, "status", NULL, status, "the report of the last one"),
-	END,
-};
 
 static const struct opt upgrade_opts[] = {
 	TEXT(0, "to", NULL, to, "VERSION", "a digest or a channel; the VE's own channel otherwise"),
@@ -429,13 +417,6 @@ const struct command commands[] = {
 	  "check, is back where it was by itself. One that was killed goes on when called again.",
 	  "berth upgrade 101 --dry-run\nberth upgrade 101 --check tcp:80\n"
 	  "berth upgrade 101 --confirm\nberth upgrade 101 --undo\n" },
-	{ "rollout", NULL, "CHANNEL [options]", "move all VEs of a channel to another version",
-	  VERB | CMD_JSON | CMD_ENTERS, 1, 1, rollout_opts, cmd_rollout,
-	  "Each is upgraded as by upgrade. A few go first: if one of them fails, all of them go back\n"
-	  "and no other is touched. The channel itself moves when all are there. One that was killed\n"
-	  "or stopped goes on when called again.",
-	  "berth rollout debian-12 --to 3f9c2a71b04d --check tcp:22 --canary 5% --max-failures 2\n"
-	  "berth rollout debian-12 --status -j\nberth rollout debian-12 --undo\n" },
 	{ "compact", NULL, "ID...", "give blocks that disks do not use back to the host", EACH, 0, 0,
 	  all_opts, cmd_compact,
 	  "Running or not. What is deleted inside goes back by itself; this is for what was not.",
@@ -604,6 +585,18 @@ const struct command commands[] = {
 	  CMD_ROOT | CMD_JSON, 0, 1, NULL, cmd_audit_verify,
 	  "Prints the last hash. Noted elsewhere and given later, it shows that the end is still there.",
 	  "berth audit verify\n" },
+	{ "kernel import", NULL, "FILE [MODULES]", "take in a kernel for virtual machines",
+	  CMD_ROOT | CMD_JSON, 1, 2, NULL, cmd_kernel_import,
+	  "FILE is a Debian package linux-image-*.deb, or an image (vmlinuz) with the directory of its\n"
+	  "modules (lib/modules/VERSION). The first one becomes the default.",
+	  "berth kernel import linux-image-6.1.0-40-cloud-amd64_6.1.153-1_amd64.deb\n"
+	  "berth kernel import /boot/vmlinuz-6.1.0-40-amd64 /lib/modules/6.1.0-40-amd64\n" },
+	{ "kernel list", NULL, "", "list kernels for virtual machines", CMD_ROOT | CMD_JSON, 0, 0,
+	  NULL, cmd_kernel_list, NULL, "berth kernel list\n" },
+	{ "kernel default", NULL, "NAME", "let virtual machines that name none use this one",
+	  CMD_ROOT, 1, 1, NULL, cmd_kernel_default, NULL, "berth kernel default 6.1.0-40-cloud-amd64\n" },
+	{ "kernel remove", NULL, "NAME...", "remove kernels", CMD_ROOT, 1, ~0U, NULL,
+	  cmd_kernel_remove, NULL, "berth kernel remove 6.1.0-39-cloud-amd64\n" },
 	{ "host check", NULL, "", "what this host can enforce, and what is missing",
 	  VERB | CMD_JSON, 0, 0, NULL, cmd_host_check, NULL, "berth host check\n" },
 	{ "help", NULL, "[VERB]", "print this text, or that of a verb", 0, 0, 2, NULL, cmd_help,

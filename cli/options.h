@@ -40,7 +40,7 @@ struct args {
 	uint64_t wait, timeout;         /* seconds */
 	uint64_t parallel;              /* boot, shutdown: VEs at once */
 	uint64_t until_us;              /* shutdown: when the orderly part ends; no option */
-	const char *setmode, *name, *mirror, *ref;
+	const char *setmode, *name, *mirror, *ref, *accel;
 	uint64_t max_size;              /* template import: bytes */
 	bool once, follow, fold;
 	const char *month;
@@ -54,7 +54,7 @@ struct args {
 	bool skip_config, skip_resume;
 	uint64_t freeze_ms;
 	const char *to, *check, *canary;
-	bool confirm, undo, status;
+	bool confirm, undo;
 	uint64_t check_ms, keep_ms, max_failures;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */

@@ -161,6 +161,15 @@ static void inherit(struct resolver *r)
 		inherit_from(r, "/run/systemd/resolve/resolv.conf");
 }
 
+void guest_inherited_servers(char *dst, size_t size)
+{
+	_cleanup_(resolver_free) struct resolver r = { TEXT_INIT, TEXT_INIT };
+
+	inherit(&r);
+	if (str_fmt(dst, size, "%s", r.servers.p ? r.servers.p : "") < 0)
+		dst[0] = '\0';
+}
+
 /* The file's other lines (options, sortlist) stay. */
 static int write_resolv_conf(const struct guest_conf *g, const struct resolver *res, struct err *e)
 {

@@ -35,6 +35,8 @@ struct guest_conf {
 
 /* Write all of it. A guest without a known network configuration is fine: netlink did it. */
 MUST_CHECK int guest_write(const struct guest_conf *g, struct err *e);
+/* What "inherit" stands for on this host: addresses separated by blanks, "" for none. */
+void guest_inherited_servers(char *dst, size_t size);
 /* Set the password of one user (and create the user if absent) by editing passwd and shadow. */
 MUST_CHECK int guest_set_password(const struct guest_conf *g, const char *user,
 				  const char *password, struct err *e);

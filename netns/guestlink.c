@@ -102,9 +102,9 @@ int guestlink_addr_add(const struct net_spec *s, int netns, const struct ipaddr 
 	const struct ipaddr *src = net_first_of(s, a->family, NULL);
 	_nl_ struct nl n = NL_INIT;
 	unsigned index;
-	int r = open_guest(&n, s, netns, &index, e);
+	int r = netns < 0 ? 0 : open_guest(&n, s, netns, &index, e);
 
-	if (r < 0)
+	if (r < 0 || netns < 0)         /* a virtual machine's agent does it */
 		return r;
 	put_addr(&n, s, index, a);
 	put_routes(&n, s, index, src ? src : a);
@@ -118,9 +118,9 @@ int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr 
 	_nl_ struct nl n = NL_INIT;
 	struct ipaddr gw;
 	unsigned index;
-	int r = open_guest(&n, s, netns, &index, e);
+	int r = netns < 0 ? 0 : open_guest(&n, s, netns, &index, e);
 
-	if (r < 0)
+	if (r < 0 || netns < 0)
 		return r;
 	addr_put_del(&n, index, a, s->mode == NET_BRIDGED ? a->prefix : addr_bits(a));
 	if (!has_default(s, a->family))

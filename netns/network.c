@@ -19,7 +19,9 @@
 #include "netns/nl.h"
 #include "netns/port.h"
 #include "netns/route.h"
+#include "netns/tap.h"
 #include "netns/wire.h"
+#include "util/cleanup.h"
 #include "util/exits.h"
 
 void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned index)
@@ -101,7 +103,8 @@ static int settle(struct nl *n, const struct net_spec *s, struct err *e)
 	return link_index(n, s->host_name, &index, e);
 }
 
-static int up(const struct net_spec *s, int netns, struct err *e)
+/* With a tap nobody is at the other end yet, and who comes sets its addresses itself. */
+static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
 	int r = nf_link_add(s, e);
@@ -111,27 +114,43 @@ static int up(const struct net_spec *s, int netns, struct err *e)
 	if (r == 0)
 		r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r == 0)
-		r = make_pair(&n, s, netns, e);
+		r = ret_tap ? tap_open(s->host_name, s->host_mac, ret_tap, e)
+			    : make_pair(&n, s, netns, e);
 	if (r == 0 && (s->shape.in || s->shape.out))
 		r = shape_set(s->host_name, &s->shape, e);
 	if (r == 0)
 		r = s->mode == NET_BRIDGED ? port_up(&n, s, e) : hostlink_up(&n, s, e);
-	if (r == 0)
+	if (r == 0 && !ret_tap)
 		r = guestlink_up(s, netns, e);
 	if (r == 0)
 		r = settle(&n, s, e);
-	if (r == 0 && s->mode == NET_BRIDGED)
+	if (r == 0 && s->mode == NET_BRIDGED && !ret_tap)
 		wire_announce(netns, s->guest_name, s->guest_mac, s->addrs, s->n_addrs);
 	return r;
 }
 
-int net_up(const struct net_spec *s, int netns, struct err *e)
+static int up_or_down(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 {
-	if (up(s, netns, e) == 0)
+	if (up(s, netns, ret_tap, e) == 0)
 		return 0;
 	(void)net_down(s);
 	(void)err_exit(e, VZ_VETH);
 	return err_wrap(e, "link %s", s->host_name);
+}
+
+int net_up(const struct net_spec *s, int netns, struct err *e)
+{
+	return up_or_down(s, netns, NULL, e);
+}
+
+int net_up_tap(const struct net_spec *s, int *ret_tap, struct err *e)
+{
+	_fd_ int tap = -1;
+	int r = up_or_down(s, -1, &tap, e);
+
+	if (r == 0)
+		*ret_tap = TAKE_FD(tap);
+	return r;
 }
 
 static int first_failure(int a, int b)

@@ -91,6 +91,13 @@ void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], u
 MUST_CHECK int net_up(const struct net_spec *s, int netns, struct err *e);
 
 /*
+ * The same link for a virtual machine: a tap device of the host in place of the pair, *ret_tap
+ * its other end. It goes away when the last to hold that closes it. Inside, the machine's own
+ * agent sets the addresses: pass netns -1 to the functions below.
+ */
+MUST_CHECK int net_up_tap(const struct net_spec *s, int *ret_tap, struct err *e);
+
+/*
  * Remove link, proxy entries and filter elements; whatever is not there is fine. Goes on after a
  * failure and returns the first: something may be left then, to be removed by another call.
  */

@@ -95,6 +95,20 @@ bool clients_serve(struct clients *cs, const struct pollfd *p, struct console *c
 /* Send KEEPER_EXITED to all who said KEEPER_STOPPING; false when there is none. */
 bool clients_tell_exited(const struct clients *cs, int status);
 
+/* ---- keeper-monitor.c: what a VM's QEMU says of the machine's end ---- */
+struct monitor {
+	int fd;                 /* -1: a container, or QEMU has closed it */
+	char line[256];         /* the beginning of the current line */
+	size_t len;
+	bool reboot, poweroff;  /* the guest asked for it */
+};
+
+void monitor_init(struct monitor *m, int fd);
+void monitor_poll(const struct monitor *m, struct pollfd *p);
+void monitor_serve(struct monitor *m, const struct pollfd *p, const struct events *ev);
+/* The wait status of QEMU as that of an init that ended so (pid_namespaces(7)). */
+int monitor_status(struct monitor *m, const struct events *ev, int status);
+
 /* ---- keeper-pages.c: memory ---- */
 #define SEGMENTS 4
 

@@ -34,6 +34,7 @@
 enum {
 	POLL_PIDFD,
 	POLL_OOM,
+	POLL_MONITOR,
 	POLL_CLIENTS,
 	POLL_CONSOLE = POLL_CLIENTS + CLIENT_POLLS,
 	POLL_END = POLL_CONSOLE + CONSOLE_POLLS,
@@ -45,6 +46,7 @@ struct keeper {
 	struct oom oom;
 	struct console console;
 	struct clients clients;
+	struct monitor monitor;
 	struct pages pages;
 	uint64_t shed_at;       /* when the pages go back; 0: they have */
 };
@@ -109,6 +111,8 @@ static void init(struct keeper *k)
 	pages_init(&k->pages);
 	k->shed_at = now_ms() + SHED_MS;
 	clients_init(&k->clients);
+	/* Before anything is opened, which could take the number. */
+	monitor_init(&k->monitor, given(KEEPER_FD_MONITOR));
 	console_init(&k->console, given(KEEPER_FD_CONSOLE), given(KEEPER_FD_LOG));
 	oom_init(&k->oom, given(KEEPER_FD_OOM), k->args.oom_events,
 		 given(KEEPER_FD_NODE));
@@ -121,7 +125,10 @@ static void init(struct keeper *k)
 static _Noreturn void finish(struct keeper *k)
 {
 	int status = init_status(KEEPER_FD_PIDFD);
-	bool reboot = status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
+	bool reboot;
+
+	status = monitor_status(&k->monitor, &k->events, status);
+	reboot = status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
 
 	console_finish(&k->console);
 	oom_finish(&k->oom, &k->events);
@@ -147,6 +154,7 @@ static void turn(struct keeper *k)
 	int ready;
 
 	oom_poll(&k->oom, &p[POLL_OOM]);
+	monitor_poll(&k->monitor, &p[POLL_MONITOR]);
 	clients_poll(&k->clients, &p[POLL_CLIENTS]);
 	console_poll(&k->console, &p[POLL_CONSOLE], now);
 	ready = poll(p, POLL_END, timeout_ms(k, now));
@@ -159,6 +167,7 @@ static void turn(struct keeper *k)
 		_exit(0);
 	console_serve(&k->console, &p[POLL_CONSOLE], now);
 	oom_serve(&k->oom, &p[POLL_OOM], &k->events, now);
+	monitor_serve(&k->monitor, &p[POLL_MONITOR], &k->events);
 	if (p[POLL_PIDFD].revents)
 		finish(k);
 	rest(k, now);

@@ -325,6 +325,38 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 	return 0;
 }
 
+/* ---- attach ---- */
+
+/* A plan, its reserve, and less than the one group that is not worth shrinking for. */
+static uint64_t tolerated(const struct disk_spec *spec)
+{
+	return wanted_payload(spec) + 8 * EXT4_BLOCK;
+}
+
+static int image_attach(int dir, const struct disk_spec *spec, struct disk *ret, struct err *e)
+{
+	struct disk d = DISK_INIT;
+	struct ext4_geo g;
+	_fd_ int fd = -1;
+	int r = image_lock(dir, &fd, e);
+
+	if (!r)
+		r = ext4_read_geo(fd, &g, e);
+	if (r < 0)
+		return r;
+	if (ext4_payload(&g) > tolerated(spec))
+		return err_set(e, EFBIG, VZ_IMAGE_MOUNT,
+			       "attach disk: it was made for %llu MiB and cannot be made as small as "
+			       "its plan of %llu MiB now; free some of it, or raise --diskspace",
+			       (unsigned long long)(ext4_payload(&g) / MIB_BLOCKS),
+			       (unsigned long long)(plan_blocks(spec) / MIB_BLOCKS));
+	r = loop_attach(fd, false, &d.loop, e);
+	if (r < 0)
+		return err_exit(e, VZ_IMAGE_MOUNT);
+	*ret = d;
+	return 0;
+}
+
 /* ---- resize ---- */
 
 static int too_small(uint64_t data, uint64_t used, struct err *e)
@@ -470,6 +502,7 @@ const struct storage_backend storage_image = {
 	.create = image_create,
 	.prepare = image_prepare,
 	.mount = image_mount,
+	.attach = image_attach,
 	.resize = image_resize,
 	.resize_offline = image_resize_offline,
 	.usage = image_usage,

@@ -203,6 +203,23 @@ int store_mount(const struct store *s, const char *digest, bool own, int *ret_mn
 	return r < 0 ? err_exit(e, VZ_MOUNT) : 0;
 }
 
+int store_device(const struct store *s, const char *digest, int *ret, struct err *e)
+{
+	struct loop l = LOOP_INIT;
+	char dev[32];
+	int fd, r = get_device(s, digest, false, &l, e);
+
+	if (r < 0)
+		return r;
+	(void)str_fmt(dev, sizeof(dev), "/dev/loop%d", l.num);
+	fd = open(dev, O_RDONLY | O_CLOEXEC);   /* keeps the device as a mount would */
+	loop_close(&l);
+	if (fd < 0)
+		return err_sys(e, "open template %.12s", digest);
+	*ret = fd;
+	return 0;
+}
+
 bool store_is_mounted(const struct store *s, const char *digest)
 {
 	struct err ignored = ERR_INIT;

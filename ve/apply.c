@@ -14,6 +14,8 @@
 #include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/ptypes.h"
+#include "ve/vm.h"
+#include "vm/qemu.h"
 
 #define PAGE 4096
 
@@ -31,7 +33,7 @@ static uint64_t knob_value(const struct ve *ve, const struct param *p)
 
 	if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &v) || v == U64_UNLIMITED)
 		return CG_NONE;
-	return v;
+	return ve->state.vm && str_eq(p->opt, "ram") ? vm_host_memory(v) : v;
 }
 
 int param_apply(struct ve *ve, const struct param *p, struct err *e)
@@ -59,7 +61,8 @@ int apply_limits(struct ve *ve, struct err *e)
 		const struct param *p = &params[i];
 		int r;
 
-		if ((!has_knob(p) && !(p->flags & P_LIMIT)) || !conf_has(&ve->conf, p))
+		if ((!has_knob(p) && !(p->flags & P_LIMIT)) || !conf_has(&ve->conf, p) ||
+		    (ve->state.vm && !(p->flags & P_VM)))
 			continue;
 		r = param_apply(ve, p, e);
 		if (r < 0)
@@ -402,9 +405,12 @@ int apply_links(struct ve *ve, const struct param *p, struct err *e)
 	struct links from, to;
 	int r = plan_change(ve, &from, &to, e);
 
-	if (!r)
+	if (!r && ve->state.vm && !links_same(&from, &to))
+		return err_set(e, EOPNOTSUPP, VZ_NETDEV,
+			       "a virtual machine gets and loses links when it starts");
+	if (!r && !ve->state.vm)
 		r = ns_open(ve->state.pid, "net", &netns, e);
-	if (!r)
+	if (!r && !ve->state.vm)
 		r = guest_still_there(ve, &netns, e);
 	if (!r)
 		r = links_change(ve->in, &from, &to, netns, e);
@@ -414,14 +420,19 @@ int apply_links(struct ve *ve, const struct param *p, struct err *e)
 	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
 	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
 	r = state_save(ve->in, ve->id, &ve->state, e);
+	if (!r && ve->state.vm)
+		return vm_setup_live(ve, &from, e);
 	return r < 0 ? r : apply_guest(ve, p, e);
 }
 
 int apply_guest(struct ve *ve, const struct param *p, struct err *e)
 {
 	_fd_ int root = -1;
-	int r = guest_open_root(ve, &root, e);
+	int r;
 
+	if (ve->state.vm)
+		return vm_setup_live(ve, NULL, e);
+	r = guest_open_root(ve, &root, e);
 	if (!r)
 		r = guest_setup(ve, root, e);
 	if (!r && str_eq(p->opt, "hostname"))

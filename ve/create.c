@@ -298,9 +298,6 @@ static int gather(struct create *c, struct err *e)
 	c->ve.conf = conf;
 	if (!storage_find(*conf.layout ? conf.layout : "image"))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image", conf.layout);
-	if (str_eq(conf.kind, "vm"))
-		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
-			       "--kind vm: not supported by this version");
 	r = refuse(c, e);
 	return r < 0 ? r : choose_template(c, e);
 }

@@ -26,6 +26,7 @@
 #include "ve/guest.h"
 #include "ve/keep.h"
 #include "ve/plan.h"
+#include "ve/vm.h"
 
 #define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -188,6 +189,20 @@ static const char *login_shell(struct ve *ve)
 	return "/bin/sh";
 }
 
+/* An empty name is the login shell that the guest chooses. */
+static int exec_in_vm(struct ve *ve, const struct exec_opts *o, struct err *e)
+{
+	static const char *const shell[] = { "", NULL };
+	char term[128] = "TERM=linux";
+	const char *env[] = { PATH_ENV, o->argv ? "HOME=/" : "HOME=/root", term, NULL };
+	const struct agent_run run = { .argv = o->argv ? o->argv : shell, .env = env, .in = o->in,
+				       .out = o->out, .err = o->err };
+
+	if (o->term && str_is_word(o->term, "._-+"))
+		(void)str_fmt(term, sizeof(term), "TERM=%.100s", o->term);
+	return vm_exec(ve, &run, e);
+}
+
 static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 {
 	const char *shell[] = { NULL, "-l", NULL };
@@ -200,6 +215,8 @@ static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (ve->state.vm)
+		return exec_in_vm(ve, o, e);
 	if (pty && o->term && str_is_word(o->term, "._-+"))
 		(void)str_fmt(term, sizeof(term), "TERM=%.100s", o->term);
 	if (!o->argv) {
@@ -263,6 +280,8 @@ int exec_script(struct ve *ve, const char *text, int timeout_ms, struct err *e)
 	if (script < 0 || null < 0 || fs_write_all(script, text, strlen(text)) < 0 ||
 	    lseek(script, 0, SEEK_SET) < 0)
 		return err_sys(e, "pass a script to VE %u", ve->id);
+	if (ve->state.vm)
+		return vm_exec(ve, &(struct agent_run){ argv, env, script, null, null, s.timeout_ms }, e);
 	r = start_inside(ve, &s, &pid, e);
 	return r < 0 ? r : wait_at_most(ve, pid, end, e);
 }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -11,6 +12,7 @@
 #include "util/str.h"
 #include "ve/intent.h"
 #include "ve/start.h"
+#include "ve/vm.h"
 #include "ve/worker.h"
 
 #define QUICK_S 5               /* an init that lived shorter than this is restarted slowly */
@@ -33,7 +35,8 @@ static bool wants_start(const struct ve *ve, int status)
 
 int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 {
-	static const struct start_opts plain = { 0, true };
+	char accel[8];
+	const struct start_opts plain = { .force = true, .accel = accel };
 	struct timespec pause = { QUICK_PAUSE_S, 0 };
 	struct ve ve;
 	bool again, quick;
@@ -47,6 +50,7 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	}
 	cg_leave_keepers(&in->cg);              /* this process was the keeper */
 	again = wants_start(&ve, status);
+	memcpy(accel, ve.state.accel, sizeof(accel));
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
 	start_undo(&ve, "exited");
 	if (!again)
@@ -72,7 +76,7 @@ int keep_exec(const struct inst *in, const struct keeper_start *k, struct err *e
 
 struct adoption {
 	struct ve *ve;
-	int listen, console, log, events, oom, node;
+	int listen, console, log, events, oom, node, monitor;
 	short oom_events;
 };
 
@@ -105,6 +109,8 @@ static int adopt_files(struct adoption *a, int dir, struct err *e)
 		a->node = -1;
 	if (cg_open_oom(&a->ve->in->cg, a->ve->cg, &a->oom, &a->oom_events, e) < 0)
 		err_clear(e);                   /* no events then */
+	if (a->ve->state.vm && vm_keeper_fds(dir, &a->console, &a->monitor, e) < 0)
+		err_clear(e);                   /* nor a console */
 	return 0;
 }
 
@@ -117,6 +123,7 @@ static int adopter(void *arg, int report, struct err *e)
 		.veid = ve->id, .init = ve->state.pid, .listen = a->listen, .pidfd = ve->pidfd,
 		.console = a->console, .log = a->log, .oom = a->oom,
 		.oom_events = a->oom_events, .node = a->node, .events = a->events,
+		.monitor = a->monitor,
 	};
 
 	worker_report(report, NULL);
@@ -126,7 +133,7 @@ static int adopter(void *arg, int report, struct err *e)
 static int adopt_locked(struct ve *ve, int dir, struct err *e)
 {
 	struct adoption a = { .ve = ve, .listen = -1, .console = -1, .log = -1, .events = -1,
-			      .oom = -1, .node = -1 };
+			      .oom = -1, .node = -1, .monitor = -1 };
 	int r = adopt_files(&a, dir, e);
 
 	if (!r)
@@ -136,6 +143,8 @@ static int adopt_locked(struct ve *ve, int dir, struct err *e)
 	cleanup_fd(&a.events);
 	cleanup_fd(&a.oom);
 	cleanup_fd(&a.node);
+	cleanup_fd(&a.console);
+	cleanup_fd(&a.monitor);
 	return r;
 }
 

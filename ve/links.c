@@ -208,13 +208,20 @@ unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS]
 
 /* ---- making ---- */
 
-static int one_up(const struct net_spec *s, const struct network *net, int netns, struct err *e)
+static int bridge_up(const struct network *net, struct err *e)
 {
 	int r = 0;
 
 	if (net->own_bridge)
 		r = uplink_bridge(net->bridge, net->text[NR_UPLINK], net->vlan || net->n_trunk, e);
-	return r < 0 ? err_exit(e, VZ_VETH) : net_up(s, netns, e);
+	return r < 0 ? err_exit(e, VZ_VETH) : 0;
+}
+
+static int one_up(const struct net_spec *s, const struct network *net, int netns, struct err *e)
+{
+	int r = bridge_up(net, e);
+
+	return r < 0 ? r : net_up(s, netns, e);
 }
 
 int links_up(const struct inst *in, const struct links *l, int netns, struct err *e)
@@ -224,6 +231,22 @@ int links_up(const struct inst *in, const struct links *l, int netns, struct err
 
 	for (unsigned i = 0; i < l->n && r == 0; i++)
 		r = one_up(&l->a[i], &l->net[i], netns, e);
+	return r;
+}
+
+int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],
+		  struct err *e)
+{
+	_fd_ int lock = -1;
+	int r = netlock_take(in, false, &lock, e);
+
+	for (unsigned i = 0; i < l->n && r == 0; i++) {
+		r = bridge_up(&l->net[i], e);
+		if (r == 0)
+			r = net_up_tap(&l->a[i], &ret_taps[i], e);
+	}
+	for (unsigned i = 0; i < l->n && r < 0; i++)
+		cleanup_fd(&ret_taps[i]);
 	return r;
 }
 
@@ -346,6 +369,19 @@ static int change(const struct links *from, const struct links *to, int netns, s
 			r = one_up(&to->a[i], &to->net[i], netns, e);
 	}
 	return r;
+}
+
+bool links_same(const struct links *a, const struct links *b)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct net_spec *s = find(b, a->a[i].guest_name, &k);
+
+		if (!s || !same_link(&a->a[i], s))
+			return false;
+	}
+	return a->n == b->n;
 }
 
 int links_change(const struct inst *in, const struct links *from, const struct links *to,

@@ -38,10 +38,16 @@ MUST_CHECK int links_plan(const struct ve *ve, const struct links_want *w, struc
 void links_plan_undo(const struct ve *ve, const struct links_want *w, struct links *ret);
 
 MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns, struct err *e);
+/* For a virtual machine: its end of each link, closed on failure. */
+MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],
+			     struct err *e);
 int links_down(const struct inst *in, const struct links *l);
 /* Both have been planned; on failure the links are as `from` says, as far as possible. */
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,
 			    const struct links *to, int netns, struct err *e);
+
+/* The same links, but for their addresses and switches: what a machine that runs can follow. */
+bool links_same(const struct links *a, const struct links *b);
 
 /* For the files inside. */
 unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS]);

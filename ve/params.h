@@ -36,7 +36,7 @@ struct ve_conf {
 
 	char name[VE_NAME_LEN], description[1024], ostemplate[128], template[65];
 	char origin_sample[64], kind[8], layout[16], hostname[65];
-	char nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
+	char kernel[80], nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
 	char kept[KEPT_STORED][128];
 	char pool[VE_NAME_LEN];
@@ -77,6 +77,7 @@ enum param_flags {
 	 * not, is kept when another of them is set.
 	 */
 	P_PART = 1 << 9,
+	P_STOPPED = 1 << 21,    /* can be changed while the VE does not run, only then */
 	P_MOOT = 1 << 20,       /* with P_CREATE: given afterwards it is passed over, as vzctl does */
 	P_POOL = 1 << 11,       /* a pool can have it; a row without P_CT and P_VM only a pool */
 	P_INSIDE = 1 << 12,     /* a function puts it in force before init runs: on init, its mounts */

@@ -31,7 +31,9 @@ void plan_disk(const struct ve *ve, struct disk_spec *ret)
 	const struct ve_conf *c = &ve->conf;
 
 	ret->size = c->diskspace ? c->diskspace : DEFAULT_DISK;
-	if (conf_has(c, param_by_key("DISK_HEADROOM")))
+	if (str_eq(c->kind, "vm"))      /* its root could take that for itself, and can grow it live */
+		ret->headroom = 0;
+	else if (conf_has(c, param_by_key("DISK_HEADROOM")))
 		ret->headroom = c->disk_headroom;
 	else if (ve->in->conf.headroom_set)
 		ret->headroom = ve->in->conf.disk_headroom;
@@ -98,7 +100,8 @@ static void set_hostname(const struct ve *ve, struct plan *p)
 		(void)str_fmt(p->hostname, sizeof(p->hostname), "%s",
 			      *c->hostname ? c->hostname : c->name);
 	else
-		(void)str_fmt(p->hostname, sizeof(p->hostname), "ct%u", ve->id);
+		(void)str_fmt(p->hostname, sizeof(p->hostname), "%s%u", str_eq(c->kind, "vm") ? "vm" : "ct",
+			      ve->id);
 }
 
 int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
@@ -118,9 +121,6 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 	if (!ret->backend)
 		return err_set(e, EINVAL, VZ_BAD_CONF, "VE %u: VE_LAYOUT \"%s\" is not known", ve->id,
 			       c->layout);
-	if (str_eq(c->kind, "vm"))
-		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
-			       "VE %u: KIND vm is not supported by this version", ve->id);
 	if (strlen(c->template) != 64 || !c->local_uid)
 		return err_set(e, EINVAL, VZ_BAD_CONF,
 			       "VE %u: the config lacks TEMPLATE_VERSION or LOCAL_UID", ve->id);

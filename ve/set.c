@@ -29,6 +29,7 @@
 #include "ve/ptypes.h"
 #include "ve/refuse.h"
 #include "ve/registry.h"
+#include "ve/vm.h"
 
 static const char *const link_rows[] = { "IP_ADDRESS", "NETWORK", "NETIF" };
 
@@ -38,7 +39,7 @@ struct set {
 	struct ve_conf to;              /* rows to change, final values */
 	const struct ve_change *change;
 	unsigned flags;
-	bool running;
+	bool running, vm;               /* vm: what it is, or will be by this change */
 	pool_name saved_pool;
 	struct set_report *rep;
 };
@@ -223,6 +224,15 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 			return SET_IMPOSSIBLE;
 		param_copy(p, &s->to, &s->old);         /* what is saved stays what is so */
 		return SET_WITHOUT_EFFECT;
+	}
+	if ((p->flags & P_STOPPED) && s->running) {
+		(void)str_fmt(why, size, "VE %u is running; stop it first", s->ve.id);
+		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
+	}
+	if (!(p->flags & (s->vm ? P_VM : P_CT))) {
+		(void)str_fmt(why, size, "%s", s->vm ? "a virtual machine has no such setting"
+						   : "for virtual machines only");
+		return SET_IMPOSSIBLE;
 	}
 	lacks = param_lacks(&s->ve, p);
 	if (lacks) {
@@ -416,6 +426,8 @@ static int userpasswd(struct set *s, struct err *e)
 	if (!s->running)
 		return err_set(e, ESRCH, VZ_NOT_RUNNING,
 			       "--userpasswd: VE %u is not running; start it first", s->ve.id);
+	if (s->ve.state.vm)
+		return vm_userpasswd(&s->ve, s->change->userpasswd, e);
 	r = guest_open_root(&s->ve, &root, e);
 	return r < 0 ? r : guest_userpasswd(&s->ve, root, s->change->userpasswd, e);
 }
@@ -503,6 +515,7 @@ static int prepare(struct set *s, struct err *e)
 	conf_merge(&s->to, &s->change->to);
 	read_parts(s);
 	read_old(s);
+	s->vm = str_eq(conf_has(&s->to, param_by_key("KIND")) ? s->to.kind : s->old.kind, "vm");
 	r = final_ips(s, e);
 	if (!r)
 		r = final_links(s, e);

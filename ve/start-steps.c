@@ -438,7 +438,7 @@ int up_pivot(void *ctx, struct err *e)
 	return r;
 }
 
-static int open_in_run(int dir, const char *name, int flags, int *ret, struct err *e)
+int steps_open_log(int dir, const char *name, int flags, int *ret, struct err *e)
 {
 	int fd = openat(dir, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
@@ -458,9 +458,9 @@ int up_keeper(void *ctx, struct err *e)
 	if (!r)
 		r = keeper_listen(dir, &s->listen, e);
 	if (!r)
-		r = open_in_run(dir, "console.log", O_RDWR, &s->log, e);
+		r = steps_open_log(dir, "console.log", O_RDWR, &s->log, e);
 	if (!r)
-		r = open_in_run(dir, "events.jsonl", O_WRONLY | O_APPEND, &s->events, e);
+		r = steps_open_log(dir, "events.jsonl", O_WRONLY | O_APPEND, &s->events, e);
 	if (r < 0)
 		return r;
 	if (cg_open_node(&ve->in->cg, ve->cg, &s->node) < 0)

@@ -23,6 +23,9 @@ int up_state(void *ctx, struct err *e);
 int up_go(void *ctx, struct err *e);
 int up_hook(void *ctx, struct err *e);
 
+/* What up_keeper opens in run/ID for whoever becomes the keeper. */
+MUST_CHECK int steps_open_log(int dir, const char *name, int flags, int *ret, struct err *e);
+
 void down_record(void *ctx);
 void down_premount(void *ctx);
 void down_disk(void *ctx);

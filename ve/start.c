@@ -32,6 +32,7 @@
 #include "ve/mount.h"
 #include "ve/registry.h"
 #include "ve/start-steps.h"
+#include "ve/vm.h"
 #include "ve/worker.h"
 
 /* clang-format off */
@@ -63,21 +64,38 @@ const size_t n_start_steps = ARRAY_SIZE(start_steps);
  */
 static void start_done(struct start *s)
 {
+	vm_start_done(s);
 	cleanup_fd(&s->template);
 	cleanup_fd(&s->root);
 	cleanup_fd(&s->console_slave);
 	disk_done(&s->disk);
 }
 
+void start_init(struct start *s, struct ve *ve)
+{
+	*s = (struct start){ .ve = ve, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
+			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
+			     .listen = -1, .log = -1, .events = -1, .oom = -1, .node = -1,
+			     .vm = { .kernel = KERNEL_FILES_INIT, .qmp = -1,
+				     .sock_events = -1, .sock_console = -1, .qemu_log = -1,
+				     .monitor = -1 } };
+	for (unsigned i = 0; i < AGENT_PORTS; i++)
+		s->vm.agents[i] = -1;
+	for (unsigned i = 0; i < NET_MAX_LINKS; i++)
+		s->vm.taps[i] = -1;
+}
+
+/* Nobody knows of the VM's rest but its own table; that of a container undoes a mount, too. */
 void start_undo(struct ve *ve, const char *what)
 {
-	struct start s = { .ve = ve, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
-			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
-			   .listen = -1, .log = -1, .events = -1, .oom = -1,
-			   .node = -1 };
+	struct start s;
 
+	start_init(&s, ve);
 	plan_for_undo(ve, &s.plan);
-	steps_down(start_steps, n_start_steps, &s, &ve->in->log, what);
+	if (ve->state.vm)
+		steps_down(vm_start_steps, n_vm_start_steps, &s, &ve->in->log, what);
+	else
+		steps_down(start_steps, n_start_steps, &s, &ve->in->log, what);
 }
 
 /* Hand init over: this process is its parent and becomes the keeper. */
@@ -88,6 +106,7 @@ static int become_keeper(struct start *s, struct err *e)
 		.veid = s->ve->id, .init = s->init.pid, .listen = s->listen,
 		.pidfd = s->init.pidfd, .console = s->console, .log = s->log, .oom = s->oom,
 		.oom_events = s->oom_events, .node = s->node, .events = s->events,
+		.monitor = s->vm.monitor,
 	};
 
 	return keep_exec(s->ve->in, &k, e);
@@ -101,7 +120,10 @@ static int worker(void *arg, int report, struct err *e)
 	int r;
 
 	(void)str_fmt(what, sizeof(what), "start %u", s->ve->id);
-	r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
+	if (str_eq(s->ve->conf.kind, "vm"))
+		r = steps_up(vm_start_steps, n_vm_start_steps, s, &s->ve->in->log, what, e);
+	else
+		r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
 	if (!r)
 		worker_report(report, NULL);
 	start_done(s);
@@ -117,6 +139,8 @@ static int refuse(const struct ve *ve, const struct start_opts *o, struct err *e
 	if (ve->conf.disabled && !o->force)
 		return err_set(e, EPERM, VZ_DISABLED,
 			       "VE %u is disabled; start --force starts it all the same", ve->id);
+	if (o->accel && !str_eq(ve->conf.kind, "vm"))
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "VE %u: --accel is for virtual machines", ve->id);
 	return 0;
 }
 
@@ -137,16 +161,14 @@ static int tidy_up(struct ve *ve, struct err *e)
 
 int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e)
 {
-	struct start s = { .opts = o, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
-			   .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
-			   .listen = -1, .log = -1, .events = -1, .oom = -1,
-			   .node = -1 };
+	struct start s;
 	struct ve ve;
 	int r = ve_open(&ve, in, id, "start", e);
 
 	if (r < 0)
 		return r;
-	s.ve = &ve;
+	start_init(&s, &ve);
+	s.opts = o;
 	r = refuse(&ve, o, e);
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
@@ -154,6 +176,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = reg_ids_claim(in, id, ve.conf.local_uid, e);
 	if (!r)
 		r = tidy_up(&ve, e);
+	if (!r && str_eq(ve.conf.kind, "vm"))
+		r = vm_check(&ve, o, e);
 	if (!r)
 		r = worker_run(in, worker, &s, e);
 	ve_close(&ve);

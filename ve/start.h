@@ -6,6 +6,17 @@
 #include "runtime/spawn.h"
 #include "util/step.h"
 #include "ve/plan.h"
+#include "vm/agent.h"
+#include "vm/kernel.h"
+
+/* What a VM's start holds besides. */
+struct vm_start {
+	struct kernel_files kernel;
+	int taps[NET_MAX_LINKS], qmp, sock_events, sock_console, agents[AGENT_PORTS];   /* for QEMU */
+	int qemu_log, monitor;
+	bool kvm;
+	struct agent_link *link;        /* to the guest, while it starts */
+};
 
 /* A start under way. Undo needs ve and plan only; the rest is held by the worker. */
 struct start {
@@ -20,10 +31,14 @@ struct start {
 	int listen, log, events, oom, node;     /* what the keeper gets */
 	short oom_events;
 	bool unclean;                   /* an undo could not do all of its work */
+	struct vm_start vm;
 };
 
-extern const struct step start_steps[];
-extern const size_t n_start_steps;
+extern const struct step start_steps[], vm_start_steps[];
+extern const size_t n_start_steps, n_vm_start_steps;
+
+/* Everything -1, for ve. */
+void start_init(struct start *s, struct ve *ve);
 
 /* Run the table backwards for a VE whose init is dead or shall be. */
 void start_undo(struct ve *ve, const char *what);

@@ -55,6 +55,9 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	(void)str_fmt(s->template, sizeof(s->template), "%s", json_get_str(v, "template", ""));
 	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
 	(void)str_fmt(s->place, sizeof(s->place), "%s", json_get_str(v, "place", ""));
+	s->vm = json_get_bool(v, "vm", false);
+	(void)str_fmt(s->accel, sizeof(s->accel), "%s", json_get_str(v, "accel", ""));
+	s->ram = json_get_u64(v, "ram", 0);
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
 	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
@@ -152,6 +155,11 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 	json_kstr(j, "template", s->template);
 	json_kstr(j, "init", s->init);
 	json_kstr(j, "place", s->place);
+	if (s->vm) {
+		json_kbool(j, "vm", true);
+		json_kstr(j, "accel", s->accel);
+		json_ku64(j, "ram", s->ram);
+	}
 	json_kstr(j, "ips", ips);
 	json_kstr(j, "network", s->network);
 	json_kstr(j, "netif", s->netif);

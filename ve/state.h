@@ -28,6 +28,9 @@ struct ve_state {
 	uint64_t disk_dev;      /* its device number, for io limits */
 	uint64_t shm_dev, pts_dev;      /* of its own /dev/shm and /dev/pts, for their limits */
 	char template[65];
+	bool vm;                /* pid is that of its QEMU */
+	char accel[8];          /* of a VM: kvm or tcg */
+	uint64_t ram;           /* of a VM: bytes it was started with */
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */

@@ -81,4 +81,6 @@ void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), voi
 		fn(arg, "create", create_steps[i].name);
 	for (size_t i = 0; i < n_start_steps; i++)
 		fn(arg, "start", start_steps[i].name);
+	for (size_t i = 0; i < n_vm_start_steps; i++)
+		fn(arg, "start-vm", vm_start_steps[i].name);
 }

@@ -16,6 +16,7 @@
 #include "ve/intent.h"
 #include "ve/mount.h"
 #include "ve/start.h"
+#include "ve/vm.h"
 
 #define KEEPER_END_MS 2000
 #define ASK_AGAIN_MS 2000
@@ -60,6 +61,16 @@ static bool ask_by_script(struct ve *ve, const char *script, int timeout_ms)
 	return proc_wait_gone(ve->pidfd, left_ms(end)) == 0;
 }
 
+static void send_to_init(struct ve *ve, int sig)
+{
+	struct err e = ERR_INIT;
+
+	if (!ve->state.vm)
+		(void)pidfd_send_signal(ve->pidfd, sig, NULL, 0);
+	else if (vm_signal_init(ve, sig, &e) < 0)
+		log_debug(&ve->in->log, "%s", e.msg);
+}
+
 /*
  * An init has no default actions: what comes before it has set up its signals is lost, and
  * nothing tells (pid_namespaces(7)). So it is asked again.
@@ -67,7 +78,7 @@ static bool ask_by_script(struct ve *ve, const char *script, int timeout_ms)
 static bool ask_by_signal(struct ve *ve, int sig, int timeout_ms)
 {
 	for (int left = timeout_ms; left > 0; left -= ASK_AGAIN_MS) {
-		(void)pidfd_send_signal(ve->pidfd, sig, NULL, 0);
+		send_to_init(ve, sig);
 		if (proc_wait_gone(ve->pidfd, left < ASK_AGAIN_MS ? left : ASK_AGAIN_MS) == 0)
 			return true;
 	}

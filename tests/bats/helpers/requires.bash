@@ -21,4 +21,5 @@ has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
 has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_strace() { command -v strace >/dev/null; }
+has_vm() { vm_possible; }
 has_debian_template() { [[ -e ${BERTH_TEMPLATES:-}/channels/debian-12 ]]; }

@@ -1,0 +1,116 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Virtual machines: the same verbs as for containers, on a kernel of their own. Starts are slow
+# under emulation, so that a test asks one machine many things.
+# bats file_tags=root
+
+load helpers/load
+
+export BATS_TEST_TIMEOUT=$((120 * ${BERTH_PATIENCE:-1}))
+
+setup_file() {
+	vm_setup_file
+}
+
+setup() {
+	vm_setup
+}
+
+# What the process that is the machine may do, from the kernel.
+qemu_field() {
+	sed -n "s/^$2:\s*//p" "/proc/$(init_pid "$1")/status"
+}
+
+@test "lifecycle: the verbs mean what they mean for a container" {
+	new_vm 201 --ipadd 10.5.0.201 --hostname mach
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+	start_vm 201
+	equal "$(status_of 201)" 'CTID 201 exist mounted running'
+	run -32 berth start 201 "${VM_START[@]}"
+	contains "$(inside 201 /bin/uname -r)" cloud
+	lacks "$(inside 201 /bin/uname -r)" "$(uname -r)"
+	equal "$(inside 201 /bin/hostname)" mach
+	equal "$(berth list -H -o ctid,status,ip | xargs)" '201 running 10.5.0.201'
+	reaches 10.5.0.201
+	ping_from 201 198.51.100.1
+
+	run -7 shell 201 'exit 7'
+	run -8 berth exec 201 false
+	run -143 shell 201 'kill -TERM $$'
+	refused 8 '/no/such' berth exec3 201 /no/such
+	equal "$(head -c 300000 /dev/zero | berth exec3 201 /bin/cat | wc -c)" 300000
+	equal "$(echo 'echo from-$((1+1))' | berth exec 201 -)" from-2
+	equal "$(berth exec3 201 /bin/sh -c 'echo err >&2; echo out' 2>/dev/null)" out
+
+	shell 201 'echo kept >/root/mark'
+	run -32 berth destroy 201 --yes
+	berth stop 201
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+	start_vm 201
+	equal "$(inside 201 /bin/cat /root/mark)" kept
+}
+
+@test "jail: QEMU is nobody, holds nothing, and has no name to open" {
+	run_vm 201
+	local pid field
+	pid=$(init_pid 201)
+	for field in CapInh CapPrm CapEff CapBnd CapAmb; do
+		equal "$(qemu_field 201 "$field")" 0000000000000000 "$field"
+	done
+	equal "$(qemu_field 201 NoNewPrivs)" 1
+	equal "$(qemu_field 201 Seccomp)" 2
+	[[ $(qemu_field 201 Uid | cut -f1) -ge 100000 ]]
+	equal "$(qemu_field 201 Uid | cut -f1)" "$(conf_value 201 LOCAL_UID)"
+	equal "$(qemu_field 201 Groups | xargs)" ''
+	for field in mnt pid ipc net uts; do
+		[[ $(readlink "/proc/$pid/ns/$field") != "$(readlink "/proc/$HOST_PID/ns/$field")" ]] ||
+			fail "shares $field"
+	done
+	# Only lo, and that down: the link is a descriptor.
+	equal "$(nsenter -t "$pid" -n ip -o link | wc -l)" 1
+	# One mount: an empty root that cannot be written.
+	equal "$(wc -l <"/proc/$pid/mounts")" 1
+	contains "$(cat "/proc/$pid/mounts")" 'tmpfs / tmpfs ro,'
+	equal "$(find "/proc/$pid/root/" -type f -size +0 | wc -l)" 0
+	# No descriptor on a file of the host but its log, the two disks and the tap.
+	run -1 grep -vE '^(/dev/null|/dev/net/tun|/dev/loop[0-9]+|.*/qemu.log|socket:.*|anon_inode:.*|pipe:.*)$' \
+		<(find "/proc/$pid/fd" -printf '%l\n' | grep .)
+	lacks "$(tr '\0' ' ' <"/proc/$pid/cmdline")" "$ROOT"
+}
+
+@test "ct, vm, ct, vm: one VE, its files, address and limits" {
+	new_ve 201 --ipadd 10.5.0.201 --ram 160M --diskspace 256M --hostname same
+	local kind size other turn=0
+	for kind in ct vm ct vm; do
+		berth set 201 --kind "$kind" --save >/dev/null
+		if [[ $kind == vm ]]; then start_vm 201; else berth start 201 >/dev/null; fi
+		equal "$(berth list -H -o kind 201 | xargs)" "$kind"
+		((turn == 0)) || equal "$(shell 201 'cat /root/list; stat -c %u:%g:%a /root/list')" \
+			"$(seq "$turn")"$'\n'"0:0:640"
+		shell 201 "echo $((++turn)) >>/root/list; chmod 640 /root/list; rm -f /root/gone$turn.old"
+		equal "$(inside 201 /bin/hostname)" same
+		reaches 10.5.0.201
+		# The plan, as far as whole block groups can say it.
+		size=$(disk_field 201 1)
+		((size >= 250 * 1024 && size <= 430 * 1024)) || [[ $kind == ct ]] || fail "size $size in $kind"
+		if [[ $kind == vm ]]; then other=ct; else other=vm; fi
+		refused 32 '--kind: VE 201 is running' berth set 201 --kind "$other" --save
+		berth stop 201 >/dev/null
+	done
+}
+
+@test "start: what cannot be a machine is refused in one line" {
+	new_vm 201
+	refused 5 '--force' berth start 201 --accel tcg
+	refused 21 'want kvm or tcg' berth start 201 --accel xen
+	berth set 201 --ram 32M --save >/dev/null
+	refused 21 'a VM needs' berth start 201 "${VM_START[@]}"
+	berth set 201 --ram 160M --kernel 9.9-none --save >/dev/null
+	refused 21 'kernel 9.9-none' berth start 201 "${VM_START[@]}"
+	rm -rf "$ROOT/var/lib/berth/kernel"
+	berth set 201 --kernel '' --save >/dev/null 2>&1 || sed -i /KERNEL=/d "$(conf_of 201)"
+	refused 5 'berth kernel import' berth start 201 "${VM_START[@]}"
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+	new_ve 202
+	refused 20 '--accel' berth start 202 --accel tcg --force
+}

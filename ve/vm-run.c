@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A VM that runs, by way of its agent. */
+#include "ve/vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netns/addr.h"
+#include "netns/guestlink.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "ve/plan.h"
+
+#define SETUP_MS 30000
+
+int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e)
+{
+	_fd_ int dir = -1;
+	int r = state_dir(ve->in, ve->id, false, &dir, e);
+
+	if (!r)
+		r = agent_open(dir, ve->pidfd, timeout_ms, ret, e);
+	return r < 0 ? err_wrap(e, "VE %u", ve->id) : 0;
+}
+
+int vm_exec(struct ve *ve, const struct agent_run *run, struct err *e)
+{
+	struct agent_link *l = malloc(sizeof(*l));
+	int ms = run->timeout_ms && run->timeout_ms < VM_AGENT_MS ? run->timeout_ms : VM_AGENT_MS;
+	int r = l ? vm_agent(ve, ms, l, e) : err_set(e, ENOMEM, 0, "execute: out of memory");
+
+	if (!r) {
+		r = agent_run(l, run, e);
+		agent_close(l);
+	}
+	free(l);
+	return r;
+}
+
+/* One request, answered by AGENT_OK; fill puts its body together. */
+static int ask(struct ve *ve, const struct agent_call *c,
+	       int (*fill)(struct agent_link *l, const void *arg, struct err *e), const void *arg,
+	       struct err *e)
+{
+	struct agent_link *l = malloc(sizeof(*l));
+	int r = l ? vm_agent(ve, VM_AGENT_MS, l, e) : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
+
+	if (!r) {
+		if (fill)
+			r = fill(l, arg, e);
+		if (!r)
+			r = agent_call(l, c, e);
+		agent_close(l);
+	}
+	free(l);
+	return r;
+}
+
+int vm_signal_init(struct ve *ve, int sig, struct err *e)
+{
+	uint32_t n = (uint32_t)sig;
+	const struct agent_call c = { .type = AGENT_INIT_SIGNAL, .payload = &n, .len = sizeof(n),
+				      .timeout_ms = VM_AGENT_MS };
+
+	return ask(ve, &c, NULL, NULL, e);
+}
+
+/* ---- names and addresses ---- */
+
+static int put_address(struct agent_link *l, char letter, const struct net_spec *n,
+		       const struct ipaddr *a, struct err *e)
+{
+	struct ipaddr whole = *a;
+	char text[IPADDR_STRLEN];
+
+	if (n->mode != NET_BRIDGED)
+		whole.prefix = addr_bits(a);
+	format_ip(&whole, text);
+	return agent_body_word(l, letter, text, e);
+}
+
+static int put_word(struct agent_link *l, char letter, const char *text, struct err *e)
+{
+	return text ? agent_body_word(l, letter, text, e) : 0;
+}
+
+/* The default route of a family is by this link, or what is behind it is. */
+static int put_gateway(struct agent_link *l, const struct net_spec *n, uint8_t family, struct err *e)
+{
+	bool standard = n->flags & (family == AF_INET ? NET_DEFAULT4 : NET_DEFAULT6);
+	char text[IPADDR_STRLEN];
+	struct ipaddr gw;
+	int r;
+
+	if (!net_gateway(n, family, &gw))
+		return 0;
+	format_ip_host(&gw, text);
+	r = agent_body_word(l, standard ? SETUP_GATEWAY : SETUP_VIA, text, e);
+	for (size_t i = 0; !r && !standard && i < n->n_nets; i++) {
+		if (n->nets[i].family != family)
+			continue;
+		format_ip(&n->nets[i], text);
+		r = agent_body_word(l, SETUP_NETWORK, text, e);
+	}
+	return r;
+}
+
+static int put_link(struct agent_link *l, const struct net_spec *n, struct err *e)
+{
+	const uint8_t *m = n->guest_mac;
+	char mac[24];
+	int r = agent_body_word(l, SETUP_LINK, n->guest_name, e);
+
+	(void)str_fmt(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		      m[5]);
+	if (!r)
+		r = agent_body_word(l, SETUP_MAC, mac, e);
+	if (!r && n->mode != NET_BRIDGED)
+		r = agent_body_word(l, SETUP_ROUTED, "", e);
+	for (size_t i = 0; !r && i < n->n_addrs; i++)
+		r = put_address(l, SETUP_ADDRESS, n, &n->addrs[i], e);
+	if (!r)
+		r = put_gateway(l, n, AF_INET, e);
+	return r < 0 ? r : put_gateway(l, n, AF_INET6, e);
+}
+
+static bool has_address(const struct net_spec *n, const struct ipaddr *a)
+{
+	for (size_t i = 0; i < n->n_addrs; i++)
+		if (ip_same_host(&n->addrs[i], a) &&
+		    (n->mode != NET_BRIDGED || n->addrs[i].prefix == a->prefix))
+			return true;
+	return false;
+}
+
+/* Addresses that the link had and has no more. */
+static int put_lost(struct agent_link *l, const struct net_spec *was, const struct net_spec *now,
+		    struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < was->n_addrs; i++)
+		if (!has_address(now, &was->addrs[i]))
+			r = put_address(l, SETUP_REMOVE, was, &was->addrs[i], e);
+	return r;
+}
+
+static int put_links(struct agent_link *l, const struct ve *ve, const struct links *from,
+		     struct err *e)
+{
+	struct links *to = malloc(sizeof(*to));
+	struct links_want w = links_of_conf(ve);
+	int r = to ? links_plan(ve, &w, to, e) : err_set(e, ENOMEM, 0, "configure links: out of memory");
+
+	for (unsigned i = 0; !r && i < to->n; i++) {
+		r = put_link(l, &to->a[i], e);
+		for (unsigned k = 0; !r && from && k < from->n; k++)
+			if (str_eq(from->a[k].guest_name, to->a[i].guest_name))
+				r = put_lost(l, &from->a[k], &to->a[i], e);
+	}
+	free(to);
+	return r;
+}
+
+int vm_setup(struct ve *ve, struct agent_link *l, const struct links *from, struct err *e)
+{
+	const struct agent_call c = { .type = AGENT_SETUP, .timeout_ms = SETUP_MS };
+	char servers[512];
+	struct guest_conf g;
+	int r;
+
+	plan_guest(ve, -1, 0, &g);
+	if (g.nameservers && str_eq(g.nameservers, "inherit")) {
+		guest_inherited_servers(servers, sizeof(servers));
+		g.nameservers = *servers ? servers : NULL;
+	}
+	r = put_word(l, SETUP_HOSTNAME, g.hostname, e);
+	if (!r)
+		r = put_word(l, SETUP_NAMESERVER, g.nameservers, e);
+	if (!r)
+		r = put_word(l, SETUP_SEARCH, g.searchdomain, e);
+	if (!r && ve->conf.skip_guest)
+		r = agent_body_word(l, SETUP_NO_FILES, "", e);
+	if (!r)
+		r = put_links(l, ve, from, e);
+	return r < 0 ? r : agent_call(l, &c, e);
+}
+
+int vm_setup_live(struct ve *ve, const struct links *from, struct err *e)
+{
+	struct agent_link *l = malloc(sizeof(*l));
+	int r = l ? vm_agent(ve, VM_AGENT_MS, l, e) : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
+
+	if (!r) {
+		r = vm_setup(ve, l, from, e);
+		agent_close(l);
+	}
+	free(l);
+	return r;
+}
+
+/* ---- passwords ---- */
+
+static int put_password(struct agent_link *l, const void *arg, struct err *e)
+{
+	const char *userpasswd = arg, *colon = strchr(userpasswd, ':');
+	char user[64];
+	int r;
+
+	if (!colon || colon == userpasswd ||
+	    str_fmt(user, sizeof(user), "%.*s", (int)(colon - userpasswd), userpasswd) < 0)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--userpasswd: want USER:PASSWORD");
+	r = agent_body_word(l, 'u', user, e);
+	return r < 0 ? r : agent_body_word(l, 'p', colon + 1, e);
+}
+
+int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e)
+{
+	const struct agent_call c = { .type = AGENT_PASSWD, .timeout_ms = SETUP_MS };
+
+	return ask(ve, &c, put_password, userpasswd, e) < 0 ? err_exit(e, VZ_PASSWD) : 0;
+}

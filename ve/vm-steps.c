@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The steps of ve/vm-start.c that a container has not. Rules for them: ve/start-steps.c. */
+#include "ve/vm.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "runtime/keeper.h"
+#include "templates/store.h"
+#include "util/cleanup.h"
+#include "util/exits.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
+#include "util/sys-proc.h"
+#include "ve/addrs.h"
+#include "ve/apply.h"
+#include "ve/place.h"
+#include "ve/start-steps.h"
+#include "vm/jail.h"
+#include "vm/qemu.h"
+#include "vm/sock.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define DEFAULT_RAM (512 * MIB)
+#define LEAST_RAM (96 * MIB)            /* Debian's cloud kernel with its initramfs, measured */
+#define BOOT_MS 60000                   /* to the agent's first word, under TCG on a busy host */
+#define SETUP_MS 30000
+
+bool ve_is_vm(const struct ve *ve)
+{
+	return ve->state.phase == PH_RUNNING || ve->state.phase == PH_DEAD
+		       ? ve->state.vm : str_eq(ve->conf.kind, "vm");
+}
+
+/* ---- before anything is touched ---- */
+
+/* kvm-pvm is KVM for kernels that know it. A stock kernel dies in its first instructions on it. */
+static int check_kvm(struct err *e)
+{
+	if (access("/dev/kvm", F_OK) < 0)
+		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
+			       "this host has no /dev/kvm; --accel tcg --force emulates, slowly and "
+			       "without a boundary");
+	if (access("/sys/module/kvm_pvm", F_OK) == 0 && access("/sys/module/kvm_intel", F_OK) < 0 &&
+	    access("/sys/module/kvm_amd", F_OK) < 0)
+		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
+			       "the KVM of this host (pvm) runs no stock kernel; --accel tcg --force "
+			       "emulates, slowly and without a boundary");
+	return 0;
+}
+
+static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e)
+{
+	const char *accel = o->accel ? o->accel : "kvm";
+
+	if (!str_eq(accel, "kvm") && !str_eq(accel, "tcg"))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--accel: bad value \"%.40s\": want kvm or tcg",
+			       accel);
+	(void)str_fmt(ve->state.accel, sizeof(ve->state.accel), "%s", accel);
+	if (str_eq(accel, "kvm"))
+		return check_kvm(e);
+	return o->force ? 0 : err_set(e, EPERM, VZ_NO_KERNEL_SUPPORT,
+				      "--accel tcg: emulation is no boundary between the guest and this "
+				      "host; --force runs it all the same");
+}
+
+static uint64_t ram_of(const struct ve *ve)
+{
+	const struct param *p = param_by_key("PHYSPAGES");
+	uint64_t ram = conf_has(&ve->conf, p) ? ve->conf.ram : DEFAULT_RAM;
+
+	return ram == U64_UNLIMITED ? DEFAULT_RAM : ram;
+}
+
+int vm_check(struct ve *ve, const struct start_opts *o, struct err *e)
+{
+	int r = choose_accel(ve, o, e);
+
+	if (r < 0)
+		return err_wrap(e, "VE %u", ve->id);
+	if (ram_of(ve) < LEAST_RAM)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u: --ram %" PRIu64 "M: a VM needs %" PRIu64
+			       "M for its kernel", ve->id, ram_of(ve) / MIB, LEAST_RAM / MIB);
+	return kernel_check(ve->in->lib, ve->conf.kernel, e);
+}
+
+/* ---- steps ---- */
+
+int up_vm_record(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve *ve = s->ve;
+	char accel[sizeof(ve->state.accel)];
+	int r;
+
+	memcpy(accel, ve->state.accel, sizeof(accel));
+	inst_say(ve->in, "Starting virtual machine...");
+	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .vm = true,
+				       .uid_base = (uint32_t)ve->conf.local_uid,
+				       .ram = ram_of(ve), .ips = ve->conf.ips };
+	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
+	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
+	memcpy(ve->state.accel, accel, sizeof(accel));
+	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
+	s->vm.kvm = str_eq(accel, "kvm");
+	r = state_save(ve->in, ve->id, &ve->state, e);
+	if (r < 0)
+		return r;
+	if (mkdir(s->plan.stage, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", s->plan.stage);
+	return 0;
+}
+
+int up_vm_template(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct store st = STORE_INIT;
+	struct template t;
+	int r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
+
+	if (!r)
+		r = store_find(&st, s->plan.digest, &t, e);
+	if (!r && !str_eq(t.arch, "x86_64"))
+		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "template %.12s is for %s; a VM of this host is x86_64",
+			    t.digest, t.arch);
+	if (!r)
+		r = store_device(&st, s->plan.digest, &s->template, e);
+	if (!r)
+		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
+	store_close(&st);
+	return r;
+}
+
+int up_vm_disk(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int private = -1;
+	int r = plan_private(s->ve, &private, e);
+
+	if (!r)
+		r = s->plan.backend->prepare(private, &s->plan.disk, e);
+	if (!r)
+		r = s->plan.backend->attach(private, &s->plan.disk, &s->disk, e);
+	if (r < 0)
+		return err_exit(e, VZ_MOUNT);
+	s->ve->state.loop = s->disk.loop.num;
+	s->ve->state.disk_dev = s->disk.loop.dev;
+	return state_save(s->ve->in, s->ve->id, &s->ve->state, e);
+}
+
+int up_vm_cgroup(void *ctx, struct err *e)
+{
+	static const struct cg_dev kvm = { 'c', 10, 232, true, true };
+	struct start *s = ctx;
+	int r = place_make(s->ve, e);
+
+	return r < 0 ? r : cg_set_devices(&s->ve->in->cg, s->ve->cg, &kvm, s->vm.kvm, e);
+}
+
+int up_vm_kernel(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	const struct inst *in = s->ve->in;
+	const char *slash = strrchr(in->keeper, '/');
+	char agent[PATH_MAX];
+
+	(void)str_fmt(agent, sizeof(agent), "%.*s/berth-agent", (int)(slash - in->keeper), in->keeper);
+	return kernel_open(in->lib, s->ve->conf.kernel, agent, &s->vm.kernel, e);
+}
+
+int up_vm_network(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	char ips[4096];
+	int r = links_probe(NULL, &s->plan.links, e);
+
+	if (!r)
+		r = links_up_taps(s->ve->in, &s->plan.links, s->vm.taps, e);
+	if (r < 0)
+		return err_exit(e, VZ_VETH);
+	if (s->ve->conf.ips.n &&
+	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
+		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);
+	return 0;
+}
+
+int up_vm_sockets(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct vm_start *v = &s->vm;
+	_fd_ int dir = -1;
+	char name[24];
+	int r = state_dir(s->ve->in, s->ve->id, true, &dir, e);
+
+	if (!r)
+		r = vm_listen(dir, VM_SOCK_QMP, &v->qmp, e);
+	if (!r)
+		r = vm_listen(dir, VM_SOCK_EVENTS, &v->sock_events, e);
+	if (!r)
+		r = vm_listen(dir, VM_SOCK_CONSOLE, &v->sock_console, e);
+	for (unsigned i = 0; !r && i < AGENT_PORTS; i++) {
+		vm_agent_sock(i, name);
+		r = vm_listen(dir, name, &v->agents[i], e);
+	}
+	if (!r)
+		r = steps_open_log(dir, "qemu.log", O_WRONLY | O_APPEND, &v->qemu_log, e);
+	return r;
+}
+
+/* "cpu MHz : 2450.000"; 0 where it is not said. */
+static uint32_t host_khz(void)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+	const char *p;
+	uint32_t khz = 0;
+	int places = -1;
+
+	if (fs_read_at(AT_FDCWD, "/proc/cpuinfo", 1 << 20, &text, NULL, &ignored) < 0)
+		return 0;
+	p = strstr(text, "cpu MHz");
+	if (!p)
+		return 0;
+	for (p += strcspn(p, "0123456789\n"); places < 3 && ((*p >= '0' && *p <= '9') || *p == '.'); p++) {
+		if (*p == '.')
+			places = 0;
+		else
+			khz = khz * 10 + (uint32_t)(*p - '0');
+		places += *p != '.' && places >= 0;
+	}
+	for (; places >= 0 && places < 3; places++)
+		khz *= 10;
+	return khz;
+}
+
+static void machine_of(const struct start *s, struct vm_machine *m)
+{
+	const struct ve_conf *c = &s->ve->conf;
+
+	*m = (struct vm_machine){ .id = s->ve->id, .accel = s->vm.kvm ? VM_KVM : VM_TCG,
+				  .ram = s->ve->state.ram, .cpus = c->cpus ? (unsigned)c->cpus : 1,
+				  .n_links = s->plan.links.n,
+				  .tsc_khz = s->vm.kvm ? 0 : host_khz() };
+	for (unsigned i = 0; i < m->n_links; i++)
+		memcpy(m->mac[i], s->plan.links.a[i].guest_mac, sizeof(m->mac[i]));
+}
+
+static void jail_fds(const struct start *s, int fds[VM_FD_END])
+{
+	const struct vm_start *v = &s->vm;
+
+	for (int i = 0; i < VM_FD_END; i++)
+		fds[i] = -1;
+	for (unsigned i = 0; i < NET_MAX_LINKS; i++)
+		fds[VM_FD_TAP + i] = v->taps[i];
+	fds[VM_FD_TEMPLATE] = s->template;
+	fds[VM_FD_DISK] = s->disk.loop.fd;
+	fds[VM_FD_QMP] = v->qmp;
+	fds[VM_FD_EVENTS] = v->sock_events;
+	fds[VM_FD_CONSOLE] = v->sock_console;
+	for (int i = 0; i < AGENT_PORTS; i++)
+		fds[VM_FD_AGENT + i] = v->agents[i];
+}
+
+int up_vm_init(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct ve *ve = s->ve;
+	struct vm_args *args = calloc(1, sizeof(*args));
+	struct jail_spec j = { .payload = -1, .id = (uid_t)ve->conf.local_uid, .stage = s->plan.stage,
+			       .kernel = s->vm.kernel.image, .initramfs = s->vm.kernel.initramfs,
+			       .log = s->vm.qemu_log, .kvm = s->vm.kvm, .args = args };
+	struct vm_machine m;
+	int r = args ? 0 : err_set(e, ENOMEM, 0, "start QEMU: out of memory");
+
+	machine_of(s, &m);
+	jail_fds(s, j.fds);
+	if (!r)
+		r = vm_args_make(&m, args, e);
+	if (!r)
+		r = cg_open_payload(&ve->in->cg, ve->cg, false, &j.payload, e);
+	if (!r)
+		r = cg_open_tasks(&ve->in->cg, ve->cg, &j.tasks, e);
+	if (!r) {
+		r = jail_start(&j, &s->init.pid, &s->init.pidfd, e);
+		cg_tasks_close(&j.tasks);
+	}
+	cleanup_fd(&j.payload);
+	free(args);
+	return r;
+}
+
+int vm_keeper_fds(int dir, int *ret_console, int *ret_monitor, struct err *e)
+{
+	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
+	_fd_ int console = -1, monitor = -1;
+	int r = vm_connect(dir, VM_SOCK_CONSOLE, 2000, &console, e);
+
+	if (!r)
+		r = vm_connect(dir, VM_SOCK_EVENTS, 2000, &monitor, e);
+	if (!r && send(monitor, hello, sizeof(hello) - 1, MSG_NOSIGNAL) < 0)
+		r = err_sys(e, "ask QEMU for its events");
+	if (r < 0)
+		return r;
+	*ret_console = TAKE_FD(console);
+	*ret_monitor = TAKE_FD(monitor);
+	return 0;
+}
+
+int up_vm_keeper(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int dir = -1;
+	int r = up_keeper(ctx, e);
+
+	if (!r)
+		r = state_dir(s->ve->in, s->ve->id, false, &dir, e);
+	return r < 0 ? r : vm_keeper_fds(dir, &s->console, &s->vm.monitor, e);
+}
+
+/* QEMU's last line is the cause, when there is one. */
+static int tell_log(const struct start *s, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+	_fd_ int dir = -1;
+	size_t len;
+	char *line;
+
+	if (state_dir(s->ve->in, s->ve->id, false, &dir, &ignored) < 0 ||
+	    fs_read_at(dir, "qemu.log", 1 << 20, &text, &len, &ignored) < 0 || !len)
+		return -e->eno;
+	while (len && text[len - 1] == '\n')
+		text[--len] = '\0';
+	line = strrchr(text, '\n');
+	return err_set(e, e->eno, VZ_ENV_CREATE, "QEMU: %.400s", line ? line + 1 : text);
+}
+
+int up_vm_guest(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	struct agent_link *l = calloc(1, sizeof(*l));
+	_fd_ int dir = -1;
+	int r = l ? state_dir(s->ve->in, s->ve->id, false, &dir, e)
+		  : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
+
+	if (!r) {
+		*l = (struct agent_link)AGENT_LINK_INIT;
+		r = agent_open(dir, s->init.pidfd, BOOT_MS, l, e);
+		if (r == -ECONNRESET)
+			r = tell_log(s, e);
+		if (!r)
+			r = vm_setup(s->ve, l, NULL, e);
+	}
+	s->vm.link = l;
+	if (r < 0)
+		return err_exit(e, VZ_ENV_CREATE);
+	inst_say(s->ve->in, "Container is mounted");
+	return jail_seal(s->init.pidfd, e);
+}
+
+int up_vm_go(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	const struct agent_call go = { .type = AGENT_GO, .timeout_ms = SETUP_MS };
+	int r = agent_call(s->vm.link, &go, e);
+
+	if (!r)
+		inst_say(s->ve->in, "Container start in progress...");
+	return r;
+}
+
+void vm_start_done(struct start *s)
+{
+	struct vm_start *v = &s->vm;
+
+	kernel_close(&v->kernel);
+	for (unsigned i = 0; i < NET_MAX_LINKS; i++)
+		cleanup_fd(&v->taps[i]);
+	cleanup_fd(&v->qmp);
+	cleanup_fd(&v->sock_events);
+	cleanup_fd(&v->sock_console);
+	cleanup_fd(&v->qemu_log);
+	for (unsigned i = 0; i < AGENT_PORTS; i++)
+		cleanup_fd(&v->agents[i]);
+	if (v->link)
+		agent_close(v->link);
+	free(v->link);
+	v->link = NULL;
+}

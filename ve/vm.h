@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What differs for a VE of kind VM: its start's steps (ve/vm-start.c has the order), and what is
+ * done to it while it runs, by its agent. */
+#pragma once
+
+#include "ve/start.h"
+#include "vm/agent.h"
+
+bool ve_is_vm(const struct ve *ve);
+
+/* Refuse what cannot be a VM before anything is touched; decides the accelerator. */
+MUST_CHECK int vm_check(struct ve *ve, const struct start_opts *o, struct err *e);
+
+int up_vm_record(void *ctx, struct err *e);
+int up_vm_template(void *ctx, struct err *e);
+int up_vm_disk(void *ctx, struct err *e);
+int up_vm_cgroup(void *ctx, struct err *e);
+int up_vm_kernel(void *ctx, struct err *e);
+int up_vm_network(void *ctx, struct err *e);
+int up_vm_sockets(void *ctx, struct err *e);
+int up_vm_init(void *ctx, struct err *e);
+int up_vm_keeper(void *ctx, struct err *e);
+int up_vm_guest(void *ctx, struct err *e);
+int up_vm_go(void *ctx, struct err *e);
+void vm_start_done(struct start *s);
+
+/* ---- a VM that runs ---- */
+#define VM_AGENT_MS 10000
+
+MUST_CHECK int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e);
+MUST_CHECK int vm_exec(struct ve *ve, const struct agent_run *run, struct err *e);
+MUST_CHECK int vm_signal_init(struct ve *ve, int sig, struct err *e);
+/* Host name, resolver, links; from: what the links were, whose addresses may have to go, or NULL. */
+MUST_CHECK int vm_setup(struct ve *ve, struct agent_link *l, const struct links *from,
+			struct err *e);
+/* The same to a VM that runs. */
+MUST_CHECK int vm_setup_live(struct ve *ve, const struct links *from, struct err *e);
+MUST_CHECK int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e);
+/* Connections of a keeper: console and events. */
+MUST_CHECK int vm_keeper_fds(int dir, int *ret_console, int *ret_monitor, struct err *e);
