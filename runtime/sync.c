@@ -52,6 +52,13 @@ void sync_send_err(int sock, const struct err *e)
 	(void)send_packet(sock, &p, NULL, 0);   /* a dead peer has its own report */
 }
 
+static void close_all(const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
 /* Returns the packet's length; descriptors that nobody asked for are closed. */
 static ssize_t recv_packet(int sock, struct sync_packet *p, int *fds, unsigned n)
 {
@@ -81,7 +88,10 @@ static ssize_t recv_packet(int sock, struct sync_packet *p, int *fds, unsigned n
 			else
 				(void)close(in[i]);
 	}
-	return got == n || len == 0 ? len : -EPROTO;
+	if (got == n || len == 0)
+		return len;
+	close_all(fds, got);
+	return -EPROTO;
 }
 
 int sync_expect(int sock, enum sync_msg msg, int *ret_fds, unsigned n_fds, struct err *e)
@@ -91,6 +101,7 @@ int sync_expect(int sock, enum sync_msg msg, int *ret_fds, unsigned n_fds, struc
 	ssize_t len = recv_packet(sock, &p, fds, n_fds);
 
 	if (len == sizeof(p) && p.msg == SYNC_ERR && p.err.eno > 0) {
+		close_all(fds, n_fds);
 		*e = p.err;
 		e->msg[sizeof(e->msg) - 1] = '\0';
 		return -e->eno;
@@ -99,8 +110,10 @@ int sync_expect(int sock, enum sync_msg msg, int *ret_fds, unsigned n_fds, struc
 		return err_set(e, ECHILD, 0, "init died before it said what failed");
 	if (len < 0)
 		return err_set(e, (int)-len, 0, "receive message %d: %s", msg, strerror((int)-len));
-	if (len != sizeof(p) || p.msg != msg)
+	if (len != sizeof(p) || p.msg != msg) {
+		close_all(fds, n_fds);
 		return err_set(e, EPROTO, 0, "receive message %d: got %u", msg, p.msg);
+	}
 	if (n_fds)
 		memcpy(ret_fds, fds, sizeof(int) * n_fds);
 	return 0;
