@@ -48,10 +48,13 @@ static struct nftnl_expr *make_load(const struct nf_expr *x)
 			    { NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR, NULL, 0 },
 			    { NFTNL_EXPR_FIB_DREG, FIRST, NULL, 0 });
 	case X_FRAGMENT:
+	case X_FRAGMENT_OF:
+	case X_OFFSET:
 		p = MAKE("exthdr", { NFTNL_EXPR_EXTHDR_DREG, x->reg, NULL, 0 },
-			 { NFTNL_EXPR_EXTHDR_OFFSET, 0, NULL, 0 },
-			 { NFTNL_EXPR_EXTHDR_LEN, 1, NULL, 0 },
-			 { NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT, NULL, 0 });
+			 { NFTNL_EXPR_EXTHDR_OFFSET, x->kind == X_OFFSET ? 2 : 0, NULL, 0 },
+			 { NFTNL_EXPR_EXTHDR_LEN, x->kind == X_OFFSET ? 2 : 1, NULL, 0 },
+			 { NFTNL_EXPR_EXTHDR_FLAGS, x->kind == X_FRAGMENT ? NFT_EXTHDR_F_PRESENT : 0,
+			   NULL, 0 });
 		if (p)
 			nftnl_expr_set_u8(p, NFTNL_EXPR_EXTHDR_TYPE, EXTHDR_FRAGMENT);
 		return p;
@@ -66,7 +69,8 @@ static struct nftnl_expr *make_load(const struct nf_expr *x)
 static struct nftnl_expr *make_test(const struct nf_expr *x)
 {
 	static const uint32_t ops[] = { [X_IS] = NFT_CMP_EQ, [X_NOT] = NFT_CMP_NEQ,
-					[X_ABOVE] = NFT_CMP_GT, [X_BELOW] = NFT_CMP_LT };
+					[X_ABOVE] = NFT_CMP_GT, [X_BELOW] = NFT_CMP_LT,
+					[X_ANY] = NFT_CMP_GTE };
 
 	return MAKE("cmp", { NFTNL_EXPR_CMP_SREG, FIRST, NULL, 0 },
 		    { NFTNL_EXPR_CMP_OP, ops[x->kind], NULL, 0 },
@@ -127,11 +131,14 @@ struct nftnl_expr *nf_expr_make(const struct nf_expr *x)
 	case X_CT:
 	case X_FIB_LOCAL:
 	case X_FRAGMENT:
+	case X_FRAGMENT_OF:
+	case X_OFFSET:
 		return make_load(x);
 	case X_IS:
 	case X_NOT:
 	case X_ABOVE:
 	case X_BELOW:
+	case X_ANY:
 		return make_test(x);
 	case X_IN:
 	case X_NOT_IN:

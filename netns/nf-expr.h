@@ -22,8 +22,8 @@
 
 #define NF_RULE_MAX 16
 
-enum nf_kind { X_END, X_META, X_LOAD, X_MASK, X_IS, X_NOT, X_ABOVE, X_BELOW, X_IN, X_NOT_IN,
-	       X_MAP, X_FRAGMENT, X_SET_MARK, X_COUNT, X_VERDICT, X_CT, X_FIB_LOCAL,
+enum nf_kind { X_END, X_META, X_LOAD, X_MASK, X_IS, X_NOT, X_ABOVE, X_BELOW, X_ANY, X_IN, X_NOT_IN,
+	       X_MAP, X_FRAGMENT, X_FRAGMENT_OF, X_OFFSET, X_SET_MARK, X_COUNT, X_VERDICT, X_CT, X_FIB_LOCAL,
 	       X_MASQUERADE, X_DNAT };
 
 enum { FIRST = NFT_REG32_00, SECOND = NFT_REG32_04,
@@ -49,9 +49,9 @@ struct nf_expr {
 #define FAMILY(f)       META(NFT_META_NFPROTO, FIRST), IS(1, f)
 #define PROTOCOL(p)     META(NFT_META_PROTOCOL, FIRST), IS(2, (p) >> 8, (p) & 255)
 #define PROTO(p)        META(NFT_META_L4PROTO, FIRST), IS(1, p)
-/* The kernel could follow the headers to the last: nothing hides behind a fragment. */
-#define WHOLE           META(NFT_META_L4PROTO, FIRST), IS_NOT(1, 255)
 #define TRANSPORT(o, l, r) LOAD(NFT_PAYLOAD_TRANSPORT_HEADER, o, l, r)
+/* What the rules before have looked for can be seen: ports, type. */
+#define READABLE        TRANSPORT(0, 4, FIRST), { .kind = X_ANY, .len = 4 }
 #define NETWORK(o, l, r) LOAD(NFT_PAYLOAD_NETWORK_HEADER, o, l, r)
 #define ETHER(o, l, r)  LOAD(NFT_PAYLOAD_LL_HEADER, o, l, r)
 #define ICMP_TYPE(t)    TRANSPORT(0, 1, FIRST), IS(1, t)
@@ -60,6 +60,11 @@ struct nf_expr {
 #define NOT_IN_SET(s)   { .kind = X_NOT_IN, .set = (s), .reg = FIRST }
 #define MAP(s, from, to) { .kind = X_MAP, .set = (s), .reg = (from), .key = (to) }
 #define FRAGMENT        { .kind = X_FRAGMENT, .reg = FIRST }, IS(1, 1)
+/* Header that follows the fragment's. */
+#define FRAGMENT_OF     { .kind = X_FRAGMENT_OF, .reg = FIRST }
+/* Not the first: its offset (RFC 8200, 4.5) is not 0. */
+#define LATER_FRAGMENT  { .kind = X_OFFSET, .reg = FIRST }, MASK(FIRST, 2, 0xff, 0xf8), \
+	IS_NOT(2, 0)
 #define CT(k)           { .kind = X_CT, .key = (k), .reg = FIRST }
 #define PASS            { .kind = X_VERDICT, .key = NF_ACCEPT }
 #define DROP            { .kind = X_COUNT }, { .kind = X_VERDICT, .key = NF_DROP }

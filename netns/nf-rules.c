@@ -57,14 +57,16 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 #define RULES(r) (r), ARRAY_SIZE(r)
 
 #define NONE6 IS(16, 0)
+#define VLAN_TAG ETHER(12, 2, FIRST)
 /* Neighbour solicitation and advertisement (RFC 4861, 4.3 and 4.4) */
 #define NEIGHBOUR PROTO(IPPROTO_ICMPV6), TRANSPORT(0, 1, FIRST), ABOVE(1, 134), BELOW(1, 137)
 #define ND_LENGTH NETWORK(4, 2, FIRST)
 
 /*
  * Every ND type in fragments is dropped: its rest could not be looked at, and hosts ignore it
- * (RFC 6980). What lies behind headers that a first fragment does not complete has no known
- * protocol (WHOLE) and meets the last rule (RFC 7113).
+ * (RFC 6980). Fragments carry an upper layer, no further headers that could hide it: what stands
+ * behind a packet's end could be read in their place on a bridge. A first fragment that does not
+ * reach to the upper layer's header is not READABLE and meets the last rule (RFC 7113).
  */
 #define COMMON_DROPS                                                                          \
 	{ PROTO(IPPROTO_UDP), TO_PORT(68), DROP },                                            \
@@ -72,19 +74,44 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 	{ PROTO(IPPROTO_ICMP), ICMP_TYPE(ICMP_REDIRECT), DROP },                              \
 	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_ROUTER_ADVERT), DROP },                         \
 	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_REDIRECT), DROP },                              \
-	{ NEIGHBOUR, FRAGMENT, DROP }
+	{ NEIGHBOUR, FRAGMENT, DROP },                                                        \
+	{ FRAGMENT_OF, IS_NOT(1, IPPROTO_TCP), IS_NOT(1, IPPROTO_UDP), IS_NOT(1, IPPROTO_ICMPV6),\
+	  IS_NOT(1, IPPROTO_ESP), IS_NOT(1, IPPROTO_GRE), IS_NOT(1, IPPROTO_IPIP),            \
+	  IS_NOT(1, IPPROTO_IPV6), IS_NOT(1, IPPROTO_SCTP), DROP }
+
+/*
+ * At most one option, and a link-layer address in it is the link's own; who advertises an
+ * address, or looks for duplicates of it, has it.
+ */
+#define ND_DROPS \
+	{ NEIGHBOUR, ND_LENGTH, ABOVE(2, 0, 32), DROP }, \
+	{ NEIGHBOUR, ND_LENGTH, IS(2, 0, 32), TRANSPORT(24, 1, FIRST), ABOVE(1, 2), \
+	  IS_NOT(1, 14), DROP }, \
+	{ NEIGHBOUR, TRANSPORT(24, 1, FIRST), BELOW(1, 3), LINK, TRANSPORT(26, 6, SECOND), \
+	  NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP }, \
+	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_NEIGHBOR_ADVERT), LINK, TRANSPORT(8, 16, SECOND), \
+	  NOT_IN_SET("src6"), LINK, NOT_IN_SET("any_ip"), DROP }, \
+	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_NEIGHBOR_SOLICIT), NETWORK(8, 16, FIRST), NONE6, \
+	  LINK, TRANSPORT(8, 16, SECOND), NOT_IN_SET("src6"), LINK, NOT_IN_SET("any_ip"), DROP }
 
 static const struct nf_expr from_routed[][NF_RULE_MAX] = {
 	{ LINK, NOT_IN_SET("links"), PASS },
 	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
 	COMMON_DROPS,
+	ND_DROPS,
 	{ FAMILY(NFPROTO_IPV4), LINK, NETWORK(12, 4, SECOND), IN_SET("src4"), PASS },
-	{ FAMILY(NFPROTO_IPV6), WHOLE, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"), PASS },
+	{ FAMILY(NFPROTO_IPV6), READABLE, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"), PASS },
+	{ FAMILY(NFPROTO_IPV6), LATER_FRAGMENT, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"),
+	  PASS },
 	/* The unspecified address: duplicate detection and multicast reports. */
 	{ FAMILY(NFPROTO_IPV6), PROTO(IPPROTO_ICMPV6), NETWORK(8, 16, FIRST), NONE6, PASS },
 	{ FAMILY(NFPROTO_IPV4), LINK, NETWORK(12, 4, SECOND), IN_SET("more4"), PASS },
-	{ FAMILY(NFPROTO_IPV6), WHOLE, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"), PASS },
-	{ WHOLE, LINK, IN_SET("any_ip"), PASS },
+	{ FAMILY(NFPROTO_IPV6), READABLE, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"), PASS },
+	{ FAMILY(NFPROTO_IPV6), LATER_FRAGMENT, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"),
+	  PASS },
+	{ FAMILY(NFPROTO_IPV4), LINK, IN_SET("any_ip"), PASS },
+	{ FAMILY(NFPROTO_IPV6), READABLE, LINK, IN_SET("any_ip"), PASS },
+	{ FAMILY(NFPROTO_IPV6), LATER_FRAGMENT, LINK, IN_SET("any_ip"), PASS },
 	{ DROP },
 };
 
@@ -101,7 +128,6 @@ static const struct nf_expr from_arp[][NF_RULE_MAX] = {
 #define ARP PROTOCOL(ETH_P_ARP)
 #define IP4 PROTOCOL(ETH_P_IP)
 #define IP6 PROTOCOL(ETH_P_IPV6)
-#define VLAN_TAG ETHER(12, 2, FIRST)
 
 /*
  * A tag is taken off before a bridge sees a frame, but reads as if it were in its place; a
@@ -129,24 +155,17 @@ static const struct nf_expr from_port[][NF_RULE_MAX] = {
 	{ IP4, PROTO(IPPROTO_UDP), TO_PORT(67), NETWORK(12, 4, FIRST), IS(4, 0), PASS },
 	{ IP4, LINK, NETWORK(12, 4, SECOND), IN_SET("more4"), PASS },
 
-	/* at most one option, and a link-layer address in it is the link's own */
-	{ IP6, NEIGHBOUR, ND_LENGTH, ABOVE(2, 0, 32), DROP },
-	{ IP6, NEIGHBOUR, ND_LENGTH, IS(2, 0, 32), TRANSPORT(24, 1, FIRST), ABOVE(1, 2),
-	  IS_NOT(1, 14), DROP },
-	{ IP6, NEIGHBOUR, TRANSPORT(24, 1, FIRST), BELOW(1, 3), LINK, TRANSPORT(26, 6, SECOND),
-	  NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
-	/* who advertises, or looks for duplicates of, an address has it */
-	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_NEIGHBOR_ADVERT), LINK, TRANSPORT(8, 16, SECOND),
-	  NOT_IN_SET("src6"), LINK, NOT_IN_SET("any_ip"), DROP },
-	{ PROTO(IPPROTO_ICMPV6), ICMP_TYPE(ND_NEIGHBOR_SOLICIT), NETWORK(8, 16, FIRST), NONE6,
-	  LINK, TRANSPORT(8, 16, SECOND), NOT_IN_SET("src6"), LINK, NOT_IN_SET("any_ip"), DROP },
-	{ IP6, WHOLE, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"), PASS },
+	ND_DROPS,
+	{ IP6, READABLE, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"), PASS },
+	{ IP6, LATER_FRAGMENT, LINK, NETWORK(8, 16, SECOND), IN_SET("src6"), PASS },
 	{ IP6, PROTO(IPPROTO_ICMPV6), NETWORK(8, 16, FIRST), NONE6, PASS },
-	{ IP6, WHOLE, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"), PASS },
+	{ IP6, READABLE, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"), PASS },
+	{ IP6, LATER_FRAGMENT, LINK, NETWORK(8, 16, SECOND), IN_SET("more6"), PASS },
 
 	{ ARP, LINK, IN_SET("any_ip"), PASS },
 	{ IP4, LINK, IN_SET("any_ip"), PASS },
-	{ IP6, WHOLE, LINK, IN_SET("any_ip"), PASS },
+	{ IP6, READABLE, LINK, IN_SET("any_ip"), PASS },
+	{ IP6, LATER_FRAGMENT, LINK, IN_SET("any_ip"), PASS },
 	{ DROP },
 };
 

@@ -54,6 +54,8 @@ static int parse_pair(const char *text, const char *dash, struct ip_range *r)
 	r->first.prefix = r->last.prefix;
 	if (value_of(&r->first) > value_of(&r->last))
 		return -ERANGE;
+	if (!strchr(dash, '/'))         /* no network around them */
+		return 0;
 	return (value_of(&r->first) ^ value_of(&r->last)) & ~host_mask(&r->last) ? -ERANGE : 0;
 }
 
@@ -64,17 +66,7 @@ int range_parse(const char *text, struct ip_range *ret)
 	int k;
 
 	if (dash) {
-		/* Without a prefix both ends stand for themselves: no network around them. */
-		bool bare = !strchr(text, '/');
-		char whole[128];
-
-		if (bare && str_fmt(whole, sizeof(whole), "%s/0", text) < 0)
-			return -EINVAL;
-		if (bare)
-			dash = strchr(whole, '-');
-		k = parse_pair(bare ? whole : text, dash, &r);
-		if (k == 0 && bare)
-			r.first.prefix = r.last.prefix = (uint8_t)bits_of(&r.first);
+		k = parse_pair(text, dash, &r);
 	} else {
 		k = parse_ip(text, &r.first) < 0 || !ip_is_network(&r.first) ? -EINVAL : 0;
 		if (k == 0)

@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include "netns/account.h"
 #include "netns/addr.h"
@@ -27,10 +26,10 @@ bool uplink_exists(const char *link)
 
 bool uplink_is_bridge(const char *link)
 {
-	char path[64];
+	_nl_ struct nl n = NL_INIT;
+	struct err ignored = ERR_INIT;
 
-	return str_fmt(path, sizeof(path), "/sys/class/net/%s/bridge", link) > 0 &&
-	       access(path, F_OK) == 0;
+	return nl_open(&n, NETLINK_ROUTE, &ignored) == 0 && link_is_bridge(&n, link);
 }
 
 static int add_uplink(struct nl *n, const char *bridge, const char *uplink, struct err *e)

@@ -267,7 +267,7 @@ const struct param params[] = {
 	  .help = "network of its first link, or of --ifname; routed unless said otherwise",
 	  .type = &ptype_word, .flags = P_LIVE | BOTH, TEXT(network), .exit = VZ_VETH,
 	  .apply = apply_links },
-	{ .key = "NETIF", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
+	{ .key = "NETIF", .opt = "netif_add", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
 	  .type = &ptype_netif, .flags = P_LIVE | P_HIDDEN | BOTH, TEXT(netif), .exit = VZ_VETH,
 	  .apply = apply_links },
 	{ .key = "NETRATE_IN", .opt = "netrate-in", .json = "netrate_in", .arg = "RATE",

@@ -22,4 +22,7 @@ has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_strace() { command -v strace >/dev/null; }
 has_vm() { vm_possible; }
+has_vlan_filtering() {
+	host ip link add vf0 type bridge vlan_filtering 1 2>/dev/null && host ip link del vf0
+}
 has_debian_template() { [[ -e ${BERTH_TEMPLATES:-}/channels/debian-12 ]]; }

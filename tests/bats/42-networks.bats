@@ -1,0 +1,406 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Networks as objects, their addresses, several links, and what gets through the filters.
+# bats file_tags=root,net
+
+load helpers/load
+
+# Under BERTH_LONG there are 500 VEs to make and to destroy.
+[[ -z ${BERTH_LONG:-} ]] || BATS_TEST_TIMEOUT=$((15 * BATS_TEST_TIMEOUT))
+FRAMES=$BATS_TEST_DIRNAME/../frames.py
+TIMES=5
+
+# A bridge of the "host" with a gateway on it and a wire that leads out.
+host_bridge() {
+	host ip link add tb0 type bridge
+	host ip link add tw0 type veth peer name tw1
+	host ip link set tw0 master tb0
+	host sh -c 'for l in tb0 tw0 tw1; do
+		echo 1 >/proc/sys/net/ipv6/conf/$l/disable_ipv6; ip link set $l up; done'
+	host ip addr add 10.70.0.1/24 dev tb0
+	# br_netfilter cuts off what is behind an IP packet, and with it the frames' marks.
+	host sh -c 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do
+		[ ! -e $f ] || echo 0 >$f; done'
+}
+
+teardown() {
+	[[ ${#CATCHERS[@]} -eq 0 ]] || kill "${CATCHERS[@]}" 2>/dev/null || :
+	host ip link del tb0 2>/dev/null || :
+	host ip link del tw0 2>/dev/null || :
+	host nft delete table inet berth_tap 2>/dev/null || :
+	host nft delete table arp berth_tap 2>/dev/null || :
+	host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
+	common_teardown
+}
+
+net_of() {
+	nsenter --target "$(init_pid "$1")" --net -- "${@:2}" 3>&- 4>&-
+}
+
+mac_of() {
+	net_of "$1" ip -o link show "${2:-eth0}" | sed -n 's/.*link.ether \([^ ]*\).*/\1/p'
+}
+
+# catch NAME CMD...: what arrives at a link, into $BATS_TEST_TMPDIR/NAME; CMD gets into the place.
+CATCHERS=()
+catch() {
+	local name=$1
+	shift
+	mkfifo "$BATS_TEST_TMPDIR/$name.stop"
+	"$@" <"$BATS_TEST_TMPDIR/$name.stop" >"$BATS_TEST_TMPDIR/$name" 3>&- 4>&- &
+	CATCHERS+=($!)
+	exec {fd}>"$BATS_TEST_TMPDIR/$name.stop"
+	STOP+=("$fd")
+	within 5 grep -q ready "$BATS_TEST_TMPDIR/$name"
+}
+
+stop_catching() {
+	local fd
+	sleep 0.2
+	for fd in "${STOP[@]}"; do
+		exec {fd}>&-
+	done
+	wait "${CATCHERS[@]}"
+	CATCHERS=() STOP=()
+}
+
+caught() {
+	grep -v ready "$BATS_TEST_TMPDIR/$1" || :
+}
+
+# send ID legal|forged VICTIM [MORE...]
+send() {
+	local id=$1 kind=$2 victim=$3
+	shift 3
+	net_of "$id" python3 "$FRAMES" send eth0 "$kind" "$TIMES" mac="$(mac_of "$id")" \
+		ip4="10.70.0.$id" ip6="fd70::$id" vmac="${VMAC:-$(mac_of "$victim")}" vip4="10.70.0.$victim" \
+		vip6="fd70::$victim" "$@"
+}
+
+bridged_pair() {
+	host_bridge
+	berth network create lan --mode bridged --bridge tb0 --pool '10.70.0.0/24 fd70::/64' \
+		--gateway 10.70.0.1 --probe no
+	run_ve 101 --network lan --ipadd 10.70.0.101 --ipadd fd70::101
+	run_ve 102 --network lan --ipadd 10.70.0.102 --ipadd fd70::102
+}
+
+@test "spoof, bridged: nothing forged reaches neighbour, host or wire" {
+	bridged_pair
+	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
+	catch bridge host python3 "$FRAMES" catch tb0
+	catch wire host python3 "$FRAMES" catch tw1
+	run -0 send 101 forged 102 wire=bridged
+	[[ $output -ge 200 ]] || fail "only $output frames sent"
+	stop_catching
+	equal "$(caught neighbour)" '' 'forged frames at the neighbour'
+	equal "$(caught bridge)" '' 'forged frames at the host'
+	equal "$(caught wire)" '' 'forged frames on the wire'
+}
+
+@test "spoof, bridged: everything legal reaches the neighbour" {
+	bridged_pair
+	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
+	run -0 send 101 legal 102 wire=bridged
+	stop_catching
+	equal "$(caught neighbour | awk '{ n += $2 } END { print n }')" "$output" 'legal frames'
+	equal "$(caught neighbour | awk -v t=$TIMES '$2 != t')" '' 'cases not complete'
+	ping_from 101 10.70.0.1
+	ping_from 101 10.70.0.102
+	ping_from 101 fd70::102
+}
+
+# Count what the host's stack gets from the link behind the filter.
+tap() {
+	host nft -f - <<-END
+		table inet berth_tap {
+			counter packets_ip { }
+			chain in {
+				type filter hook prerouting priority -290;
+				iifname "$1" ip protocol udp counter name packets_ip
+				iifname "$1" meta l4proto udp ip6 version 6 counter name packets_ip
+				iifname "$1" icmpv6 type 143 accept
+				iifname "$1" meta l4proto ipv6-icmp counter name packets_ip
+				iifname "$1" ip protocol icmp counter name packets_ip
+			}
+		}
+		table arp berth_tap {
+			counter packets_arp { }
+			chain in { type filter hook input priority 10; iifname "$1" counter name packets_arp; }
+		}
+	END
+}
+
+tapped() {
+	host nft -j list counter "$1" berth_tap "$2" |
+		json '.nftables[] | .counter? | select(. != null) | .packets'
+}
+
+routed_pair() {
+	run_ve 101 "$@" --ipadd 10.70.0.101 --ipadd fd70::101
+	run_ve 102 "$@" --ipadd 10.70.0.102 --ipadd fd70::102
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	tap "$(host_link 10.70.0.101)"
+}
+
+spoof_routed() {
+	routed_pair "$@"
+	# What is meant for others goes to the host's end of the link, as a VE would send it.
+	local VMAC
+	VMAC=$(host ip -o link show "$(host_link 10.70.0.101)" | sed -n 's/.*link.ether \([^ ]*\).*/\1/p')
+	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
+	run -0 send 101 forged 102
+	stop_catching
+	equal "$(tapped inet packets_ip)/$(tapped arp packets_arp)" 0/0 'forged packets in the host'
+	equal "$(caught neighbour)" '' 'forged frames at the neighbour'
+	run -0 send 101 legal 102
+	# Its own ARP may come on top.
+	equal "$(tapped inet packets_ip)" "$((${CASES:-7} * TIMES))" 'legal packets in the host'
+	[[ $(tapped arp packets_arp) -ge $((3 * TIMES)) ]]
+	ping_from 101 10.70.0.102
+}
+
+@test "spoof, routed: nothing forged reaches host or neighbour, everything legal does" {
+	spoof_routed
+}
+
+@test "spoof, hostonly: nothing forged, everything legal" {
+	berth network create back --mode hostonly --pool '10.70.0.0/24 fd70::/64'
+	spoof_routed --network back
+}
+
+@test "spoof, nat: nothing forged, everything legal" {
+	berth network create nat --mode nat --pool '10.70.0.0/24 fd70::/64'
+	CASES=5 spoof_routed --network nat	# lone fragments wait for the rest to be translated
+}
+
+@test "spoof, bridged: nothing while links come and go and VEs start, stop and crash" {
+	bridged_pair
+	new_ve 103 --network lan --ipadd 10.70.0.103
+	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
+	catch wire host python3 "$FRAMES" catch tw1
+	(TIMES=400 send 101 forged 102 wire=bridged >"$BATS_TEST_TMPDIR/sent") 3>&- 4>&- &
+	local sender=$! n
+	for n in 1 2 3; do
+		berth start 103 >/dev/null
+		berth set 101 --netif_add eth1 --ifname eth1 --network lan --ipadd 10.70.0.111 --save
+		berth set 101 --ifname eth0 --ip_filter off --save
+		berth set 101 --ifname eth0 --ip_filter on --save
+		kill -9 "$(init_pid 103)"
+		berth set 101 --netif_del eth1 --save
+		wait_down 103
+	done
+	wait $sender
+	stop_catching
+	[[ $(<"$BATS_TEST_TMPDIR/sent") -ge 10000 ]]
+	# With the IP filter off foreign sources pass; MACs, routers, servers and types never do.
+	equal "$(caught neighbour | awk '$1 !~ /^(ip[46]|arp|ns-dup|na-for)/')" '' 'at the neighbour'
+	equal "$(caught wire | awk '$1 !~ /^(ip[46]|arp|ns-dup|na-for)/')" '' 'on the wire'
+}
+
+@test "filter: switches and allowed networks of a link, live" {
+	bridged_pair
+	from() { net_of 101 ping -n -q -c 1 -W 1 -I "$1" 10.70.0.102 >/dev/null; }
+	net_of 101 ip addr add 10.88.0.1/32 dev eth0
+	net_of 102 ip route add 10.88.0.0/16 dev eth0
+	run ! from 10.88.0.1
+	berth set 101 --ifname eth0 --allow 10.88.0.0/24 --save
+	from 10.88.0.1
+	net_of 101 ip addr add 10.88.1.1/32 dev eth0
+	run ! from 10.88.1.1
+	berth set 101 --ifname eth0 --ip_filter off --save
+	from 10.88.1.1
+	berth set 101 --ifname eth0 --ip_filter on --save
+	run ! from 10.88.1.1
+	contains "$(conf_value 101 NETIF)" allow=10.88.0.0/24
+}
+
+@test "pool: auto takes the next free address, what comes back is handed out again" {
+	berth network create small --mode nat --pool 10.71.0.0/29
+	local n
+	for n in 1 2 3 4 5 6; do
+		new_ve "10$n" --network small --ipadd auto
+		equal "$(conf_value "10$n" IP_ADDRESS)" "10.71.0.$n"
+	done
+	new_ve 107 --network small
+	refused 78 small berth set 107 --ipadd auto --save
+	berth destroy 103
+	new_ve 108 --network small --ipadd auto
+	equal "$(conf_value 108 IP_ADDRESS)" 10.71.0.3
+	berth set 104 --ipdel all --save
+	run_ve 109 --network small
+	berth set 109 --ipadd auto --save
+	equal "$(addresses_in 109 | grep -F 10.71)" 10.71.0.4
+}
+
+@test "network: what is wrong is refused, one line, nothing changed" {
+	host_bridge
+	berth network create lan --mode bridged --bridge tb0 --pool 10.70.0.0/24 --gateway 10.70.0.1 \
+		--probe no
+	new_ve 101 --network lan --ipadd 10.70.0.101
+	local before
+	before=$(berth network list -j; cat "$ROOT"/etc/berth/networks/* "$(conf_of 101)")
+	refused 21 overlaps berth network create other --mode nat --pool 10.70.0.128/25
+	refused 21 overlap berth network create other --mode nat --pool '10.72.0.0/24 10.72.0.7-10.72.0.9'
+	refused 21 'no such link' berth network create other --mode bridged --bridge nobr0
+	refused 21 'not a bridge' berth network create other --mode bridged --bridge tw0
+	refused 21 'no such link' berth network create other --mode bridged --uplink nolink0
+	refused 21 4094 berth network create other --mode bridged --vlan 4095
+	refused 21 4094 berth network create other --mode bridged --trunk 10,20-9
+	refused 21 want berth network create other --mode weird
+	refused 21 want berth network create other --pool 10.0.0.1/24
+	refused 21 15 berth network create other --mode bridged --bridge bridge-name-too-long
+	refused 20 bridged berth network create other --mode nat --vlan 10
+	refused 21 name berth network create ../x --mode nat
+	refused 131 exists berth network create lan --mode nat
+	refused 32 101 berth network delete lan
+	refused 21 exist berth network delete nothere
+	refused 71 'not in the pool' berth set 101 --ipadd 10.99.0.1 --save
+	new_ve 104
+	refused 71 'network lan' berth set 104 --ipadd 10.70.0.9 --save
+	refused 78 10.70.0.1 berth set 101 --ipadd 10.70.0.1 --save
+	refused 21 exist berth set 101 --network nothere --save
+	refused 130 15 berth set 101 --netif_add interface-name-long --save
+	refused 130 mac berth set 101 --ifname eth0 --mac 01:00:00:00:00:01 --save
+	refused 130 'no such link' berth set 101 --netif_del eth7 --save
+	refused 20 ifname berth set 101 --mac 02:00:00:00:00:01 --save
+	equal "$(berth network list -j; cat "$ROOT"/etc/berth/networks/* "$(conf_of 101)")" "$before"
+	new_ve 103 --netif_add eth1,02:00:00:00:77:01
+	refused 130 103 berth set 101 --netif_add eth1,02:00:00:00:77:01 --save
+}
+
+@test "netif: vzctl's grammar, hot add and remove, unknown sub-keys stay" {
+	host_bridge
+	run_ve 101 --ipadd 10.9.0.101
+	berth set 101 --netif_add eth1,02:00:00:00:99:01,tv1.,,tb0 --save
+	equal "$(net_of 101 cat /proc/net/dev | grep -c eth)" 2 'links inside'
+	equal "$(mac_of 101 eth1)" 02:00:00:00:99:01
+	host ip -o link show tv1 | grep -q 'master tb0'
+	berth set 101 --ifname eth1 --ipadd 10.70.0.5/24 --save
+	net_of 101 ping -n -q -c 1 -W 1 10.70.0.1 >/dev/null
+	berth stop 101 --fast
+	sed -i 's/ifname=eth1,/ifname=eth1,vport=ovs,/' "$(conf_of 101)"
+	berth start 101
+	berth set 101 --ifname eth1 --ip_filter off --save
+	contains "$(conf_value 101 NETIF)" vport=ovs
+	net_of 101 ping -n -q -c 1 -W 1 10.70.0.1 >/dev/null
+	reaches 10.9.0.101
+	berth set 101 --netif_del all --netif_add eth2,,,,tb0 --save
+	run ! host ip link show tv1
+	equal "$(net_of 101 cat /proc/net/dev | grep -c eth)" 2 'links inside'
+	lacks "$(host nft list set bridge "berth-$(root_tag)" links)" tv1
+}
+
+@test "several links: what comes in by one leaves by it" {
+	berth network create back --mode hostonly --pool 10.73.0.0/24
+	run_ve 101 --ipadd 10.9.0.101
+	berth set 101 --netif_add eth1 --ifname eth1 --network back --ipadd auto --save
+	run_ve 102 --network back --ipadd auto
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	reaches 10.73.0.1
+	ping_from 102 10.73.0.1
+	ping_from 101 10.73.0.2
+	ping_from 101 $UPLINK_ADDR
+}
+UPLINK_ADDR=198.51.100.1
+
+@test "modes: hostonly reaches its own and the host, nat what it asks for, routed each other" {
+	berth network create back --mode hostonly --pool 10.74.0.0/24
+	berth network create nat --mode nat --pool 10.75.0.0/24
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	run_ve 101 --network back --ipadd 10.74.0.1
+	run_ve 102 --network back --ipadd 10.74.0.2
+	run_ve 103 --network nat --ipadd 10.75.0.3
+	run_ve 104 --ipadd 10.9.0.104
+	run_ve 105 --ipadd 10.9.0.105
+	run_ve 106 --network nat --ipadd 10.75.0.6
+	local from to want
+	while read -r from to want; do
+		run ping_from "$from" "$to"
+		[[ $status -eq 0 ]] && got=yes || got=no
+		equal $got "$want" "$from to $to"
+	done <<-END
+		101 10.74.0.2 yes
+		101 $UPLINK_ADDR yes
+		101 10.75.0.3 no
+		101 10.9.0.104 no
+		104 10.74.0.1 no
+		103 10.75.0.6 yes
+		103 10.74.0.1 no
+		103 10.9.0.104 yes
+		104 10.75.0.3 no
+		104 10.9.0.105 yes
+	END
+	# Hidden: the address that 104 saw was the host's.
+	reaches 10.75.0.3
+	reaches 10.74.0.1
+}
+
+@test "duplicate: an address that somebody on the wire has is refused, unless not asked" {
+	host_bridge
+	# The holder answers from a namespace of its own, as another machine would.
+	unshare --net sleep 60 3>&- 4>&- &
+	local other=$!
+	within 5 sh -c '[ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]' - $other
+	host ip link set tw1 netns $other
+	nsenter --target $other --net sh -c 'ip link set tw1 up; ip addr add 10.70.0.50/24 dev tw1
+		ip -6 addr add fd70::50/64 dev tw1 nodad'
+	berth network create lan --mode bridged --bridge tb0 --pool '10.70.0.0/24 fd70::/64'
+	run_ve 101 --network lan
+	refused 78 10.70.0.50 berth set 101 --ipadd 10.70.0.50 --save
+	refused 78 fd70::50 berth set 101 --ipadd fd70::50 --save
+	berth set 101 --ipadd 10.70.0.51 --save
+	# Who was away is told where the address is now.
+	nsenter --target $other --net ping -n -q -c 1 -W 1 10.70.0.51 >/dev/null
+	berth network set lan --probe no
+	berth set 101 --ipadd 10.70.0.50 --save
+	kill $other
+}
+
+@test "vlan: ports of one bridge reach only their own VLAN; a trunk tags its own" {
+	requires vlan_filtering
+	host ip link add tw0 type veth peer name tw1
+	host ip link set tw1 up
+	berth network create red --mode bridged --uplink tw0 --vlan 10 --pool 10.76.0.0/24 --probe no
+	berth network set red --trunk 30-31
+	run_ve 101 --network red --ipadd 10.76.0.1
+	run_ve 102 --network red --ipadd 10.76.0.2
+	ping_from 101 10.76.0.2
+	local port
+	port=$(host bridge link show | sed -n 's/^[0-9]*: \([^@]*101[^@]*\)@.*/\1/p')
+	run -0 host bridge vlan show dev "$port"
+	contains "$output" '10 PVID Egress Untagged'
+	contains "$output" 31
+	grep -qw 1 <<<"$output" && fail "still in VLAN 1"
+	# Tags of its trunk pass the filter, others do not.
+	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
+	net_of 101 python3 "$FRAMES" tag eth0 30 mac="$(mac_of 101)" ip4=10.76.0.1 vip4=10.76.0.2 \
+		vmac="$(mac_of 102)"
+	net_of 101 python3 "$FRAMES" tag eth0 77 mac="$(mac_of 101)" ip4=10.76.0.1 vip4=10.76.0.2 \
+		vmac="$(mac_of 102)"
+	stop_catching
+	equal "$(caught neighbour)" 'tag-30 1'
+}
+
+@test "20 VEs with IPv4 and IPv6 reach each other exactly when their networks allow it" {
+	local n=20 i from to want got
+	[[ -z ${BERTH_LONG:-} ]] || n=500
+	berth network create one --mode hostonly --pool '10.77.0.0/20 fd77::/64'
+	berth network create two --mode hostonly --pool '10.78.0.0/20 fd78::/64'
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	for ((i = 0; i < n; i++)); do
+		new_ve $((200 + i)) --network "$( ((i % 2)) && echo one || echo two)" --ipadd auto
+	done
+	berth start 200-$((199 + n)) >/dev/null
+	for ((i = 0; i < (n > 40 ? 100 : 12); i++)); do
+		from=$((200 + RANDOM % n)) to=$((200 + RANDOM % n))
+		[[ $from -ne $to ]] || continue
+		(((from ^ to) & 1)) && want=no || want=yes
+		for to in $(conf_value $to IP_ADDRESS); do
+			run ping_from $from "$to" -W 1
+			[[ $status -eq 0 ]] && got=yes || got=no
+			equal $got $want "$from to $to"
+		done
+	done
+	host sh -c 'echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
+}
