@@ -145,12 +145,12 @@ static unsigned waiting(const struct cli *c, const struct args *a, uint32_t id,
 		const struct set_line *l = &rep->line[i];
 
 		if (l->outcome == SET_WITHOUT_EFFECT && c->verbose)
-			out_warn(c, "--%s: kept, has no effect", l->param->opt);
+			out_warn(c, "--%s: kept, has no effect", param_word(l->param));
 		if (l->outcome != SET_AT_RESTART || !rep->running)
 			continue;
 		n++;
 		if (!a->setmode)
-			out_warn(c, "--%s: takes effect when CT %u is restarted", l->param->opt,
+			out_warn(c, "--%s: takes effect when CT %u is restarted", param_word(l->param),
 				 id);
 	}
 	return n;

@@ -46,7 +46,7 @@ int param_apply(struct ve *ve, const struct param *p, struct err *e)
 		r = cg_set(&ve->in->cg, ve->cg,
 			   &(struct cg_ask){ &p->cg, knob_value(ve, p), ve->patience_ms }, e);
 	if (r < 0) {
-		(void)err_wrap(e, "--%s", p->opt);
+		(void)err_wrap(e, "--%s", param_word(p));
 		return err_exit(e, p->exit);
 	}
 	if (p->cg.set == cg_memory_set)
@@ -92,7 +92,7 @@ int apply_inside(struct ve *ve, struct err *e)
 			continue;
 		r = p->apply == apply_rlimit ? apply_rlimit_start(ve, p, e) : p->apply(ve, p, e);
 		if (r < 0) {
-			(void)err_wrap(e, "--%s", p->opt);
+			(void)err_wrap(e, "--%s", param_word(p));
 			return err_exit(e, p->exit);
 		}
 	}
@@ -435,7 +435,7 @@ int apply_guest(struct ve *ve, const struct param *p, struct err *e)
 	r = guest_open_root(ve, &root, e);
 	if (!r)
 		r = guest_setup(ve, root, e);
-	if (!r && str_eq(p->opt, "hostname"))
+	if (!r && str_eq(p->key, "HOSTNAME"))
 		r = guest_sethostname(ve, e);
 	return r;
 }

@@ -267,7 +267,7 @@ const struct param params[] = {
 	  .help = "network of its first link, or of --ifname; routed unless said otherwise",
 	  .type = &ptype_word, .flags = P_LIVE | BOTH, TEXT(network), .exit = VZ_VETH,
 	  .apply = apply_links },
-	{ .key = "NETIF", .opt = "netif_add", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
+	{ .key = "NETIF", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
 	  .type = &ptype_netif, .flags = P_LIVE | P_HIDDEN | BOTH, TEXT(netif), .exit = VZ_VETH,
 	  .apply = apply_links },
 	{ .key = "NETRATE_IN", .opt = "netrate-in", .json = "netrate_in", .arg = "RATE",
@@ -367,6 +367,11 @@ const struct param *param_by_opt(const char *opt)
 	return NULL;
 }
 
+const char *param_word(const struct param *p)
+{
+	return p->opt ? p->opt : p->json;
+}
+
 size_t param_index(const struct param *p)
 {
 	return (size_t)(p - params);
@@ -459,7 +464,7 @@ int param_parse(const struct param *p, const char *text, bool from_file, struct 
 	}
 	range_words(p, range);
 	return err_set(e, -r, exit_of(p), "%s%s: bad value \"%.100s\": want %s%s",
-		       from_file ? "" : "--", from_file ? p->key : p->opt, text, want, range);
+		       from_file ? "" : "--", from_file ? p->key : param_word(p), text, want, range);
 }
 
 int param_format(const struct param *p, const struct ve_conf *c, bool for_file, char *dst,

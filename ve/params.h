@@ -121,6 +121,8 @@ extern const size_t n_params;
 
 const struct param *param_by_key(const char *key);
 const struct param *param_by_opt(const char *opt);      /* exact, alias included */
+/* What errors call the row: its option, or where it has none its JSON name. */
+const char *param_word(const struct param *p);
 size_t param_index(const struct param *p);
 
 /* The row is one of a VE, or of a pool. */

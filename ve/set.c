@@ -283,7 +283,7 @@ static int judge_all(struct set *s, struct err *e)
 		l->outcome = judge(s, p, l->why, sizeof(l->why));
 		if (l->outcome == SET_IMPOSSIBLE && !(s->flags & SET_DRY_RUN))
 			return err_set(e, EOPNOTSUPP, p->exit ? p->exit : VZ_NO_KERNEL_SUPPORT,
-				       "--%s: %s", p->opt, l->why);
+				       "--%s: %s", param_word(p), l->why);
 	}
 	return 0;
 }
@@ -359,7 +359,7 @@ static int apply_all(struct set *s, struct err *e)
 		if (!is_applied(l) || !(l->param->flags & P_INHERIT) != (i < s->rep->n))
 			continue;
 		done[n++] = l->param;
-		r = fault_at("set", l->param->opt, false, e);
+		r = fault_at("set", param_word(l->param), false, e);
 		if (!r)
 			r = param_apply(&s->ve, l->param, e);
 	}
@@ -412,9 +412,9 @@ static int check_flags(struct set *s, struct err *e)
 		return 0;
 	for (unsigned i = 0; i < s->rep->n; i++)
 		if (s->rep->line[i].param->flags & P_SAVE &&
-		    !str_eq(s->rep->line[i].param->opt, "diskspace"))
+		    !str_eq(param_word(s->rep->line[i].param), "diskspace"))
 			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s is kept in the config only: add --save",
-				       s->rep->line[i].param->opt);
+				       param_word(s->rep->line[i].param));
 	return 0;
 }
 
