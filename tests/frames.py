@@ -62,8 +62,8 @@ def icmp6(src, dst, kind, body):
     return head[:2] + struct.pack("!H", checksum(pseudo + head)) + head[4:]
 
 
-def arp(op, sha, spa, tha, tpa):
-    return struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, op, mac(sha), ip(spa), mac(tha), ip(tpa))
+def arp(op, sha, sender, to_mac, target):
+    return struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, op, mac(sha), ip(sender), mac(to_mac), ip(target))
 
 
 def option(kind, address):
