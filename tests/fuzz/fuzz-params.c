@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A value of any parameter: the first byte chooses the row, the second whether the value stands
- * in a file, the rest is the value. What is accepted is written as the file has it and must be
- * read back as the same.
+ * in a file, the rest is the value. What a file may have is written again and must be read back
+ * as the same.
  */
 #include "ve/params.h"
 
@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (param_format(p, one, true, out, sizeof(out)) < 0)
+	/* Words such as "auto" of the command line become values before they are written. */
+	if (!(data[1] & 1) || param_format(p, one, true, out, sizeof(out)) < 0)
 		return 0;
 	if (param_parse(p, out, true, two, &e) < 0 || !param_same(p, one, two))
 		abort();
