@@ -46,6 +46,7 @@ verb_fn cmd_template_verify, cmd_template_tag;
 verb_fn cmd_snapshot, cmd_snapshot_list, cmd_snapshot_switch;           /* cmd-snapshot.c */
 verb_fn cmd_snapshot_delete, cmd_snapshot_mount, cmd_snapshot_umount;
 verb_fn cmd_outdated, cmd_upgrade;                                      /* cmd-upgrade.c */
+verb_fn cmd_rollout;                                                    /* cmd-rollout.c */
 verb_fn cmd_compact;                                                    /* cmd-life.c */
 verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-import.c */
 verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export, cmd_template_sign;       /* cmd-template-out.c */

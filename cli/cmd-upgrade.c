@@ -273,7 +273,7 @@ static int confirm_one(struct cli *c, const struct args *a, uint32_t id, struct 
 static int undo_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
 {
 	(void)a;
-	return ve_upgrade_undo(&c->in, id, e);
+	return ve_upgrade_undo(&c->in, id, 0, e);
 }
 
 int cmd_upgrade(struct cli *c, const struct args *a, struct err *e)

@@ -261,6 +261,21 @@ static const struct opt expire_opts[] = {
 	{ OPT_TAKE, 0, "keep", NULL, 0, "TIME", "how long the way back is kept, 168h unless said otherwise", \
 	  0, 0, 0, take_keep }
 
+static const struct opt rollout_opts[] = {
+	TEXT(0, "to", NULL, to, "VERSION", "a digest or another channel"),
+	TEXT(0, "canary", NULL, canary, "N|N%", "how many go first, 5% unless said otherwise"),
+	CHECK_OPTS,
+	{ OPT_NUMBER, 0, "parallel", NULL, AT(parallel), "N", "VEs at once, 8 unless said otherwise",
+	  1, 64, 0, NULL },
+	{ OPT_NUMBER, 0, "max-failures", NULL, AT(max_failures), "N",
+	  "how many may fail after the canary, none unless said otherwise", 0, 1000000, 0, NULL },
+	FLAG(0, "force", NULL, force, "although files of tenants hide what changes"),
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	FLAG(0, "undo", NULL, undo, "take all VEs and the channel back"),
+	FLAG(0, "status", NULL, status, "the report of the last one"),
+	END,
+};
+
 static const struct opt upgrade_opts[] = {
 	TEXT(0, "to", NULL, to, "VERSION", "a digest or a channel; the VE's own channel otherwise"),
 	CHECK_OPTS, KEEP_OPT,
@@ -417,6 +432,13 @@ const struct command commands[] = {
 	  "check, is back where it was by itself. One that was killed goes on when called again.",
 	  "berth upgrade 101 --dry-run\nberth upgrade 101 --check tcp:80\n"
 	  "berth upgrade 101 --confirm\nberth upgrade 101 --undo\n" },
+	{ "rollout", NULL, "CHANNEL [options]", "move all VEs of a channel to another version",
+	  VERB | CMD_JSON | CMD_ENTERS, 1, 1, rollout_opts, cmd_rollout,
+	  "Each is upgraded as by upgrade. A few go first: if one of them fails, all of them go back\n"
+	  "and no other is touched. The channel itself moves when all are there. One that was killed\n"
+	  "or stopped goes on when called again.",
+	  "berth rollout debian-12 --to 3f9c2a71b04d --check tcp:22 --canary 5% --max-failures 2\n"
+	  "berth rollout debian-12 --status -j\nberth rollout debian-12 --undo\n" },
 	{ "compact", NULL, "ID...", "give blocks that disks do not use back to the host", EACH, 0, 0,
 	  all_opts, cmd_compact,
 	  "Running or not. What is deleted inside goes back by itself; this is for what was not.",

@@ -54,7 +54,7 @@ struct args {
 	bool skip_config, skip_resume;
 	uint64_t freeze_ms;
 	const char *to, *check, *canary;
-	bool confirm, undo;
+	bool confirm, undo, status;
 	uint64_t check_ms, keep_ms, max_failures;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */

@@ -49,8 +49,12 @@ static int enter(struct upgrade *u, enum upgrade_phase p, struct err *e)
 	return upgrade_save(u->in, u->id, &u->s, e);
 }
 
-/* One upgrade of a VE at a time; verbs in between have the VE's own lock. */
-static int lock_upgrade(struct inst *in, uint32_t id, int *ret, struct err *e)
+/*
+ * One upgrade of a VE at a time; verbs in between have the VE's own lock. A worker of a roll-out
+ * that was killed while it waited must not begin any more: somebody else may have gone the other
+ * way meanwhile.
+ */
+static int lock_upgrade(struct inst *in, uint32_t id, pid_t leader, int *ret, struct err *e)
 {
 	uint64_t end = proc_now_us() + LOCK_MS * 1000ULL;
 	struct timespec pause = { 0, 20000000 };
@@ -70,6 +74,8 @@ static int lock_upgrade(struct inst *in, uint32_t id, int *ret, struct err *e)
 			return err_set(e, EBUSY, VZ_LOCKED, "VE %u is being upgraded already", id);
 		(void)nanosleep(&pause, NULL);
 	}
+	if (leader && getppid() != leader)
+		return err_set(e, ECANCELED, VZ_SYSTEM, "upgrade %u: who asked for it is gone", id);
 	*ret = TAKE_FD(fd);
 	return 0;
 }
@@ -409,7 +415,7 @@ int ve_upgrade(struct inst *in, uint32_t id, const struct upgrade_opts *o,
 	int r = o->check ? health_check_ok(o->check, e) : 0;
 
 	if (!r)
-		r = lock_upgrade(in, id, &lock, e);
+		r = lock_upgrade(in, id, o->leader, &lock, e);
 	if (!r)
 		r = upgrade_load(in, id, &u.s, e);
 	if (!r)
@@ -427,7 +433,7 @@ int ve_upgrade(struct inst *in, uint32_t id, const struct upgrade_opts *o,
 
 /* ---- afterwards ---- */
 
-static int load_pending(struct upgrade *u, int *ret_lock, struct err *e)
+static int load_pending(struct upgrade *u, pid_t leader, int *ret_lock, struct err *e)
 {
 	_fd_ int lock = -1;
 	struct ve ve;
@@ -436,7 +442,7 @@ static int load_pending(struct upgrade *u, int *ret_lock, struct err *e)
 	if (r < 0)
 		return r;
 	ve_close(&ve);
-	r = lock_upgrade(u->in, u->id, &lock, e);
+	r = lock_upgrade(u->in, u->id, leader, &lock, e);
 	if (!r)
 		r = upgrade_load(u->in, u->id, &u->s, e);
 	if (!r && u->s.phase == UP_NONE)
@@ -451,7 +457,7 @@ int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e)
 {
 	struct upgrade u = { .in = in, .id = id };
 	_fd_ int lock = -1;
-	int r = load_pending(&u, &lock, e);
+	int r = load_pending(&u, 0, &lock, e);
 
 	if (!r && u.s.phase != UP_KEPT)
 		r = err_set(e, EBUSY, VZ_BAD_VALUE,
@@ -462,12 +468,12 @@ int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e)
 	return r < 0 ? r : enter(&u, UP_NONE, e);
 }
 
-int ve_upgrade_undo(struct inst *in, uint32_t id, struct err *e)
+int ve_upgrade_undo(struct inst *in, uint32_t id, pid_t leader, struct err *e)
 {
 	struct upgrade u = { .in = in, .id = id };
 	struct ve_state s = VE_STATE_INIT;
 	_fd_ int lock = -1;
-	int r = load_pending(&u, &lock, e);
+	int r = load_pending(&u, leader, &lock, e);
 
 	if (r < 0)
 		return r;

@@ -36,6 +36,7 @@ struct upgrade_opts {
 	uint64_t keep_s;                /* how long it can be undone; 0: the usual */
 	bool force;                     /* although files of the tenant hide changes */
 	bool dry_run;                   /* only look */
+	pid_t leader;                   /* who sent this process, 0: nobody; see lock_upgrade */
 };
 
 enum upgrade_phase {
@@ -68,7 +69,7 @@ MUST_CHECK int ve_upgrade(struct inst *in, uint32_t id, const struct upgrade_opt
 			  struct upgrade_report *ret, struct err *e);
 /* Give the way back up, or take it. */
 MUST_CHECK int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e);
-MUST_CHECK int ve_upgrade_undo(struct inst *in, uint32_t id, struct err *e);
+MUST_CHECK int ve_upgrade_undo(struct inst *in, uint32_t id, pid_t leader, struct err *e);
 
 /* Takes no lock; phase UP_NONE when there is none, or its time is over. */
 MUST_CHECK int upgrade_load(const struct inst *in, uint32_t id, struct upgrade_state *ret,

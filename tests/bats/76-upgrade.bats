@@ -10,21 +10,36 @@ store() {
 	echo "$ROOT/var/lib/berth/template"
 }
 
+# channel NAME: the version it points to.
+channel() {
+	berth template show "$1" -j | json -r .digest
+}
+
+# An init that ends at once when it is told to: busybox's takes two seconds.
+setup() {
+	common_setup
+	cat >"$BATS_TEST_TMPDIR/init" <<-'END'
+		#!/bin/sh
+		[ "$1" != 0 ] || exec kill -TERM 1
+		trap 'exit 0' TERM USR2
+		[ ! -x /etc/rc ] || /etc/rc &
+		while :; do
+			sleep 1000 &
+			wait $!
+		done
+	END
+}
+
 # version CHANNEL SCRIPT: the root of mini, changed by SCRIPT in it, as a new version; its digest.
 version() {
-	local tree=$BATS_TEST_TMPDIR/tree digest base
-	base=$(<"$(store)/channels/mini")
+	local tree=$BATS_TEST_TMPDIR/tree
 	rm -rf "$tree"
-	fsck.erofs --extract="$tree" "$(store)/store/$base.erofs" >/dev/null
+	fsck.erofs --extract="$tree" "$(store)/store/$(channel mini).erofs" >/dev/null
+	rm -f "$tree/sbin/init"
+	install -m 0755 "$BATS_TEST_TMPDIR/init" "$tree/sbin/init"
 	(cd "$tree" && sh -ec "$2")
-	rm -f "$tree.erofs"
-	mkfs.erofs -T0 -U 00000000-0000-0000-0000-000000000000 "$tree.erofs" "$tree" >/dev/null 2>&1
-	digest=$(sha256sum <"$tree.erofs" | cut -d' ' -f1)
-	jq --arg d "$digest" --arg n "$1" --argjson s "$(stat -c %s "$tree.erofs")" \
-		'.digest = $d | .name = $n | .size = $s' "$(store)/store/$base.json" >"$(store)/store/$digest.json"
-	install -m 0444 "$tree.erofs" "$(store)/store/$digest.erofs"
-	echo "$digest" >"$(store)/channels/$1"
-	echo "$digest"
+	berth template import "$tree" "$1" >/dev/null || return
+	channel "$1"
 }
 
 status_file='mkdir -p var/lib/dpkg; printf "Package: web\nStatus: install ok installed\nVersion: %s\n\nPackage: base\nStatus: install ok installed\nVersion: 1\n" '
@@ -53,7 +68,7 @@ tenant_intact() {
 }
 
 run_app() {
-	berth create "$1" --ostemplate app --diskspace 256M --stop-timeout 1 "${@:2}" >/dev/null
+	berth create "$1" --ostemplate app --diskspace 256M "${@:2}" >/dev/null
 	berth start "$1" >/dev/null
 }
 
@@ -133,8 +148,7 @@ run_app() {
 @test "upgrade: --check tcp:PORT asks in the VE's own network" {
 	old >/dev/null
 	run_app 101
-	shell 101 'mkdir -p /etc/init.d; : >/srv-on' || :
-	good app 'printf "\n::respawn:/bin/busybox nc -l -p 8080\n" >>etc/inittab' >/dev/null
+	good app 'echo "#!/bin/sh" >etc/rc; echo "while :; do nc -l -p 8080; done" >>etc/rc; chmod 755 etc/rc' >/dev/null
 	berth upgrade 101 --check tcp:8080 --check-time 5s >/dev/null
 	equal "$(service_of 101)" good
 	berth upgrade 101 --undo
@@ -259,7 +273,7 @@ run_app() {
 	tenant 101
 	b=$(good)
 	for i in $(seq "$((${BERTH_LONG:+10} + 2))"); do
-		kill_soon 1800 upgrade 101 --check /bin/health
+		kill_soon 400 upgrade 101 --check /bin/health
 		berth upgrade 101 --check /bin/health >/dev/null
 		equal "$(version_of 101)" "$b" "round $i"
 		equal "$(service_of 101)" good
@@ -268,4 +282,111 @@ run_app() {
 		equal "$(service_of 101)" old
 	done
 	[[ -n $a ]]
+}
+
+# ---- roll-out ----
+
+# fleet N: VEs of the channel, running, each with data of its tenant.
+fleet() {
+	local id
+	for id in $(seq 101 $((100 + $1))); do
+		berth create "$id" --ostemplate app --diskspace 256M >/dev/null
+	done
+	berth start "101-$((100 + $1))" >/dev/null
+	for id in $(seq 101 $((100 + $1))); do tenant "$id"; done
+}
+
+# all N SERVICE: every VE runs, shows that service, and its tenant's files are what they were.
+all() {
+	local id
+	for id in $(seq 101 $((100 + $1))); do
+		is_state "$id" 'exist mounted running' || fail "$id is down" || return
+		equal "$(service_of "$id")" "$2" "service of $id" || return
+		tenant_intact "$id" || fail "files of $id" || return
+	done
+}
+
+pids() {
+	local id
+	for id in $(seq 101 $((100 + $1))); do init_pid "$id"; done
+}
+
+# The issue's own proof on 20 VEs with BERTH_LONG=1, on 8 without.
+@test "rollout: a broken version stops at the canary, a good one gets through, and back again" {
+	local n=$((${BERTH_LONG:+12} + 8)) a b before
+	a=$(old)
+	fleet "$n"
+	b=$(broken)
+	berth template tag "$a" app
+	before=$(pids "$n")
+	run --separate-stderr -133 berth rollout app --to "$b" --canary 25% --check /bin/health --check-time 400ms -j
+	one_line_error 'nothing else was touched' || contains "$stderr" 'nothing else was touched'
+	equal "$(json -r '.phase' <<<"$output")" failed
+	equal "$(json -r '.todo' <<<"$output")" $((n - (n + 3) / 4))
+	all "$n" old
+	equal "$(pids "$n" | tail -$((n - (n + 3) / 4)))" "$(tail -$((n - (n + 3) / 4)) <<<"$before")" 'VEs outside the canary'
+	equal "$(channel app)" "$a"
+
+	b=$(good next)
+	run -0 berth rollout app --to next --canary 5% --check /bin/health -j
+	equal "$(json -r '"\(.phase) \(.ok) \(.failed) \(.canary)"' <<<"$output")" "done $n 0 1"
+	all "$n" good
+	equal "$(channel app)" "$b"
+	run -0 berth rollout app --undo
+	contains "$output" "$n back"
+	all "$n" old
+	equal "$(channel app)" "$a"
+}
+
+@test "rollout: up to max-failures are left behind, one more stops it" {
+	local id
+	old >/dev/null
+	fleet 4
+	# Two tenants hide the change: their VEs refuse.
+	for id in 103 104; do shell "$id" 'echo mine >/usr/service'; done
+	good next >/dev/null
+	run --separate-stderr -133 berth --quiet rollout app --to next --max-failures 1 --parallel 1
+	contains "$stderr" '2 have failed'
+	equal "$(berth rollout app --status -j | json -r '"\(.phase) \(.ok) \(.failed)"')" 'failed 2 2'
+	berth --quiet rollout app --undo
+	equal "$(service_of 101)" old
+	run -0 berth --quiet rollout app --to next --max-failures 2 --parallel 1
+	equal "$(service_of 102)" good
+	equal "$(service_of 103)" mine
+	equal "$(channel app)" "$(channel next)"
+}
+
+@test "rollout: bad input is one line and changes nothing" {
+	old >/dev/null
+	berth create 101 --ostemplate app >/dev/null
+	refused 27 '--to VERSION' berth rollout app
+	refused 21 'no channel name' berth rollout ../app --to app
+	refused 91 'not in the store' berth rollout app --to nowhere
+	refused 91 'not in the store' berth rollout nowhere --to app
+	good next >/dev/null
+	refused 21 '--canary' berth rollout app --to next --canary 0
+	refused 21 '--canary' berth rollout app --to next --canary 101%
+	refused 21 'tcp:PORT' berth rollout app --to next --check tcp:x
+	refused 21 'no rollout' berth rollout mini --undo
+	run -0 berth rollout app --to next --dry-run
+	contains "$output" planned
+	refused 21 'no rollout' berth rollout app --status
+	equal "$(berth outdated)" ''
+}
+
+@test "rollout: killed at random moments, then called again, ends as without a kill" {
+	local b i
+	old >/dev/null
+	fleet 4
+	b=$(good next)
+	for i in 1 2 3; do
+		kill_soon 500 rollout app --to next --check /bin/health --parallel 2
+		run -0 berth rollout app --status -j || :
+	done
+	berth --quiet rollout app --to next --check /bin/health --parallel 2
+	all 4 good
+	equal "$(channel app)" "$b"
+	kill_soon 400 rollout app --undo
+	berth --quiet rollout app --undo || fail 'undo again'
+	all 4 old
 }

@@ -98,7 +98,7 @@ leak_processes() {
 # keeps on purpose (ID.conf.destroyed) are the instance's, not the VE's.
 leak_files() {
 	find "$ROOT" -mindepth 1 ! -type d ! -path "$ROOT/var/lib/berth/template/*" \
-		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/lib/berth/kernel/*" ! -path "$ROOT/var/log/*" \
+		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/lib/berth/kernel/*" ! -path "$ROOT/var/lib/berth/rollout/*" ! -path "$ROOT/var/log/*" \
 		! -path "*/lock/*" ! -name '*.destroyed' ! -name berth.conf ! -name 'vps.*' ! -path "$ROOT/run/berth/template/*" \
 		! -path "$ROOT/etc/berth/networks/*" ! -path "$ROOT/var/lib/berth/ippool/*" |
 		sort
