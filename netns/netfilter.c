@@ -284,3 +284,42 @@ int nf_link_change(const struct net_spec *from, const struct net_spec *to, struc
 	nl_close(&c.n);
 	return r < 0 ? err_wrap(e, "filter %s", to->host_name) : 0;
 }
+
+/* Parts of key and value stand in 32-bit registers. */
+static void put_forward(struct change *c, const struct net_forward *f)
+{
+	uint16_t port = htons(f->port), to_port = htons(f->to_port);
+	struct elem el = { .key_len = 8, .data_len = 8 };
+
+	el.key[0] = f->proto;
+	memcpy(el.key + 4, &port, 2);
+	memcpy(el.data, &f->to, 4);
+	memcpy(el.data + 4, &to_port, 2);
+	put(c, S_FORWARDS, &el);
+}
+
+int nf_forward(const char *table, struct net_forwards gone, struct net_forwards come,
+	       struct err *e)
+{
+	static const uint8_t inet[] = { NFPROTO_INET };
+	struct change c = { .table = table, .families = inet, .n_families = 1 };
+	int r;
+
+	if (!gone.n && !come.n)
+		return 0;
+	r = nf_begin(&c.n, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < gone.n; i++)
+		put_forward(&c, &gone.a[i]);
+	c.add = true;
+	for (size_t i = 0; i < come.n; i++)
+		put_forward(&c, &come.a[i]);
+	r = nf_commit(&c.n, e);
+	nl_close(&c.n);
+	if (r == -ENOENT) {             /* no nat link yet: the first brings its network's */
+		err_clear(e);
+		return 0;
+	}
+	return r < 0 ? err_wrap(e, "forward ports") : 0;
+}

@@ -25,5 +25,8 @@ void nf_addr_del(const struct net_spec *s, const struct ipaddr *a);
 /* From the switches and ranges of one spec to those of the other; names and MACs are the same. */
 MUST_CHECK int nf_link_change(const struct net_spec *from, const struct net_spec *to,
 			      struct err *e);
+/* See net_forward. */
+MUST_CHECK int nf_forward(const char *table, struct net_forwards gone, struct net_forwards come,
+			  struct err *e);
 /* Remove the instance's tables with all in them, for its teardown only; not there is fine. */
 void nf_remove_table(const char *table);

@@ -213,6 +213,12 @@ int net_switch(const struct net_spec *from, const struct net_spec *to, struct er
 	return nf_link_change(from, to, e);
 }
 
+int net_forward(const char *table, struct net_forwards gone, struct net_forwards come,
+		struct err *e)
+{
+	return nf_forward(table, gone, come, e);
+}
+
 bool net_is_host_addr(const struct ipaddr *a)
 {
 	_nl_ struct nl n = NL_INIT;

@@ -43,6 +43,13 @@ enum net_flags {
 	NET_ISOLATED = 1 << 4,  /* a port that other isolated ports cannot reach */
 };
 
+/* What comes to a port of the host goes to a VE behind it. */
+struct net_forward {
+	uint8_t proto;                  /* IPPROTO_TCP or UDP */
+	uint16_t port, to_port;
+	struct in_addr to;
+};
+
 struct vlan_range {
 	uint16_t first, last;
 };
@@ -111,6 +118,17 @@ MUST_CHECK int net_addr_del(const struct net_spec *s, int netns, const struct ip
 
 /* Switches and allowed networks of a link, while it is up; nothing else differs. */
 MUST_CHECK int net_switch(const struct net_spec *from, const struct net_spec *to, struct err *e);
+
+/*
+ * Forwards of a nat network, after its first link is up: those that go (NULL: none), those that
+ * come. Without any link yet there is nothing to change, which is fine.
+ */
+struct net_forwards {
+	const struct net_forward *a;
+	size_t n;
+};
+MUST_CHECK int net_forward(const char *table, struct net_forwards gone, struct net_forwards come,
+			   struct err *e);
 
 /* Gateway of the VE for IPv6: the link-local address that follows from the host end's MAC. */
 struct ipaddr net_gateway6(const uint8_t host_mac[6]);

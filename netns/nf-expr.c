@@ -104,9 +104,6 @@ static struct nftnl_expr *make_mask(const struct nf_expr *x)
 static struct nftnl_expr *make_action(const struct nf_expr *x)
 {
 	switch (x->kind) {
-	case X_SET_MARK:
-		return MAKE("meta", { NFTNL_EXPR_META_KEY, NFT_META_MARK, NULL, 0 },
-			    { NFTNL_EXPR_META_SREG, FIRST, NULL, 0 });
 	case X_COUNT:
 		return nftnl_expr_alloc("counter");
 	case X_MASQUERADE:

@@ -42,7 +42,6 @@ const struct nf_set nf_sets[S_COUNT] = {
 	[S_ANY_IP] = { "any_ip", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_MORE4] = { "more4", CONCAT(T_IFNAME, T_IP4), NAME + 4, { NAME, 4 }, 0, 0 },
 	[S_MORE6] = { "more6", CONCAT(T_IFNAME, T_IP6), NAME + 16, { NAME, 16 }, 0, 0 },
-	[S_SERVICES] = { "services", CONCAT(CONCAT(T_GROUP, T_PROTO), T_PORT), 12, { 0 }, 0, 0 },
 	[S_TRUNK] = { "trunk", CONCAT(T_IFNAME, T_PORT), NAME + 4, { 0 }, 0, 0 },
 	[S_SAME] = { "same", CONCAT(T_GROUP, T_GROUP), 8, { 0 }, 0, 0 },
 	[S_CLOSED] = { "closed", T_IFNAME, NAME, { 0 }, 0, 0 },

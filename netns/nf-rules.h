@@ -11,8 +11,7 @@
 #include <stdbool.h>
 
 /* A set's place in nf_sets. */
-enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_SERVICES,
-		 S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS, S_COUNT };
+enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS, S_COUNT };
 
 /* In a concatenation each part is padded to 32-bit registers: a MAC takes 8 bytes. */
 struct nf_set {

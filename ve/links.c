@@ -217,11 +217,21 @@ static int bridge_up(const struct network *net, struct err *e)
 	return r < 0 ? err_exit(e, VZ_VETH) : 0;
 }
 
+/* The first link of a nat network brings its forwards; for others they are there. */
+static int forwards_up(const struct net_spec *s, const struct network *net, struct err *e)
+{
+	struct net_forwards none = { NULL, 0 }, all = { net->forward, net->n_forward };
+
+	return net_forward(s->table, none, all, e);
+}
+
 static int one_up(const struct net_spec *s, const struct network *net, int netns, struct err *e)
 {
 	int r = bridge_up(net, e);
 
-	return r < 0 ? r : net_up(s, netns, e);
+	if (r == 0)
+		r = net_up(s, netns, e);
+	return r < 0 ? r : forwards_up(s, net, e);
 }
 
 int links_up(const struct inst *in, const struct links *l, int netns, struct err *e)
@@ -244,6 +254,8 @@ int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET
 		r = bridge_up(&l->net[i], e);
 		if (r == 0)
 			r = net_up_tap(&l->a[i], &ret_taps[i], e);
+		if (r == 0)
+			r = forwards_up(&l->a[i], &l->net[i], e);
 	}
 	for (unsigned i = 0; i < l->n && r < 0; i++)
 		cleanup_fd(&ret_taps[i]);

@@ -45,6 +45,7 @@ static int save(const struct inst *in, const struct network *n, struct err *e)
 struct meeting {
 	const struct network *n;
 	char name[NETWORK_NAME_LEN], range[2 * IPADDR_STRLEN];
+	uint16_t port;
 	uint64_t numbers[1024];         /* bits of the numbers that are taken */
 };
 
@@ -56,6 +57,14 @@ static int meet(void *arg, const struct network *other)
 		m->numbers[other->number / 64] |= UINT64_C(1) << other->number % 64;
 	if (str_eq(other->name, m->n->name))
 		return 0;
+	for (size_t i = 0; i < m->n->n_forward; i++)
+		for (size_t k = 0; k < other->n_forward; k++)
+			if (m->n->forward[i].proto == other->forward[k].proto &&
+			    m->n->forward[i].port == other->forward[k].port) {
+				memcpy(m->name, other->name, sizeof(m->name));
+				m->port = other->forward[k].port;
+				return 1;
+			}
 	for (size_t i = 0; i < m->n->n_pool; i++)
 		for (size_t k = 0; k < other->n_pool; k++)
 			if (range_overlap(&m->n->pool[i], &other->pool[k])) {
@@ -73,6 +82,9 @@ static int check_meeting(const struct inst *in, const struct network *n, struct 
 
 	*m = (struct meeting){ .n = n };
 	r = network_each(in, meet, m, e);
+	if (r == 1 && m->port)
+		return err_set(e, EEXIST, VZ_BAD_VALUE, "--forward: port %u is forwarded by network %s",
+			       m->port, m->name);
 	if (r == 1)
 		return err_set(e, EEXIST, VZ_BAD_VALUE, "--pool: overlaps %s of network %s", m->range,
 			       m->name);
@@ -181,6 +193,11 @@ int network_create(struct inst *in, const char *name, const struct network_chang
 	return save(in, &n, e);
 }
 
+static struct net_forwards forwards(const struct network *n)
+{
+	return (struct net_forwards){ n->forward, n->n_forward };
+}
+
 static int check_shape(struct inst *in, const struct network *old, const struct network *n,
 		       struct err *e)
 {
@@ -221,6 +238,8 @@ int network_set(struct inst *in, const char *name, const struct network_change *
 	if (r == 0)
 		r = check_shape(in, &old, &n, e);
 	if (r == 0)
+		r = net_forward(in->name, forwards(&old), forwards(&n), e);
+	if (r == 0)
 		r = save(in, &n, e);
 	if (r == 0 && !str_eq(old.text[NR_POOL], n.text[NR_POOL]))
 		network_pool_forget(in, name);
@@ -249,6 +268,8 @@ int network_delete(struct inst *in, const char *name, struct err *e)
 		return r;
 	if (n.own_bridge)
 		uplink_bridge_drop(n.bridge);
+	if (net_forward(in->name, forwards(&n), (struct net_forwards){ NULL, 0 }, e) < 0)
+		return -e->eno;
 	network_pool_forget(in, name);
 	path_of(name, path);
 	fs_unlink_saved(in->etc, path);

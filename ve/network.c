@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,9 @@ const struct net_row_info net_rows[NR_COUNT] = {
 		       "ask the wire for an address before a VE gets it", false },
 	[NR_ISOLATED] = { "ISOLATED", "isolated", "isolated", "yes|no",
 			  "of a bridged network: its VEs do not reach each other", true },
+	[NR_FORWARD] = { "FORWARD", "forward", "forward", "LIST",
+			 "of a nat network: ports of the host that lead to a VE, as tcp:8080=10.0.0.5:80",
+			 false },
 	[NR_NUMBER] = { "NUMBER", NULL, "number", NULL, "of the network in the filters", true },
 };
 /* clang-format on */
@@ -146,6 +150,44 @@ static int take_gateway(struct network *n, const char *v, struct err *e)
 	return 0;
 }
 
+/* tcp:8080=10.0.0.5:80 */
+static int take_one_forward(struct network *n, const char *word)
+{
+	struct net_forward *f = &n->forward[n->n_forward];
+	const char *eq = strchr(word, '='), *colon = eq ? strchr(eq, ':') : NULL;
+	char port[8], addr[IPADDR_STRLEN];
+	uint32_t from, to;
+	struct ipaddr a;
+
+	if (!colon || (!str_starts(word, "tcp:") && !str_starts(word, "udp:")) ||
+	    str_fmt(port, sizeof(port), "%.*s", (int)(eq - word - 4), word + 4) < 0 ||
+	    str_fmt(addr, sizeof(addr), "%.*s", (int)(colon - eq - 1), eq + 1) < 0 ||
+	    parse_u32(port, 1, 65535, &from) < 0 || parse_u32(colon + 1, 1, 65535, &to) < 0 ||
+	    strchr(addr, '/') || parse_ip(addr, &a) < 0 || a.family != AF_INET ||
+	    (n->n_pool && !network_has(n, &a)))
+		return -EINVAL;
+	*f = (struct net_forward){ *word == 't' ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)from,
+				   (uint16_t)to, a.v4 };
+	for (size_t i = 0; i < n->n_forward; i++)
+		if (n->forward[i].proto == f->proto && n->forward[i].port == f->port)
+			return -EEXIST;
+	n->n_forward++;
+	return 0;
+}
+
+static int take_forward(struct network *n, const char *v, struct err *e)
+{
+	const char *s = v;
+	char word[64];
+	int r;
+
+	while ((r = str_word(&s, word, sizeof(word))) != 0)
+		if (r < 0 || n->n_forward == NETWORK_FORWARDS || take_one_forward(n, word) < 0)
+			return bad(e, NR_FORWARD, v,
+				   "at most 32 as tcp:8080=10.0.0.5:80, each port once, to addresses of the pool");
+	return 0;
+}
+
 static int take_bool(enum net_row row, const char *v, bool *ret, struct err *e)
 {
 	return parse_bool(v, ret) < 0 ? bad(e, row, v, "yes or no") : 0;
@@ -171,6 +213,8 @@ static int take(struct network *n, enum net_row row, const char *v, struct err *
 		return take_bool(row, v, &n->probe, e);
 	case NR_ISOLATED:
 		return take_bool(row, v, &n->isolated, e);
+	case NR_FORWARD:
+		return take_forward(n, v, e);
 	case NR_NUMBER:
 		return parse_u32(v, 1, 65535, &n->number) < 0 ? bad(e, row, v, "a number") : 0;
 	case NR_COUNT:
@@ -189,6 +233,8 @@ static int check_mode(const struct network *n, struct err *e)
 		if (*n->text[bridged_only[i]])
 			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s: only a bridged network has it",
 				       net_rows[bridged_only[i]].opt);
+	if (n->mode != NET_NAT && n->n_forward)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--forward: only a nat network has it");
 	if (*n->text[NR_BRIDGE] && *n->text[NR_UPLINK])
 		return err_set(e, EINVAL, VZ_BAD_OPTION,
 			       "--uplink: the administrator's bridge %s has its own", n->text[NR_BRIDGE]);
@@ -202,7 +248,7 @@ int network_judge(const struct inst *in, struct network *n, struct err *e)
 
 	n->mode = NET_ROUTED;
 	n->number = 1;
-	n->n_pool = n->n_trunk = 0;
+	n->n_pool = n->n_trunk = n->n_forward = 0;
 	n->vlan = 0;
 	n->isolated = false;
 	memset(n->gateway, 0, sizeof(n->gateway));

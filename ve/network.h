@@ -17,10 +17,12 @@
 
 #define NETWORK_DEFAULT "routed"
 #define NETWORK_POOLS 8
-#define NETWORK_TEXT 512
+#define NETWORK_FORWARDS 32
+#define NETWORK_TEXT 1024
 
 enum net_row { NR_MODE, NR_BRIDGE, NR_UPLINK, NR_VLAN, NR_TRUNK, NR_POOL, NR_GATEWAY, NR_PROBE,
-	       NR_ISOLATED, NR_NUMBER, NR_COUNT };
+	       NR_ISOLATED, NR_FORWARD,
+	       NR_NUMBER, NR_COUNT };
 
 struct net_row_info {
 	const char *key, *opt, *json, *arg, *help;
@@ -42,6 +44,8 @@ struct network {
 	struct ip_range pool[NETWORK_POOLS];
 	size_t n_pool;
 	struct ipaddr gateway[2];
+	struct net_forward forward[NETWORK_FORWARDS];
+	size_t n_forward;
 };
 
 MUST_CHECK int network_load(const struct inst *in, const char *name, struct network *ret,

@@ -336,6 +336,34 @@ UPLINK_ADDR=198.51.100.1
 	reaches 10.74.0.1
 }
 
+@test "nat: a forwarded port leads to the VE, live, and no other does" {
+	berth network create nat --mode nat --pool 10.79.0.0/24 --forward 'tcp:8080=10.79.0.1:80'
+	refused 21 8080 berth network create other --mode nat --forward tcp:8080=10.80.0.1:80
+	refused 21 forward berth network set nat --forward tcp:99999=10.79.0.1:80
+	refused 21 forward berth network set nat --forward tcp:81=10.99.0.1:80
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	run_ve 101 --network nat --ipadd 10.79.0.1
+	# Another machine on the uplink's wire.
+	unshare --net sleep 60 3>&- 4>&- &
+	local other=$!
+	within 5 sh -c '[ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]' - $other
+	host ip link add tw0 type veth peer name tw1
+	host ip link set tw1 netns $other
+	host sh -c 'ip link set tw0 up; ip addr add 192.0.2.1/24 dev tw0'
+	nsenter --target $other --net sh -c 'ip link set tw1 up; ip addr add 192.0.2.2/24 dev tw1
+		ip route add 10.79.0.0/24 via 192.0.2.1'
+	from_outside() { nsenter --target $other --net timeout 2 bash -c 'exec 9<>/dev/tcp/$0/$1; head -c 5 <&9' "$@" 2>/dev/null; }
+	serve() { (inside 101 /bin/sh -c 'echo hello | nc -l -p 80' >/dev/null 2>&1 3>&- 4>&- &); sleep 0.5; }
+	serve
+	equal "$(from_outside 192.0.2.1 8080)" hello 'through the forward'
+	serve
+	run ! from_outside 10.79.0.1 80
+	berth network set nat --forward 'tcp:8081=10.79.0.1:80'
+	run ! from_outside 192.0.2.1 8080
+	equal "$(from_outside 192.0.2.1 8081)" hello 'through the other'
+	kill $other
+}
+
 @test "duplicate: an address that somebody on the wire has is refused, unless not asked" {
 	host_bridge
 	# The holder answers from a namespace of its own, as another machine would.
