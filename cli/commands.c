@@ -261,6 +261,15 @@ static const struct opt expire_opts[] = {
 	{ OPT_TAKE, 0, "keep", NULL, 0, "TIME", "how long the way back is kept, 168h unless said otherwise", \
 	  0, 0, 0, take_keep }
 
+static const struct opt clone_opts[] = {
+	{ OPT_NUMBER, 0, "count", NULL, AT(count), "N", "make N copies, numbered from NEW on", 1, 100000, 0,
+	  NULL },
+	FLAG(0, "live", NULL, live, "although it runs: it stands still for a moment"),
+	{ OPT_TAKE, 0, "freeze", NULL, 0, "TIME", "how long that may be, 30s unless said otherwise",
+	  0, 0, 0, take_freeze },
+	END,
+};
+
 static const struct opt rollout_opts[] = {
 	TEXT(0, "to", NULL, to, "VERSION", "a digest or another channel"),
 	TEXT(0, "canary", NULL, canary, "N|N%", "how many go first, 5% unless said otherwise"),
@@ -423,6 +432,12 @@ const struct command commands[] = {
 	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
 	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
 	  cmd_umount, NULL, "berth umount 101\n" },
+	{ "clone", NULL, "ID NEW [options]", "copy a VE, with an identity of its own",
+	  ONE | CMD_PARAMS | CMD_JSON, 1, 1, clone_opts, cmd_clone,
+	  "NEW is a number. Disk, limits and template version are copied; name, addresses, MAC, host\n"
+	  "name, machine-id, ssh host keys, seeds and the filesystem's UUID are not. The options of set\n"
+	  "are those of the copy.",
+	  "berth clone 101 201 --name web2 --ipadd 10.0.0.21\nberth clone 101 301 --count 10 --live\n" },
 	{ "outdated", NULL, "[ID...]", "VEs whose channel has moved on, and what differs",
 	  VERB | CMD_JSON, 0, ~0U, NULL, cmd_outdated, NULL, "berth outdated\nberth outdated -j 101-120\n" },
 	{ "upgrade", NULL, "ID... [options]", "move VEs to another version of their template",

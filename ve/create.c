@@ -27,6 +27,7 @@
 struct create {
 	struct ve ve;
 	const struct ve_change *change;
+	const struct create_like *like; /* NULL: from a template */
 	bool had_conf;                  /* reused: an undo leaves it */
 };
 
@@ -193,7 +194,8 @@ static int up_disk(void *ctx, struct err *e)
 		r = fs_open_dir(c->ve.in->lib, "seed", &seeds, e);
 	plan.disk.seeds = seeds;
 	if (!r)
-		r = plan.backend->create(private, &plan.disk, e);
+		r = c->like ? c->like->fill(c->like->arg, &c->ve, private, e) :
+			      plan.backend->create(private, &plan.disk, e);
 	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
 }
 
@@ -269,6 +271,16 @@ static int refuse(struct create *c, struct err *e)
 	return refuse_conf(c->ve.in, &c->ve.conf, e);
 }
 
+/* The other's config, then what was asked for now. One that was there is somebody's. */
+static int gather_like(struct create *c, struct err *e)
+{
+	if (reg_exists(c->ve.in, c->ve.id))
+		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
+	c->ve.conf = *c->like->conf;
+	conf_merge(&c->ve.conf, &c->change->to);
+	return refuse(c, e);
+}
+
 /* Plan, then the config that was there, then what was asked for now: later wins. */
 static int gather(struct create *c, struct err *e)
 {
@@ -335,7 +347,7 @@ static int create_locked(struct create *c, struct err *e)
 
 	if (create_is_made(in, c->ve.id))
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
-	r = gather(c, e);
+	r = c->like ? gather_like(c, e) : gather(c, e);
 	if (r < 0)
 		return r;
 	inst_say(in, "Creating container private area (%s)", c->ve.conf.ostemplate);
@@ -349,8 +361,14 @@ static int create_locked(struct create *c, struct err *e)
 
 int ve_create(struct inst *in, uint32_t id, const struct ve_change *change, struct err *e)
 {
+	return create_like(in, id, NULL, change, e);
+}
+
+int create_like(struct inst *in, uint32_t id, const struct create_like *l,
+		const struct ve_change *change, struct err *e)
+{
 	struct create c = { .ve = { .in = in, .id = id, .lock = -1, .pidfd = -1 },
-			    .change = change };
+			    .change = change, .like = l };
 	int r = lock_take(in, id, "create", 10000, &c.ve.lock, e);
 
 	if (r < 0)

@@ -12,3 +12,12 @@ extern const size_t n_create_steps;
 bool create_is_made(const struct inst *in, uint32_t id);
 /* Undo a create that was killed; a config that was there before it stays. */
 void create_undo(struct ve *ve, bool had_conf);
+
+/* A VE made like another: its config is a copy, its disk is filled by the caller. */
+struct create_like {
+	const struct ve_conf *conf;     /* without what says who it is */
+	int (*fill)(void *arg, struct ve *ve, int private, struct err *e);
+	void *arg;
+};
+MUST_CHECK int create_like(struct inst *in, uint32_t id, const struct create_like *l,
+			   const struct ve_change *change, struct err *e);

@@ -79,8 +79,13 @@ int snap_copy_disk(struct ve *ve, int to, bool renew, const struct snap_opts *o,
 		.hold = hold, .release = release, .progress = progress, .arg = &c,
 	};
 	struct plan plan;
-	int r = plan_private(ve, &private, e);
+	int r;
 
+	if (mounted && ve->state.loop < 0)      /* a virtual machine has its disk for itself */
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "copy the disk of VE %u: it is a running virtual machine; stop it first",
+			       ve->id);
+	r = plan_private(ve, &private, e);
 	if (r < 0)
 		return r;
 	c.freeze.ve = ve;

@@ -164,8 +164,12 @@ static int open_upper(struct ve *ve, struct disk *disk, int *ret, struct err *e)
 	bool mounted = ve->state.phase == PH_RUNNING || ve->state.phase == PH_MOUNTED;
 	_fd_ int private = -1;
 	struct plan plan;
-	int r = plan_private(ve, &private, e);
+	int r;
 
+	if (mounted && ve->state.loop < 0)
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "check VE %u: it is a running virtual machine; stop it first", ve->id);
+	r = plan_private(ve, &private, e);
 	if (r < 0)
 		return r;
 	plan_for_undo(ve, &plan);

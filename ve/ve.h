@@ -72,6 +72,17 @@ MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, 
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
 
+struct clone_opts {
+	bool live;                      /* although it runs: it stands still for a moment */
+	int freeze_ms;                  /* how long; 0: the usual */
+	const struct ve_change *change; /* of the copy */
+	void (*progress)(void *arg, uint64_t done, uint64_t all);
+	void *arg;
+};
+/* A copy of a VE under another number, with an identity of its own. */
+MUST_CHECK int ve_clone(struct inst *in, uint32_t id, uint32_t copy, const struct clone_opts *o,
+			struct err *e);
+
 struct ve_compacted {
 	uint64_t before, after;         /* bytes on the host */
 };

@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A copy has the other's data and limits, and nothing of what says which machine it is.
+# bats file_tags=root
+
+load helpers/load
+
+# The machine that is copied: an identity as systemd, D-Bus and ssh leave it.
+original() {
+	run_ve 101 --diskspace 256M --ram 64M --hostname one.example --name one --ipadd 10.9.0.101
+	shell 101 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id
+		mkdir -p /var/lib/dbus /var/lib/systemd /etc/ssh
+		cp /etc/machine-id /var/lib/dbus/machine-id; echo seed >/var/lib/systemd/random-seed
+		echo secret >/etc/ssh/ssh_host_ed25519_key; echo open >/etc/ssh/ssh_host_ed25519_key.pub
+		echo old >/etc/ssh/ssh_host_dsa_key; echo conf >/etc/ssh/sshd_config
+		dd if=/dev/urandom of=/data bs=64k count=16 2>/dev/null; sha256sum /data >/sum; sync'
+}
+
+is_another() {
+	local id=$1
+	shell "$id" 'sha256sum -c /sum >/dev/null' || fail "data of $id" || return
+	[[ $(shell "$id" 'cat /etc/machine-id') =~ ^[0-9a-f]{32}$ ]] || fail 'no machine-id' || return
+	[[ $(shell "$id" 'cat /etc/machine-id') != 0123456789abcdef* ]] || fail 'the same machine-id' || return
+	equal "$(shell "$id" 'cat /var/lib/dbus/machine-id')" "$(shell "$id" 'cat /etc/machine-id')" || return
+	equal "$(shell "$id" 'cat /etc/ssh/sshd_config')" conf || return
+	shell "$id" '! grep -qs secret /etc/ssh/ssh_host_ed25519_key && test ! -e /etc/ssh/ssh_host_dsa_key &&
+		test ! -e /var/lib/systemd/random-seed' || fail "keys or seeds of $id" || return
+	equal "$(shell "$id" hostname)" "ct$id" || return
+	check_limit "$id" ram $((64 << 20))
+}
+
+uuid_of() {
+	blkid -p -o value -s UUID "$ROOT/var/lib/berth/private/$1/disk.img"
+}
+
+mac_of() {
+	shell "$1" 'cat /sys/class/net/eth0/address'
+}
+
+@test "clone: of a running VE, with an identity of its own" {
+	original
+	refused 32 '--live' berth clone 101 102
+	is_state 102 'deleted unmounted down'
+	berth clone 101 102 --live --ipadd 10.9.0.102 >/dev/null
+	inside 101 /bin/true
+	berth start 102 >/dev/null
+	is_another 102
+	[[ $(uuid_of 101) != "$(uuid_of 102)" ]] || fail 'one UUID for both'
+	[[ $(mac_of 101) != "$(mac_of 102)" ]] || fail 'one MAC for both'
+	equal "$(conf_value 102 NAME)" ''
+	equal "$(conf_value 102 IP_ADDRESS)" 10.9.0.102
+	equal "$(conf_value 102 TEMPLATE_VERSION)" "$(conf_value 101 TEMPLATE_VERSION)"
+	[[ $(conf_value 102 LOCAL_UID) != "$(conf_value 101 LOCAL_UID)" ]]
+	if command -v ssh-keygen >/dev/null; then
+		shell 102 'grep -q "PRIVATE KEY" /etc/ssh/ssh_host_ed25519_key && grep -q ct102 /etc/ssh/ssh_host_ed25519_key.pub'
+		equal "$(shell 102 'stat -c %a:%u /etc/ssh/ssh_host_ed25519_key')" 600:0
+	fi
+	# The original is what it was.
+	equal "$(shell 101 'cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key')" \
+		"$(printf '0123456789abcdef0123456789abcdef\nsecret')"
+	berth stop 102 --fast
+	run -0 e2fsck -f -n "$ROOT/var/lib/berth/private/102/disk.img"
+}
+
+@test "clone: --count makes several of a stopped VE, each another" {
+	original
+	berth stop 101 --fast
+	equal "$(berth clone 101 201 --count 3 -j | json -c .)" '[201,202,203]'
+	berth start 201-203 >/dev/null
+	local id
+	for id in 201 202 203; do is_another "$id"; done
+	equal "$(for id in 201 202 203; do shell "$id" 'cat /etc/machine-id'; done | sort -u | wc -l)" 3
+}
+
+@test "clone: a tenant's links and pipes in the way of its identity lead nowhere" {
+	run_ve 101 --diskspace 256M
+	shell 101 'ln -s /../../../../../../etc/passwd /etc/machine-id; mkdir -p /var/lib; rm -rf /etc/ssh
+		ln -s /../../../../../..'"$ROOT"' /etc/ssh; mkdir -p /var/lib/dbus; mkfifo /var/lib/dbus/machine-id; sync'
+	local before
+	before=$(sha256sum </etc/passwd)
+	: >"$ROOT/ssh_host_x_key"
+	berth stop 101 --fast
+	timeout 20 nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" clone 101 102 >/dev/null
+	equal "$(sha256sum </etc/passwd)" "$before"
+	[[ -e $ROOT/ssh_host_x_key ]] || fail 'a file of the host is gone'
+	rm "$ROOT/ssh_host_x_key"
+	berth start 102 >/dev/null
+}
+
+@test "clone: bad input is one line, and nothing is made" {
+	new_ve 101 --name one
+	new_ve 103
+	refused 14 'does not exist' berth clone 999 102
+	refused 21 'not a number' berth clone 101 copy
+	refused 44 'VE 103 already exists' berth clone 101 103
+	refused 44 'VE 103 already exists' berth clone 101 102 --count 5
+	refused 20 'cannot share' berth clone 101 110 --count 2 --name web
+	refused 131 'taken' berth --quiet clone 101 102 --name one
+	equal "$(berth list -a -H -o ctid | tr -d ' ' | paste -sd' ')" '101 103'
+}
+
+@test "clone: killed at random moments, the next try or destroy works" {
+	original
+	local i
+	for i in 1 2 3 4 5 6; do
+		kill_soon 120 clone 101 102 --live
+		inside 101 /bin/true
+		if is_state 102 'deleted unmounted down'; then
+			berth recover >/dev/null
+			continue
+		fi
+		berth destroy 102 --yes >/dev/null
+	done
+	berth clone 101 102 --live >/dev/null
+	berth start 102 >/dev/null
+	is_another 102
+}
