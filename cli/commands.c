@@ -292,6 +292,7 @@ static const struct opt upgrade_opts[] = {
 	FLAG(0, "force", NULL, force, "although files of the tenant hide what changes"),
 	FLAG(0, "confirm", NULL, confirm, "it is good: give up the way back"),
 	FLAG(0, "undo", NULL, undo, "go back"),
+	ALL_OPT,
 	END,
 };
 
