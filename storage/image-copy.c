@@ -37,6 +37,14 @@ bool image_room_for_copy(int file, int dir)
 	return (uint64_t)vfs.f_bavail * vfs.f_frsize / 2 > (uint64_t)st.st_blocks * 512;
 }
 
+static bool mounted_here(int loop_num)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "/sys/fs/ext4/loop%d", loop_num);
+	return access(path, F_OK) == 0;
+}
+
 int image_reach(int dir, int loop_num, int *ret_file, struct loop *ret_loop, int *ret_mnt,
 		struct err *e)
 {
@@ -49,7 +57,11 @@ int image_reach(int dir, int loop_num, int *ret_file, struct loop *ret_loop, int
 	if (loop_reopen(loop_num, file, &l) < 0)
 		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "reach disk: /dev/loop%d is not its device",
 			       loop_num);
-	r = image_mount_loop(&l, ret_mnt, e);
+	/* A second mount of what another kernel has mounted would destroy it. */
+	if (!mounted_here(loop_num))
+		r = err_set(e, EBUSY, VZ_MOUNTED, "reach disk: a virtual machine has it");
+	else
+		r = image_mount_loop(&l, ret_mnt, e);
 	if (r < 0) {
 		loop_close(&l);
 		return r;

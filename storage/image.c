@@ -357,6 +357,58 @@ static int image_attach(int dir, const struct disk_spec *spec, struct disk *ret,
 	return 0;
 }
 
+static int file_blocks(int file, uint64_t *ret, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return err_sys(e, "stat " IMAGE);
+	*ret = (uint64_t)st.st_size / EXT4_BLOCK;
+	return 0;
+}
+
+/*
+ * The geometry is what the guest says in its superblock; it can only make the device larger or smaller than
+ * needed within bounds of the plan, which are ours.
+ */
+static int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec,
+			       uint64_t *ret_bytes, struct err *e)
+{
+	uint64_t want = wanted_payload(spec) + wanted_payload(spec) / 16 + 8 * EXT4_BLOCK, have = 0;
+	struct loop l = LOOP_INIT;
+	struct ext4_geo g;
+	_fd_ int file = -1;
+	int r = image_open(dir, &file, e);
+
+	if (!r)
+		r = ext4_read_geo(file, &g, e);
+	if (!r)
+		r = file_blocks(file, &have, e);
+	if (r < 0)
+		return r;
+	if (plan_blocks(spec) + 8 * EXT4_BLOCK < ext4_payload(&g))
+		return err_set(e, EOPNOTSUPP, VZ_IMAGE_RESIZE,
+			       "the disk of a VM becomes smaller only while it is stopped");
+	if (ext4_blocks_for(&g, wanted_payload(spec)) < want)
+		want = ext4_blocks_for(&g, wanted_payload(spec));
+	*ret_bytes = 0;
+	if (want <= have)
+		return 0;
+	if (loop_reopen(loop_num, file, &l) < 0)
+		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "grow disk: /dev/loop%d is not its device",
+			       loop_num);
+	if (ftruncate(file, (off_t)(want * EXT4_BLOCK)) < 0) {
+		(void)err_sys(e, "grow " IMAGE);
+		r = image_no_space(e);
+	} else if (ioctl(l.fd, LOOP_SET_CAPACITY, 0) < 0) {
+		r = err_sys(e, "grow /dev/loop%d", loop_num);
+	}
+	loop_close(&l);
+	if (!r)
+		*ret_bytes = want * EXT4_BLOCK;
+	return r < 0 ? err_exit(e, VZ_IMAGE_RESIZE) : 0;
+}
+
 /* ---- resize ---- */
 
 static int too_small(uint64_t data, uint64_t used, struct err *e)
@@ -503,6 +555,7 @@ const struct storage_backend storage_image = {
 	.prepare = image_prepare,
 	.mount = image_mount,
 	.attach = image_attach,
+	.grow_attached = image_grow_attached,
 	.resize = image_resize,
 	.resize_offline = image_resize_offline,
 	.usage = image_usage,

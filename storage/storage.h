@@ -59,6 +59,10 @@ struct storage_backend {
 	/* For a VM, which mounts it itself: the device alone, mnt -1. Refuses a filesystem that is
 	 * larger than the plan, since nothing but the device's end can be a cap then. */
 	int (*attach)(int private_dir, const struct disk_spec *spec, struct disk *ret, struct err *e);
+	/* The same while a VM has it: file and device, as large as the plan wants. *ret_bytes is the
+	 * device then, 0 when it is large enough. Smaller is refused. */
+	int (*grow_attached)(int private_dir, int loop_num, const struct disk_spec *spec,
+			     uint64_t *ret_bytes, struct err *e);
 	/* Change the cap of a mounted disk, both ways. mnt_dir: any fd inside the mount. Refuses
 	 * to go below use (-EBUSY, with the number) or above what the filesystem can become. */
 	int (*resize)(int private_dir, int mnt_dir, int loop_num, const struct disk_spec *spec,

@@ -15,7 +15,6 @@
 #include "ve/pool.h"
 #include "ve/ptypes.h"
 #include "ve/vm.h"
-#include "vm/qemu.h"
 
 #define PAGE 4096
 
@@ -33,14 +32,16 @@ static uint64_t knob_value(const struct ve *ve, const struct param *p)
 
 	if (!conf_has(&ve->conf, p) || !param_number(p, &ve->conf, &v) || v == U64_UNLIMITED)
 		return CG_NONE;
-	return ve->state.vm && str_eq(p->opt, "ram") ? vm_host_memory(v) : v;
+	return v;
 }
 
 int param_apply(struct ve *ve, const struct param *p, struct err *e)
 {
 	int r = 0;
 
-	if (p->apply)
+	if (ve->state.vm && p->apply_vm)
+		r = p->apply_vm(ve, p, e);
+	else if (p->apply)
 		r = p->apply(ve, p, e);
 	else if (has_knob(p))
 		r = cg_set(&ve->in->cg, ve->cg,
@@ -110,7 +111,9 @@ int param_effective(struct ve *ve, const struct param *p, uint64_t *ret)
 {
 	int r = -EOPNOTSUPP;
 
-	if (p->effective)
+	if (ve->state.vm && p->effective_vm)
+		r = p->effective_vm(ve, p, ret);
+	else if (p->effective)
 		r = p->effective(ve, p, ret);
 	else if (has_knob(p))
 		r = cg_get(&ve->in->cg, ve->cg, &p->cg, ret);
@@ -359,7 +362,11 @@ static int disk_usage(struct ve *ve, struct disk_usage *ret)
 	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
 	_fd_ int private = -1, root = -1;
 	struct err ignored = ERR_INIT;
-	int r = open_disk(ve, &private, &root, &ignored);
+	int r;
+
+	if (ve->state.vm)
+		return vm_disk_usage(ve, ret, &ignored);
+	r = open_disk(ve, &private, &root, &ignored);
 
 	return r < 0 ? r : b->usage(root, ve->state.loop, ret, &ignored);
 }

@@ -49,6 +49,11 @@ int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why,
 int apply_cpumask(struct ve *ve, const struct param *p, struct err *e);
 int apply_nodemask(struct ve *ve, const struct param *p, struct err *e);
 const char *lacks_cpuset(struct ve *ve, const struct param *p);
+/* ve/vm-live.c */
+int vm_apply_ram(struct ve *ve, const struct param *p, struct err *e);
+int vm_effective_ram(struct ve *ve, const struct param *p, uint64_t *ret);
+int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e);
+int vm_unknown(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_disk(struct ve *ve, const struct param *p, struct err *e);
 int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_oom_policy(struct ve *ve, const struct param *p, struct err *e);

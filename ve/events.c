@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
@@ -69,6 +70,24 @@ void events_add(const struct inst *in, uint32_t id, const char *event)
 	if (str_fmt(line, sizeof(line), "{\"time\":%" PRIu64 ",\"veid\":%u,\"event\":\"%s\"}\n",
 		    proc_real_us(), id, event) > 0)
 		append(in, line, strlen(line));
+}
+
+void events_add_text(const struct inst *in, uint32_t id, const char *event, const char *key,
+		     const char *text)
+{
+	struct json_out *j = json_new(false);
+	struct err ignored = ERR_INIT;
+	const char *line;
+
+	json_object(j);
+	json_ku64(j, "time", proc_real_us());
+	json_ku64(j, "veid", id);
+	json_kstr(j, "event", event);
+	json_kstr(j, key, text);
+	json_end(j);
+	if (json_finish(j, &line, &ignored) == 0)
+		append(in, line, strlen(line));
+	json_free(j);
 }
 
 void events_keep(const struct inst *in, uint32_t id)

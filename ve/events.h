@@ -16,6 +16,10 @@
 /* Append an event of a VE: created, started, stopped, changed, destroyed. */
 void events_add(const struct inst *in, uint32_t id, const char *event);
 
+/* The same with a text of any bytes beside it. */
+void events_add_text(const struct inst *in, uint32_t id, const char *event, const char *key,
+		     const char *text);
+
 /* Take over what the VE's keeper has written. Before its run directory goes. */
 void events_keep(const struct inst *in, uint32_t id);
 

@@ -35,22 +35,26 @@ static bool wants_start(const struct ve *ve, int status)
 
 int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 {
+	struct start_opts plain = { .force = true };
 	char accel[8];
-	const struct start_opts plain = { .force = true, .accel = accel };
 	struct timespec pause = { QUICK_PAUSE_S, 0 };
 	struct ve ve;
 	bool again, quick;
-	int r = ve_open(&ve, in, id, "exited", e);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (ve.state.phase != PH_DEAD) {        /* somebody else was here first */
-		ve_close(&ve);
-		return 0;
-	}
 	cg_leave_keepers(&in->cg);              /* this process was the keeper */
+	r = ve_open(&ve, in, id, "exited", e);
+	if (r < 0 || ve.state.phase != PH_DEAD) {       /* somebody else was here first */
+		if (!r)
+			ve_close(&ve);
+		cg_tidy(&in->cg);
+		return r;
+	}
+	if (ve.state.vm)
+		vm_tell_crash(&ve, status);
 	again = wants_start(&ve, status);
 	memcpy(accel, ve.state.accel, sizeof(accel));
+	plain.accel = *accel ? accel : NULL;
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
 	start_undo(&ve, "exited");
 	if (!again)

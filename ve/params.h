@@ -101,6 +101,9 @@ struct param {
 	struct cg_knob cg;                      /* enforced by one file of a control group ... */
 	/* ... or by a function: make the running VE obey ve->conf's value of this row. */
 	int (*apply)(struct ve *ve, const struct param *p, struct err *e);
+	/* The two for a VM that does not obey as a container does. */
+	int (*apply_vm)(struct ve *ve, const struct param *p, struct err *e);
+	int (*effective_vm)(struct ve *ve, const struct param *p, uint64_t *ret);
 	/* The kernel's value now; NULL where the knob tells or nothing can. */
 	int (*effective)(struct ve *ve, const struct param *p, uint64_t *ret);
 	/* What the config asks of the kernel, where that is not the row's own value alone. */

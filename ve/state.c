@@ -58,6 +58,7 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	s->vm = json_get_bool(v, "vm", false);
 	(void)str_fmt(s->accel, sizeof(s->accel), "%s", json_get_str(v, "accel", ""));
 	s->ram = json_get_u64(v, "ram", 0);
+	s->ram_now = json_get_u64(v, "ram_now", s->ram);
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
 	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
@@ -159,6 +160,7 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 		json_kbool(j, "vm", true);
 		json_kstr(j, "accel", s->accel);
 		json_ku64(j, "ram", s->ram);
+		json_ku64(j, "ram_now", s->ram_now);
 	}
 	json_kstr(j, "ips", ips);
 	json_kstr(j, "network", s->network);

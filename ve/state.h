@@ -30,7 +30,7 @@ struct ve_state {
 	char template[65];
 	bool vm;                /* pid is that of its QEMU */
 	char accel[8];          /* of a VM: kvm or tcg */
-	uint64_t ram;           /* of a VM: bytes it was started with */
+	uint64_t ram, ram_now;  /* of a VM: bytes it was started with, and shall have now */
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */

@@ -11,6 +11,7 @@
 #include "ve/plan.h"
 #include "ve/registry.h"
 #include "ve/start.h"
+#include "ve/vm.h"
 
 static void read_conf(const struct inst *in, struct ve_status *s)
 {
@@ -29,7 +30,9 @@ static void read_disk(struct inst *in, struct ve_status *s)
 	struct err ignored = ERR_INIT;
 	_fd_ int root = -1;
 
-	if (!b || guest_open_root(&ve, &root, &ignored) < 0 ||
+	if (s->state.vm ? vm_disk_usage(&ve, &s->disk, &ignored) == 0 : false)
+		return;
+	if (!b || s->state.vm || guest_open_root(&ve, &root, &ignored) < 0 ||
 	    b->usage(root, s->state.loop, &s->disk, &ignored) < 0)
 		s->disk = (struct disk_usage){ 0 };
 }

@@ -2,15 +2,19 @@
 /* A VM that runs, by way of its agent. */
 #include "ve/vm.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "netns/addr.h"
 #include "netns/guestlink.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-fs.h"
+#include "ve/events.h"
 #include "ve/plan.h"
 
 #define SETUP_MS 30000
@@ -62,6 +66,30 @@ int vm_signal_init(struct ve *ve, int sig, struct err *e)
 {
 	uint32_t n = (uint32_t)sig;
 	const struct agent_call c = { .type = AGENT_INIT_SIGNAL, .payload = &n, .len = sizeof(n),
+				      .timeout_ms = VM_AGENT_MS };
+
+	return ask(ve, &c, NULL, NULL, e);
+}
+
+int vm_grow_filesystem(struct ve *ve, struct err *e)
+{
+	const struct agent_call c = { .type = AGENT_RESIZE, .timeout_ms = SETUP_MS };
+
+	return ask(ve, &c, NULL, NULL, e);
+}
+
+int vm_usage(struct ve *ve, struct agent_usage *ret, struct err *e)
+{
+	const struct agent_call c = { .type = AGENT_USAGE, .ret = ret, .size = sizeof(*ret),
+				      .timeout_ms = 2000 };
+
+	return ask(ve, &c, NULL, NULL, e);
+}
+
+int vm_freeze(struct ve *ve, bool on, struct err *e)
+{
+	uint32_t n = on;
+	const struct agent_call c = { .type = AGENT_FREEZE, .payload = &n, .len = sizeof(n),
 				      .timeout_ms = VM_AGENT_MS };
 
 	return ask(ve, &c, NULL, NULL, e);
@@ -221,4 +249,31 @@ int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e)
 	const struct agent_call c = { .type = AGENT_PASSWD, .timeout_ms = SETUP_MS };
 
 	return ask(ve, &c, put_password, userpasswd, e) < 0 ? err_exit(e, VZ_PASSWD) : 0;
+}
+
+/* ---- the end ---- */
+
+#define TAIL 1000
+
+/* reboot(2) and power-off come as the signals that stand for them (runtime/keeper-monitor.c). */
+static bool ended_well(int status)
+{
+	return status >= 0 && (status == 0 || (WIFSIGNALED(status) && (WTERMSIG(status) == SIGHUP ||
+								       WTERMSIG(status) == SIGINT)));
+}
+
+void vm_tell_crash(struct ve *ve, int status)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+	_fd_ int dir = -1;
+	size_t len = 0;
+
+	if (status < 0 || ended_well(status))   /* -1: nobody knows */
+		return;
+	if (state_dir(ve->in, ve->id, false, &dir, &ignored) < 0 ||
+	    fs_read_at(dir, "qemu.log", 1 << 20, &text, &len, &ignored) < 0)
+		err_clear(&ignored);            /* then it said nothing */
+	events_add_text(ve->in, ve->id, "crashed", "log",
+			!text ? "" : len > TAIL ? text + len - TAIL : text);
 }

@@ -28,7 +28,7 @@ const struct step vm_start_steps[] = {
 	{ "disk",     up_vm_disk,     down_disk },
 	{ "mount",    up_mount,       down_mount },
 	{ "cgroup",   up_vm_cgroup,   down_cgroup },
-	{ "limits",   up_limits,      down_limits },
+	{ "limits",   up_vm_limits,   down_limits },
 	{ "kernel",   up_vm_kernel,   NULL },
 	{ "network",  up_vm_network,  down_network },
 	{ "sockets",  up_vm_sockets,  NULL },

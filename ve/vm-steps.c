@@ -26,7 +26,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define DEFAULT_RAM (512 * MIB)
-#define LEAST_RAM (96 * MIB)            /* Debian's cloud kernel with its initramfs, measured */
 #define BOOT_MS 60000                   /* to the agent's first word, under TCG on a busy host */
 #define SETUP_MS 30000
 
@@ -82,9 +81,9 @@ int vm_check(struct ve *ve, const struct start_opts *o, struct err *e)
 
 	if (r < 0)
 		return err_wrap(e, "VE %u", ve->id);
-	if (ram_of(ve) < LEAST_RAM)
+	if (ram_of(ve) < VM_LEAST_RAM)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u: --ram %" PRIu64 "M: a VM needs %" PRIu64
-			       "M for its kernel", ve->id, ram_of(ve) / MIB, LEAST_RAM / MIB);
+			       "M for its kernel", ve->id, ram_of(ve) / MIB, VM_LEAST_RAM / MIB);
 	return kernel_check(ve->in->lib, ve->conf.kernel, e);
 }
 
@@ -101,7 +100,7 @@ int up_vm_record(void *ctx, struct err *e)
 	inst_say(ve->in, "Starting virtual machine...");
 	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .vm = true,
 				       .uid_base = (uint32_t)ve->conf.local_uid,
-				       .ram = ram_of(ve), .ips = ve->conf.ips };
+				       .ram = ram_of(ve), .ram_now = ram_of(ve), .ips = ve->conf.ips };
 	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
 	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
 	memcpy(ve->state.accel, accel, sizeof(accel));
@@ -159,6 +158,16 @@ int up_vm_cgroup(void *ctx, struct err *e)
 	int r = place_make(s->ve, e);
 
 	return r < 0 ? r : cg_set_devices(&s->ve->in->cg, s->ve->cg, &kvm, s->vm.kvm, e);
+}
+
+/* A machine has memory whether its config says how much or not. */
+int up_vm_limits(void *ctx, struct err *e)
+{
+	const struct param *ram = param_by_key("PHYSPAGES");
+	struct start *s = ctx;
+	int r = up_limits(ctx, e);
+
+	return r < 0 || conf_has(&s->ve->conf, ram) ? r : param_apply(s->ve, ram, e);
 }
 
 int up_vm_kernel(void *ctx, struct err *e)

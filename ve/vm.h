@@ -15,6 +15,7 @@ int up_vm_record(void *ctx, struct err *e);
 int up_vm_template(void *ctx, struct err *e);
 int up_vm_disk(void *ctx, struct err *e);
 int up_vm_cgroup(void *ctx, struct err *e);
+int up_vm_limits(void *ctx, struct err *e);
 int up_vm_kernel(void *ctx, struct err *e);
 int up_vm_network(void *ctx, struct err *e);
 int up_vm_sockets(void *ctx, struct err *e);
@@ -26,6 +27,7 @@ void vm_start_done(struct start *s);
 
 /* ---- a VM that runs ---- */
 #define VM_AGENT_MS 10000
+#define VM_LEAST_RAM (UINT64_C(96) << 20)        /* Debian's cloud kernel with its initramfs, measured */
 
 MUST_CHECK int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e);
 MUST_CHECK int vm_exec(struct ve *ve, const struct agent_run *run, struct err *e);
@@ -35,6 +37,14 @@ MUST_CHECK int vm_setup(struct ve *ve, struct agent_link *l, const struct links 
 			struct err *e);
 /* The same to a VM that runs. */
 MUST_CHECK int vm_setup_live(struct ve *ve, const struct links *from, struct err *e);
+/* The filesystem of the disk, to the end of its device. */
+MUST_CHECK int vm_grow_filesystem(struct ve *ve, struct err *e);
+/* What the guest says of itself. */
+MUST_CHECK int vm_usage(struct ve *ve, struct agent_usage *ret, struct err *e);
+MUST_CHECK int vm_disk_usage(struct ve *ve, struct disk_usage *ret, struct err *e);
+MUST_CHECK int vm_freeze(struct ve *ve, bool on, struct err *e);
 MUST_CHECK int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e);
+/* Note the end of a QEMU that did not end by itself, with the last that it said. */
+void vm_tell_crash(struct ve *ve, int status);
 /* Connections of a keeper: console and events. */
 MUST_CHECK int vm_keeper_fds(int dir, int *ret_console, int *ret_monitor, struct err *e);

@@ -114,3 +114,92 @@ qemu_field() {
 	new_ve 202
 	refused 20 '--accel' berth start 202 --accel tcg --force
 }
+
+# What the guest's kernel has, in MiB.
+ram_inside() {
+	shell "$1" "awk '/^MemTotal/ { print int(\$2 / 1024) }' /proc/meminfo"
+}
+
+@test "live: memory down and up, the disk up, names and addresses, from inside" {
+	new_vm 201 --ram 224M --diskspace 256M --ipadd 10.5.0.201
+	start_vm 201
+	local full size
+	full=$(ram_inside 201)
+	berth set 201 --ram 160M --save >/dev/null
+	((full - $(ram_inside 201) >= 60)) || fail "still $(ram_inside 201) of $full"
+	check_limit 201 ram $(((160 + 160) * 1048576 + 160 * 1048576 / 128))
+	berth set 201 --ram 224M --save >/dev/null
+	within 5 eval '(($(ram_inside 201) >= full - 2))'
+	refused 1 'started with 224M' berth set 201 --ram 512M --save
+	# What the guest cannot spare it keeps; nothing inside is killed for it.
+	shell 201 'head -c 80000000 /dev/zero >/dev/shm/full'
+	refused 1 'the guest can spare' berth set 201 --ram 100M
+	shell 201 'rm /dev/shm/full'
+	refused 21 'a VM needs' berth set 201 --ram 8M
+	check_limit 201 ram $(((160 + 224) * 1048576 + 224 * 1048576 / 128))
+
+	size=$(disk_field 201 1)
+	shell 201 'head -c 100000000 /dev/zero >/root/a'
+	berth set 201 --diskspace 768M --save >/dev/null
+	(($(disk_field 201 1) >= size + 400000)) || fail "$(disk_field 201 1) of $size KiB"
+	refused 154 'while it is stopped' berth set 201 --diskspace 300M --save
+	refused 41 'a virtual machine has it' berth compact 201
+
+	berth set 201 --hostname other --ipadd 10.5.0.202 --ipdel 10.5.0.201 --nameserver 192.0.2.53 --save >/dev/null
+	equal "$(inside 201 /bin/hostname)" other
+	equal "$(addresses_in 201 | grep -v :)" 10.5.0.202
+	contains "$(inside 201 /bin/cat /etc/resolv.conf)" 192.0.2.53
+	reaches 10.5.0.202
+	! reaches 10.5.0.201
+	berth set 201 --userpasswd 'bob:s3cret' >/dev/null
+	contains "$(inside 201 /bin/cat /etc/shadow)" 'bob:$'
+	refused 1 'a virtual machine has no such setting' berth set 201 --numproc 100 --save
+}
+
+@test "end: a reboot inside starts it again, a poweroff does not, a crash is told and restarted by policy" {
+	new_vm 201 --onexit restart
+	start_vm 201
+	local pid
+	pid=$(init_pid 201)
+	berth exec 201 reboot >/dev/null
+	within 30 eval '[[ $(init_pid 201 2>/dev/null) != "$pid" ]]'
+	wait_running 201 30
+	equal "$(json .accel <"$ROOT/run/berth/201/state.json")" tcg
+	pid=$(init_pid 201)
+	kill -KILL "$pid"
+	within 30 eval '[[ $(init_pid 201 2>/dev/null) != "$pid" ]]'
+	wait_running 201 30
+	contains "$(berth events 2>/dev/null || cat "$ROOT/var/log/berth/events.jsonl")" crashed
+	# The keeper is only a convenience: a machine goes on without it, the next command has another.
+	kill -KILL "$(keeper_pid 201)"
+	equal "$(berth exec 201 echo on)" on
+	within 5 eval 'berth logs 201 >/dev/null'
+	berth exec 201 poweroff >/dev/null
+	wait_down 201 20
+	run -1 compgen -G "/sys/class/net/b*.201.0"
+}
+
+@test "hostile: a stopped QEMU and a guest that says anything hold nobody up for longer than told" {
+	run_vm 201
+	local pid start
+	pid=$(init_pid 201)
+	kill -STOP "$pid"
+	start=$EPOCHREALTIME
+	run -3 berth exec 201 true
+	run berth set 201 --hostname x --save
+	((status != 0)) || fail 'set'
+	(((${EPOCHREALTIME/./} - ${start/./}) / 1000000 < 40))
+	equal "$(status_of 201)" 'CTID 201 exist mounted running'
+	berth list -a >/dev/null
+	kill -CONT "$pid"
+	within 10 berth exec 201 true
+	# Noise of the tenant's on the ports: with the agent gone, another reader and writer there.
+	put_probe 201
+	shell 201 'for p in /dev/vport*; do (head -c 2000000 /dev/urandom >$p; cat /dev/urandom >$p) >/dev/null 2>&1 & done; sleep 0.2; kill -9 $(pidof @berth-agent) 2>/dev/null; pkill -9 -f berth-agent' >/dev/null 2>&1 3>&- 4>&- &
+	sleep 3
+	start=$EPOCHREALTIME
+	run -3 berth exec 201 true
+	berth stop 201 --timeout 3 >/dev/null
+	(((${EPOCHREALTIME/./} - ${start/./}) / 1000000 < 40)) || fail 'too long'
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+}

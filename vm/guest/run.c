@@ -15,6 +15,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-fs.h"
 #include "vm/guest/guest.h"
 
 #define WORDS_MAX 4096
@@ -115,7 +116,10 @@ static _Noreturn void become(struct command *c, const int ends[3], int report)
 {
 	int eno;
 
+	struct err ignored = ERR_INIT;
+
 	(void)setsid();
+	(void)!fs_write_at(AT_FDCWD, "/proc/self/oom_score_adj", "0", &ignored);
 	for (int i = 0; i < 3; i++)
 		if (dup2(ends[i] >= 0 ? ends[i] : open("/dev/null", O_RDWR | O_CLOEXEC), i) < 0)
 			_exit(127);

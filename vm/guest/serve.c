@@ -10,6 +10,7 @@
  * one's session. So a session ends by it only when it has been true for GONE_MS.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "vm/guest/guest.h"
 
@@ -445,8 +447,11 @@ static void open_ports(struct agent *a)
 _Noreturn void serve(const struct boot *b, int go)
 {
 	static struct agent a;
+	struct err ignored = ERR_INIT;
 	sigset_t set;
 
+	/* Whoever is short of memory in there shall not lose the way in (proc(5)). */
+	(void)!fs_write_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000", &ignored);
 	a = (struct agent){ .boot = b, .go = go, .epoll = epoll_create1(EPOLL_CLOEXEC) };
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&set);

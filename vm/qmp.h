@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Orders to a running QEMU (QMP, see qemu-qmp-ref(7)). The process may be in the hands of its
+ * guest: answers are bounded in size and time, and only numbers are taken from them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/err.h"
+
+/* Memory that the guest has now, as the balloon device knows it. */
+MUST_CHECK int qmp_balloon_get(int dir, uint64_t *ret, struct err *e);
+/* Ask for so much; the guest follows in its own time, if at all. */
+MUST_CHECK int qmp_balloon_set(int dir, uint64_t bytes, struct err *e);
+/* The tenant's disk has grown to so many bytes: tell the guest. */
+MUST_CHECK int qmp_disk_grown(int dir, uint64_t bytes, struct err *e);
+/* Press the power button. */
+MUST_CHECK int qmp_powerdown(int dir, struct err *e);
