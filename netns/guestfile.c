@@ -113,6 +113,11 @@ static bool line_eq(const char *line, size_t len, const char *s)
 	return len == strlen(s) && memcmp(line, s, len) == 0;
 }
 
+bool guest_block_mark(const char *line, size_t len)
+{
+	return line_eq(line, len, BLOCK_BEGIN) || line_eq(line, len, BLOCK_END);
+}
+
 /* All of s except blocks of ours. A block whose end was cut off ends with the file. */
 static void add_without_block(struct text *out, const char *s)
 {

@@ -43,6 +43,8 @@ MUST_CHECK int guest_put(const struct guest_conf *g, const char *rel, const stru
 /* Replace our marked block in a guest file by block, or append it; the rest stays. */
 MUST_CHECK int guest_put_block(const struct guest_conf *g, const char *rel, const char *first,
 			       const struct text *block, struct err *e);
+/* Is this line the beginning or the end of a block of ours? */
+bool guest_block_mark(const char *line, size_t len);
 /* Is there something at this path, links in its last part not followed? */
 bool guest_has(const struct guest_conf *g, const char *rel);
 /* Text of the symlink at dir/name; false when it is none. */
@@ -51,5 +53,5 @@ bool guest_readlink(const struct guest_conf *g, const char *dir, const char *nam
 /* Create a directory of the guest's root user, with parents. */
 MUST_CHECK int guest_mkdir(const struct guest_conf *g, const char *rel, struct err *e);
 
-/* Rows of the network files (guestnet.c). */
+/* Network files (guestnet.c). 1: written; 0: none that is known here. */
 MUST_CHECK int guest_write_network(const struct guest_conf *g, struct err *e);

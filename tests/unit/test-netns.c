@@ -229,6 +229,204 @@ TEST(guest_systemd)
 	scratch_close(root);
 }
 
+/* ---- network files of each distribution ---- */
+
+#define WANTS "etc/systemd/system/multi-user.target.wants/"
+
+static void make_dirs(int root, const char *path)
+{
+	struct err e = ERR_INIT;
+	char dir[128];
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	CHECK(fs_mkdir_p(root, dir, 0755, &e) == 0);
+}
+
+static bool content_is(int root, const char *path, const char *want)
+{
+	struct err e = ERR_INIT;
+	char *s = NULL;
+	size_t len;
+	bool same = fs_read_at(root, path, 65536, &s, &len, &e) == 0 && str_eq(s, want);
+
+	if (!same)
+		(void)fprintf(stderr, "%s is\n%s", path, s ? s : "not there");
+	free(s);
+	return same;
+}
+
+static const struct net_files {
+	const char *marks[3];           /* one ending in .service is a link, as systemctl makes it */
+	const char *path[2];            /* of the files of both links; [1] NULL: one file */
+	mode_t mode;
+	const char *want[2];
+} net_files[] = {
+	{ { "usr/sbin/netplan", "etc/netplan/50-cloud-init.yaml", WANTS "systemd-networkd.service" },
+	  { "etc/netplan/90-berth.yaml" }, 0600,
+	  { "# Written by berth at every start.\nnetwork:\n  version: 2\n  ethernets:\n"
+	    "    eth0:\n      dhcp4: false\n      dhcp6: false\n      accept-ra: false\n"
+	    "      addresses:\n        - \"10.0.0.5/32\"\n        - \"fd00::5/128\"\n"
+	    "      routes:\n        - to: \"0.0.0.0/0\"\n          via: \"169.254.0.1\"\n"
+	    "          on-link: true\n          from: \"10.0.0.5\"\n"
+	    "        - to: \"::/0\"\n          via: \"fe80::1\"\n"
+	    "          on-link: true\n          from: \"fd00::5\"\n"
+	    "    eth1:\n      dhcp4: false\n      dhcp6: false\n      accept-ra: false\n"
+	    "      addresses:\n        - \"10.7.0.9/24\"\n" } },
+	{ { WANTS "systemd-networkd.service", "sbin/ifup" },
+	  { "etc/systemd/network/10-berth-eth0.network", "etc/systemd/network/10-berth-eth1.network" },
+	  0644,
+	  { "# Written by berth at every start.\n[Match]\nName=eth0\n\n[Network]\nDHCP=no\n"
+	    "IPv6AcceptRA=no\nLinkLocalAddressing=ipv6\nConfigureWithoutCarrier=yes\n\n"
+	    "[Address]\nAddress=10.0.0.5/32\nDuplicateAddressDetection=none\n\n"
+	    "[Address]\nAddress=fd00::5/128\nDuplicateAddressDetection=none\n\n"
+	    "[Route]\nDestination=169.254.0.1/32\nScope=link\n\n"
+	    "[Route]\nGateway=169.254.0.1\nGatewayOnLink=yes\nPreferredSource=10.0.0.5\n\n"
+	    "[Route]\nGateway=fe80::1\nGatewayOnLink=yes\nPreferredSource=fd00::5\n",
+	    "# Written by berth at every start.\n[Match]\nName=eth1\n\n[Network]\nDHCP=no\n"
+	    "IPv6AcceptRA=no\nLinkLocalAddressing=ipv6\nConfigureWithoutCarrier=yes\n"
+	    "KeepConfiguration=static\n\n"
+	    "[Address]\nAddress=10.7.0.9/24\nDuplicateAddressDetection=none\n" } },
+	{ { WANTS "NetworkManager.service", "etc/network/interfaces" },
+	  { "etc/NetworkManager/system-connections/berth-eth0.nmconnection",
+	    "etc/NetworkManager/system-connections/berth-eth1.nmconnection" }, 0600,
+	  { "# Written by berth at every start.\n[connection]\nid=berth-eth0\ntype=ethernet\n"
+	    "interface-name=eth0\nautoconnect-priority=999\n\n"
+	    "[ipv4]\nmethod=manual\naddress1=10.0.0.5/32\ngateway=169.254.0.1\n\n"
+	    "[ipv6]\nmethod=manual\nmay-fail=true\naddress1=fd00::5/128\ngateway=fe80::1\n",
+	    "# Written by berth at every start.\n[connection]\nid=berth-eth1\ntype=ethernet\n"
+	    "interface-name=eth1\nautoconnect-priority=999\n\n"
+	    "[ipv4]\nmethod=manual\naddress1=10.7.0.9/24\nnever-default=true\n\n"
+	    "[ipv6]\nmethod=link-local\nnever-default=true\n" } },
+	{ { "etc/alpine-release", "bin/busybox", "sbin/ifup" }, { "etc/network/interfaces" }, 0644,
+	  { "auto lo\niface lo inet loopback\n\n# BEGIN berth, rewritten at every start\n"
+	    "auto eth0\niface eth0 inet manual\n"
+	    "\tup ip addr replace 10.0.0.5/32 dev eth0 || true\n"
+	    "\tup ip addr replace fd00::5/128 dev eth0 nodad || true\n"
+	    "\tup ip route replace 169.254.0.1 dev eth0 scope link || true\n"
+	    "\tup ip route replace default via 169.254.0.1 dev eth0 onlink src 10.0.0.5 || true\n"
+	    "\tup ip -6 route replace default via fe80::1 dev eth0 onlink src fd00::5 || true\n"
+	    "auto eth1\niface eth1 inet manual\n"
+	    "\tup ip addr replace 10.7.0.9/24 dev eth1 || true\n# END berth\n" } },
+	{ { "usr/sbin/ifup" }, { "etc/network/interfaces.d/berth" }, 0644,
+	  { "# Written by berth at every start.\nauto eth0\niface eth0 inet manual\n"
+	    "\tup ip addr replace 10.0.0.5/32 dev eth0 || true\n"
+	    "\tup ip addr replace fd00::5/128 dev eth0 nodad || true\n"
+	    "\tup ip route replace 169.254.0.1 dev eth0 scope link || true\n"
+	    "\tup ip route replace default via 169.254.0.1 dev eth0 onlink src 10.0.0.5 || true\n"
+	    "\tup ip -6 route replace default via fe80::1 dev eth0 onlink src fd00::5 || true\n"
+	    "auto eth1\niface eth1 inet manual\n"
+	    "\tup ip addr replace 10.7.0.9/24 dev eth1 || true\n" } },
+};
+
+static void mark(int root, const char *path)
+{
+	make_dirs(root, path);
+	if (str_ends(path, ".service"))
+		CHECK(symlinkat("/lib/systemd/system/x.service", root, path) == 0);
+	else if (!str_ends(path, "network/interfaces"))
+		put(root, path, "");
+}
+
+static void two_links(const struct ipaddr *a, struct guest_link ret[2])
+{
+	ret[0] = (struct guest_link){ .name = "eth0", .addrs = a, .n_addrs = 2, .routed = true,
+				      .gateway = { ip("169.254.0.1"), ip("fe80::1") } };
+	ret[1] = (struct guest_link){ .name = "eth1", .addrs = a + 2, .n_addrs = 1 };
+}
+
+static void check_files(int root, const struct net_files *f)
+{
+	struct stat st;
+
+	for (unsigned k = 0; k < 2 && f->path[k]; k++) {
+		CHECK(content_is(root, f->path[k], f->want[k]));
+		CHECK(fstatat(root, f->path[k], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		      (st.st_mode & 07777) == f->mode);
+	}
+}
+
+/* Twice: a start rewrites what the last one wrote. Then over links and FIFOs of a tenant. */
+TEST(guest_network_files)
+{
+	struct ipaddr a[] = { ip("10.0.0.5"), ip("fd00::5"), ip("10.7.0.9/24") };
+	struct guest_link links[2];
+	struct err e = ERR_INIT;
+	char canary[128];
+
+	two_links(a, links);
+	for (size_t i = 0; i < ARRAY_SIZE(net_files); i++) {
+		const struct net_files *f = &net_files[i];
+		int top = scratch_open();
+		struct guest_conf g = conf(-1, a, 0);
+
+		CHECK(mkdirat(top, "root", 0755) == 0);
+		put(top, "canary", "same");
+		(void)snprintf(canary, sizeof(canary), "%s/canary", scratch);
+		g.root = openat(top, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		g.links = links;
+		g.n_links = 2;
+		for (unsigned k = 0; k < 3 && f->marks[k]; k++)
+			mark(g.root, f->marks[k]);
+		for (int twice = 0; twice < 2; twice++) {
+			CHECK(guest_write(&g, &e) == 0);
+			check_files(g.root, f);
+		}
+		for (unsigned k = 0; k < 2 && f->path[k]; k++) {
+			CHECK(unlinkat(g.root, f->path[k], 0) == 0);
+			CHECK(k ? mkfifoat(g.root, f->path[k], 0666) == 0 :
+				  symlinkat(canary, g.root, f->path[k]) == 0);
+		}
+		CHECK(guest_write(&g, &e) == 0);
+		CHECK(content_is(top, "canary", "same"));
+		if (!str_eq(f->path[0], "etc/network/interfaces"))
+			check_files(g.root, f);
+		(void)close(g.root);
+		scratch_close(top);
+	}
+}
+
+/* A directory that leads out of the root: its files lie inside it or nowhere. */
+TEST(guest_network_escape)
+{
+	struct ipaddr a[] = { ip("10.0.0.5") };
+	struct err e = ERR_INIT;
+	int top = scratch_open();
+	struct guest_conf g = conf(-1, a, 1);
+
+	CHECK(fs_mkdir_p(top, "root/etc", 0755, &e) == 0 && mkdirat(top, "netplan", 0755) == 0);
+	g.root = openat(top, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mark(g.root, "usr/sbin/netplan");
+	CHECK(symlinkat("../../netplan", g.root, "etc/netplan") == 0);
+	CHECK(guest_write(&g, &e) < 0);
+	CHECK(faccessat(top, "netplan/90-berth.yaml", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+	(void)close(g.root);
+	scratch_close(top);
+}
+
+/* An image made for another tool asks for DHCP on our link, which would hold up its boot. */
+TEST(guest_interfaces_dhcp)
+{
+	static const char before[] =
+		"auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n\thostname x\n"
+		"iface eth10 inet dhcp\n# mine\nsource /etc/network/interfaces.d/*\n";
+	static const char after[] =
+		"auto lo\niface lo inet loopback\nauto eth0\n#berth# iface eth0 inet dhcp\n"
+		"#berth# \thostname x\n"
+		"iface eth10 inet dhcp\n# mine\nsource /etc/network/interfaces.d/*\n";
+	struct ipaddr a[] = { ip("10.0.0.5") };
+	struct err e = ERR_INIT;
+	int root = scratch_open();
+	struct guest_conf g = conf(root, a, 1);
+
+	mark(root, "etc/network/interfaces");
+	put(root, "etc/network/interfaces", before);
+	for (int twice = 0; twice < 2; twice++) {
+		CHECK(guest_write(&g, &e) == 0);
+		CHECK(content_is(root, "etc/network/interfaces", after));
+	}
+	scratch_close(root);
+}
+
 /* Whatever a tenant puts in place of a file: nothing outside changes, nothing hangs. */
 TEST(guest_hostile)
 {
