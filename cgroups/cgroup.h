@@ -165,6 +165,20 @@ int cg_sure_total(const struct cg_host *h, uint64_t *ret);
 /* One of them is gone: the others keep what they were promised, and no more. */
 void cg_sure_removed(const struct cg_host *h, uint64_t all);
 
+/*
+ * Guaranteed memory (cg-protect.c), in whole pages: what the VE uses below it is not reclaimed.
+ * The nodes above it are kept in step. 0 takes it away, and does so on any host.
+ */
+MUST_CHECK int cg_protect_set(const struct cg_host *h, const char *id, uint64_t bytes,
+			      struct err *e);
+int cg_protect_get(const struct cg_host *h, const char *id, uint64_t *ret);
+/* Why this host cannot, or NULL. */
+const char *cg_protect_lacks(const struct cg_host *h);
+/* What is guaranteed to all that run; never less, and after a crash perhaps more. */
+uint64_t cg_protect_total(const struct cg_host *h);
+/* Count it anew from the nodes of all VEs. */
+void cg_protect_recount(const struct cg_host *h);
+
 /* Rates on one block device, of reading and of writing; CG_NONE lifts. */
 enum cg_io { CG_IO_BPS, CG_IO_IOPS };
 struct cg_rate {

@@ -72,6 +72,10 @@ static int json(const struct node *n, const char *plan, struct err *e)
 			json_ku64(j, "guaranteed", n->guaranteed);
 			json_ku64(j, "can_guarantee", n->can_guarantee);
 		}
+		if (i == NODE_MEMORY) {
+			json_ku64(j, "guaranteed", n->ram_guaranteed);
+			json_ku64(j, "can_guarantee", n->can_guarantee_ram);
+		}
 		json_known(j, "sample", r->sample ? r->sample : UINT64_MAX);
 		json_known(j, "fits", node_fits(r));
 		json_end(j);
@@ -130,6 +134,10 @@ static void text(const struct node *n, const char *plan)
 	if (n->guaranteed)
 		out_printf("\n%" PRIu64 " %% of a CPU are guaranteed, of %" PRIu64
 			   " %% that can be to VEs that run\n", n->guaranteed, n->can_guarantee);
+	if (n->ram_guaranteed)
+		out_printf("\n%" PRIu64 " MiB of memory are guaranteed, of %" PRIu64
+			   " MiB that can be to VEs that run\n", n->ram_guaranteed >> 20,
+			   n->can_guarantee_ram >> 20);
 	pools_text(n);
 	out_printf("\nPlan ");
 	out_safe(plan);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guaranteed CPU: the admission check. The promises are those of running VEs, as the kernel has
+ * Guaranteed CPU and memory: the admission check. The promises are those of running VEs, as the kernel has
  * them; those in configs of stopped ones are told by `berth node`. A part of the host is kept
  * for itself: its services, and what the kernel does for all.
  */
@@ -15,6 +15,7 @@
 #include "util/str.h"
 #include "ve/apply.h"
 #include "ve/lock.h"
+#include "ve/refuse.h"
 
 #define HOST_KEEPS 10           /* percent */
 
@@ -109,4 +110,80 @@ int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why,
 	(void)str_fmt(why, size, "takes effect at the next start: a guaranteed VE has its control "
 		      "group elsewhere");
 	return SET_AT_RESTART;
+}
+
+/* ---- memory ---- */
+
+uint64_t most_guaranteed_ram(void)
+{
+	return most_memory() / 100 * (100 - HOST_KEEPS);
+}
+
+/* The kernel counts whole pages. */
+uint64_t wanted_ram_guarantee(const struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return ve->conf.ram_guarantee - ve->conf.ram_guarantee % (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The account may be too high after a crash: count anew before anybody is refused. */
+static int admit_ram(const struct ve *ve, uint64_t has, struct err *e)
+{
+	uint64_t want = wanted_ram_guarantee(ve, NULL), most = most_guaranteed_ram(), total;
+	const struct cg_host *h = &ve->in->cg;
+
+	total = cg_protect_total(h) - has;
+	if (total <= most && want <= most - total)
+		return 0;
+	cg_protect_recount(h);
+	total = cg_protect_total(h) - has;
+	if (total <= most && want <= most - total)
+		return 0;
+	return err_set(e, ENOSPC, VZ_NO_RESOURCES,
+		       "guarantee %" PRIu64 " MiB to VE %u: the host can promise %" PRIu64
+		       " MiB, others that run have %" PRIu64 ": %" PRIu64 " is left", want >> 20,
+		       ve->id, most >> 20, total >> 20, most > total ? (most - total) >> 20 : 0);
+}
+
+int apply_ram_guarantee(struct ve *ve, const struct param *p, struct err *e)
+{
+	uint64_t has = 0, want = wanted_ram_guarantee(ve, p);
+	_fd_ int lock = -1;
+	int r;
+
+	(void)effective_ram_guarantee(ve, p, &has);
+	if (has == want)
+		return 0;
+	r = lock_take_guarantee(ve->in, &lock, e);
+	if (!r && want > has)
+		r = admit_ram(ve, has, e);
+	return r < 0 ? r : cg_protect_set(&ve->in->cg, ve->cg, want, e);
+}
+
+int effective_ram_guarantee(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return cg_protect_get(&ve->in->cg, ve->cg, ret);
+}
+
+const char *lacks_ram_guarantee(struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return cg_protect_lacks(&ve->in->cg);
+}
+
+void guarantee_drop_ram(struct ve *ve)
+{
+	struct err e = ERR_INIT;
+	_fd_ int lock = -1;
+	uint64_t has = 0;
+	int r;
+
+	if (effective_ram_guarantee(ve, NULL, &has) < 0 || !has)
+		return;
+	r = lock_take_guarantee(ve->in, &lock, &e);
+	if (!r)
+		r = cg_protect_set(&ve->in->cg, ve->cg, 0, &e);
+	if (r < 0)
+		log_warn(&ve->in->log, "%s (counted as promised until somebody needs it)", e.msg);
 }

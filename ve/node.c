@@ -125,6 +125,7 @@ static void add_ve(struct inst *in, uint32_t id, struct node *n, uint64_t *held)
 		return;
 	promises(&conf, want);
 	n->guaranteed += conf.cpuguarantee;
+	n->ram_guaranteed += conf.ram_guarantee;
 	pool = find_pool(n, conf.pool);
 	if (pool) {
 		pool->ves++;
@@ -277,6 +278,7 @@ int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e
 	}
 	promises(&sample, want);
 	n.can_guarantee = guarantee_most();
+	n.can_guarantee_ram = cg_protect_lacks(&in->cg) ? 0 : most_guaranteed_ram();
 	for (unsigned i = 0; i < NODE_MAX; i++)
 		n.res[i].sample = want[i];
 	*ret = n;

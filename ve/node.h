@@ -27,7 +27,8 @@ struct node {
 	struct node_pool *pools;
 	size_t n_pools;
 	unsigned ves, running;
-	uint64_t guaranteed, can_guarantee;     /* CPU: to all VEs; to those that run together */
+	/* CPU, memory: to all VEs; to those that run together */
+	uint64_t guaranteed, can_guarantee, ram_guaranteed, can_guarantee_ram;
 };
 
 /* plan: name of the sample, or NULL for the default one. Takes about 0.2 s to see the CPUs. */

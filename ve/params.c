@@ -9,6 +9,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/guarantee.h"
 #include "ve/netif.h"
 #include "ve/ptypes.h"
 #include "ve/refuse.h"
@@ -130,6 +131,12 @@ const struct param params[] = {
 	  .max = 65536 * GIB, .unit = 1, .exit = VZ_SET_UBC, .most = most_memory,
 	  .cg = { CG_MEMORY, { "memory.high", &cg_codec_max },
 		  { "memory.soft_limit_in_bytes", &cg_codec_v1_bytes }, NULL, NULL } },
+	{ .key = "RAM_GUARANTEE", .opt = "ram-guarantee", .json = "ram_guarantee", .arg = "SIZE",
+	  .help = "memory that is never taken from it, whoever needs it; 0 is none",
+	  .type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_CT, AT(ram_guarantee),
+	  .max = 65536 * GIB, .unit = 1, .exit = VZ_SET_UBC, .most = most_guaranteed_ram,
+	  .apply = apply_ram_guarantee, .effective = effective_ram_guarantee,
+	  .wanted = wanted_ram_guarantee, .lacks = lacks_ram_guarantee },
 	{ .key = "OOM_POLICY", .opt = "oom-policy", .json = "oom_policy",
 	  .arg = "kill-largest|kill-ve|freeze", .help = "what happens when its memory is used up",
 	  .type = &ptype_oom, .flags = P_LIVE | P_LIMIT | BOTH, TEXT(oom_policy),
@@ -318,7 +325,7 @@ const struct param params[] = {
 
 	STORED(0, "KMEMSIZE", "kmemsize", "kernel memory (no effect)"),
 	STORED(1, "PRIVVMPAGES", "privvmpages", "private memory (no effect)"),
-	STORED(2, "VMGUARPAGES", "vmguarpages", "memory guarantee (no effect)"),
+	STORED(2, "VMGUARPAGES", "vmguarpages", "memory guarantee (no effect; see ram-guarantee)"),
 	STORED(3, "OOMGUARPAGES", "oomguarpages", "out-of-memory guarantee (no effect)"),
 	STORED(4, "NUMTCPSOCK", "numtcpsock", "TCP sockets (no effect)"),
 	STORED(5, "NUMFLOCK", "numflock", "file locks (no effect)"),

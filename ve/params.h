@@ -53,7 +53,7 @@ struct ve_conf {
 	uint64_t traffic_limit, traffic_reset_day;
 	char traffic_action[40];
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
-	uint64_t max_ves, cpuguarantee;
+	uint64_t max_ves, cpuguarantee, ram_guarantee;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
 	uint64_t ram_soft, numfile, lockedpages, shmpages, numpty, numsiginfo;
 	uint64_t inotify_instances, inotify_watches;

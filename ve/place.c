@@ -93,6 +93,7 @@ int place_remove(struct ve *ve, struct err *e)
 	_fd_ int lock = -1;
 	int r;
 
+	guarantee_drop_ram(ve);
 	if (str_starts(ve->cg, CG_SURE) && lock_take_guarantee(ve->in, &lock, e) < 0) {
 		log_warn(&ve->in->log, "%s (what it had is shared by the others)", e->msg);
 		err_clear(e);

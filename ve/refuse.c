@@ -123,6 +123,11 @@ int refuse_conf(const struct inst *in, const struct ve_conf *to, struct err *e)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "--oom-policy freeze: cgroup v2 cannot hold back the kernel's "
 			       "killer; want kill-ve or kill-largest");
+	if (to->ram_guarantee && conf_has(to, param_by_key("PHYSPAGES")) &&
+	    to->ram_guarantee > to->ram)
+		return err_set(e, EINVAL, VZ_SET_UBC,
+			       "--ram-guarantee: %" PRIu64 " is above the limit (--ram) of %" PRIu64,
+			       to->ram_guarantee, to->ram);
 	if (cpus && (!cap || cpus < cap))
 		cap = cpus;
 	if (cap && to->cpuburst > cap)

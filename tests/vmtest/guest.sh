@@ -23,7 +23,7 @@ mounts() {
 base_system() {
 	mounts devpts gid=5,mode=620,ptmxmode=666 /dev/pts
 	mounts tmpfs mode=1777,nosuid,nodev /dev/shm
-	mounts cgroup2 nosuid,nodev,noexec,nsdelegate /sys/fs/cgroup
+	mounts cgroup2 nosuid,nodev,noexec,nsdelegate,memory_recursiveprot /sys/fs/cgroup
 	mounts bpf nosuid,nodev,noexec,mode=700 /sys/fs/bpf
 	[[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] || die "no cgroup2 on /sys/fs/cgroup"
 	ln -sfn /proc/self/fd /dev/fd
