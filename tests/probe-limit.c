@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Commands that run into a limit on purpose. */
+/* Commands that run into a limit on purpose, and one that just wants to work beside them. */
 #include "tests/probe.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Open as many as there are, say how many, and hold them while argv[1] seconds pass. */
@@ -93,5 +94,69 @@ int do_inotify(char **argv)
 	(void)fflush(stdout);
 	if (argv[2])
 		(void)sleep((unsigned)number(argv[2]));
+	return 0;
+}
+
+/* ---- a database: a millisecond of CPU, a page read, a record written and synced ---- */
+
+enum { LOG_SIZE = 16 << 20, RECORD = 8192, WORK_NS = 1000000 };
+
+static long long now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	(void)clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* A log of full size, written once, as databases recycle theirs. */
+static int open_log(void)
+{
+	int fd = open("/database.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	static char buf[1 << 20];
+
+	memset(buf, 'l', sizeof(buf));
+	for (off_t at = 0; fd >= 0 && at < LOG_SIZE; at += (off_t)sizeof(buf))
+		if (pwrite(fd, buf, sizeof(buf), at) != (ssize_t)sizeof(buf))
+			return -1;
+	return fd < 0 || fsync(fd) < 0 ? -1 : fd;
+}
+
+static int longer(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* argv: seconds, and "cpu" or "sync" for one half of it. */
+int do_database(char **argv)
+{
+	long long end;
+	bool cpu = !argv[1] || strcmp(argv[1], "cpu") == 0;
+	bool sync = !argv[1] || strcmp(argv[1], "sync") == 0;
+	static int took[1 << 20];
+	static char record[RECORD];
+	unsigned n = 0;
+	int fd = open_log();
+
+	if (fd < 0)
+		return 1;
+	end = now_ns(CLOCK_MONOTONIC) + (long long)number(argv[0]) * 1000000000LL;
+	while (now_ns(CLOCK_MONOTONIC) < end && n < sizeof(took) / sizeof(*took)) {
+		long long from = now_ns(CLOCK_MONOTONIC), used = now_ns(CLOCK_THREAD_CPUTIME_ID);
+
+		while (cpu && now_ns(CLOCK_THREAD_CPUTIME_ID) - used < WORK_NS)
+			;
+		memset(record, (int)n, sizeof(record));
+		if (sync && (pwrite(fd, record, RECORD, (off_t)n * RECORD % LOG_SIZE) != RECORD ||
+			     fdatasync(fd) < 0))
+			return 1;
+		took[n++] = (int)((now_ns(CLOCK_MONOTONIC) - from) / 1000);
+	}
+	if (!n)
+		return 1;
+	qsort(took, n, sizeof(*took), longer);
+	printf("transactions %u median-us %d p99-us %d\n", n, took[n / 2], took[n * 99 / 100]);
 	return 0;
 }

@@ -731,6 +731,7 @@ static const struct command {
 #endif
 	{ "caps", "", 0, do_caps },
 	{ "cpuburn", "SECONDS", 1, do_cpuburn },
+	{ "database", "SECONDS [cpu|sync]", 1, do_database },
 	{ "devices", "", 0, do_devices },
 	{ "env", "", 0, do_env },
 	{ "exit", "STATUS", 1, do_exit },

@@ -13,6 +13,7 @@ int do_memlock(char **argv);
 int do_ptys(char **argv);
 int do_signals(char **argv);
 int do_inotify(char **argv);
+int do_database(char **argv);
 
 /* ---- probe-net.c ---- */
 int do_net_send(char **argv);
