@@ -171,8 +171,10 @@ static void say_ips(struct cli *c, const struct ve_change *ch)
 	if (len)
 		inst_say(&c->in, "Deleting IP address(es): %s", list);
 	for (i = 0, len = 0; i < ch->to.ips.n; i++) {
+		if (!ch->to.ips.a[i].family)    /* chosen, and said then */
+			continue;
 		format_ip(&ch->to.ips.a[i], text);
-		len += (size_t)str_fmt(list + len, sizeof(list) - len, "%s%s", i ? " " : "", text);
+		len += (size_t)str_fmt(list + len, sizeof(list) - len, "%s%s", len ? " " : "", text);
 	}
 	if (len)
 		inst_say(&c->in, "Adding IP address(es): %s", list);
