@@ -48,6 +48,7 @@ verb_fn cmd_snapshot_delete, cmd_snapshot_mount, cmd_snapshot_umount;
 verb_fn cmd_outdated, cmd_upgrade;                                      /* cmd-upgrade.c */
 verb_fn cmd_rollout;                                                    /* cmd-rollout.c */
 verb_fn cmd_clone;                                                      /* cmd-clone.c */
+verb_fn cmd_reinstall;                                                  /* cmd-clone.c */
 verb_fn cmd_compact;                                                    /* cmd-life.c */
 verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-import.c */
 verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export, cmd_template_sign;       /* cmd-template-out.c */

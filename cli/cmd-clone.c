@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clone: copies of a VE with identities of their own. */
+/* clone: copies of a VE with identities of their own; reinstall: a fresh root. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -76,4 +76,16 @@ int cmd_clone(struct cli *c, const struct args *a, struct err *e)
 		r = ve_clone(&c->in, a->ids[0], first + (uint32_t)i, &o, e);
 	progress_done(&p);
 	return r < 0 || !c->json ? r : clones_json(first, n, e);
+}
+
+static int reinstall_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	struct reinstall_opts o = { .ostemplate = a->to, .skip_backup = a->skip_backup };
+
+	return ve_reinstall(&c->in, id, &o, e);
+}
+
+int cmd_reinstall(struct cli *c, const struct args *a, struct err *e)
+{
+	return ids_each(c, a, reinstall_one, e);
 }

@@ -270,6 +270,12 @@ static const struct opt clone_opts[] = {
 	END,
 };
 
+static const struct opt reinstall_opts[] = {
+	TEXT(0, "ostemplate", NULL, to, "TEMPLATE", "another template; the VE's own otherwise"),
+	FLAG(0, "skipbackup", NULL, skip_backup, "remove /old as soon as the new root has booted"),
+	END,
+};
+
 static const struct opt rollout_opts[] = {
 	TEXT(0, "to", NULL, to, "VERSION", "a digest or another channel"),
 	TEXT(0, "canary", NULL, canary, "N|N%", "how many go first, 5% unless said otherwise"),
@@ -439,6 +445,11 @@ const struct command commands[] = {
 	  "name, machine-id, ssh host keys, seeds and the filesystem's UUID are not. The options of set\n"
 	  "are those of the copy.",
 	  "berth clone 101 201 --name web2 --ipadd 10.0.0.21\nberth clone 101 301 --count 10 --live\n" },
+	{ "reinstall", NULL, "ID... [options]", "give VEs a fresh root; what was is below /old",
+	  EACH | CMD_ENTERS, 0, 0, reinstall_opts, cmd_reinstall,
+	  "What the tenant wrote moves to /old; what came unchanged from the template is not in it.\n"
+	  "Number, addresses and limits stay. A running VE is restarted.",
+	  "berth reinstall 101\nberth reinstall 101 --ostemplate debian-13\n" },
 	{ "outdated", NULL, "[ID...]", "VEs whose channel has moved on, and what differs",
 	  VERB | CMD_JSON, 0, ~0U, NULL, cmd_outdated, NULL, "berth outdated\nberth outdated -j 101-120\n" },
 	{ "upgrade", NULL, "ID... [options]", "move VEs to another version of their template",

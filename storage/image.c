@@ -315,6 +315,8 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 		r = loop_attach(fd, false, &d.loop, e);
 	if (!r)
 		r = image_mount_loop(&d.loop, &d.mnt, e);
+	if (!r)         /* a reinstall that was killed between its two renames */
+		(void)renameat2(d.mnt, "upper.fresh", d.mnt, "upper", RENAME_NOREPLACE);
 	if (!r)
 		r = apply_cap(d.mnt, d.loop.num, plan_blocks(spec), e);
 	if (r < 0) {

@@ -72,6 +72,14 @@ MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, 
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
 
+struct reinstall_opts {
+	const char *ostemplate;         /* NULL: its own channel */
+	bool skip_backup;               /* remove /old when the new root has booted */
+};
+/* A fresh root; what the tenant wrote is below /old of it. */
+MUST_CHECK int ve_reinstall(struct inst *in, uint32_t id, const struct reinstall_opts *o,
+			    struct err *e);
+
 struct clone_opts {
 	bool live;                      /* although it runs: it stands still for a moment */
 	int freeze_ms;                  /* how long; 0: the usual */

@@ -115,3 +115,57 @@ mac_of() {
 	berth start 102 >/dev/null
 	is_another 102
 }
+
+# ---- reinstall ----
+
+messed_up() {
+	run_ve 101 --diskspace 256M --hostname keep.example
+	shell 101 'echo data >/srv-data; mkdir -p /home/me; echo mine >/home/me/file; rm -rf /bin/ls /etc/issue /usr/lib
+		mkdir -p /usr/lib; echo broken >/etc/profile; sync'
+}
+
+@test "reinstall: a fresh root, what was is below /old and can be removed" {
+	messed_up
+	berth reinstall 101 >/dev/null
+	is_state 101 'exist mounted running'
+	inside 101 /bin/ls / >/dev/null
+	equal "$(shell 101 'cat /old/srv-data /old/home/me/file /old/etc/profile')" "$(printf 'data\nmine\nbroken')"
+	[[ $(shell 101 'cat /etc/profile 2>/dev/null') != broken ]] || fail 'the old file is there'
+	equal "$(shell 101 'hostname; ls /srv-data 2>/dev/null')" keep.example
+	shell 101 'echo new >/second'
+	berth reinstall 101 >/dev/null
+	equal "$(shell 101 'cat /old/second /old/old/srv-data')" "$(printf 'new\ndata')"
+	shell 101 'rm -rf /old && test ! -e /old'
+	berth stop 101 --fast
+	run -0 e2fsck -f -n "$ROOT/var/lib/berth/private/101/disk.img"
+}
+
+@test "reinstall: --skipbackup removes /old only when the new root has booted" {
+	messed_up
+	refused 91 'not in the store' berth reinstall 101 --ostemplate nothing
+	is_state 101 'exist mounted running'
+	berth reinstall 101 --skipbackup >/dev/null
+	shell 101 'test ! -e /old && test -e /bin/ls'
+	# One that cannot boot keeps it.
+	shell 101 'echo data >/srv-data; sync'
+	mkdir -p "$ROOT/bad/bin" "$ROOT/bad/sbin"
+	cp "$(command -v busybox)" "$ROOT/bad/bin/busybox"
+	ln -s /nothing "$ROOT/bad/sbin/init"
+	if berth template import "$ROOT/bad" bad >/dev/null 2>&1; then
+		run ! berth reinstall 101 --ostemplate bad --skipbackup
+		berth reinstall 101 --ostemplate mini >/dev/null
+		berth start 101 >/dev/null 2>&1 || :
+		equal "$(shell 101 'cat /old/old/srv-data')" data
+	fi
+	rm -rf "$ROOT/bad"
+}
+
+@test "reinstall: killed between its two renames, the next start has the fresh root" {
+	messed_up
+	# shellcheck disable=SC2097,SC2098
+	BERTH_FAULT='reinstall/exchange!' run host "$BERTH" --root "$ROOT" reinstall 101
+	[[ $status -ne 0 ]] || fail survived
+	berth start 101 >/dev/null
+	inside 101 /bin/ls / >/dev/null
+	equal "$(shell 101 'cat /old/srv-data')" data
+}
