@@ -57,6 +57,7 @@ verb_fn cmd_template_tag;
 verb_fn cmd_template_tag, cmd_template_remove;
 verb_fn cmd_network_create, cmd_network_list, cmd_network_show;          /* cmd-network.c */
 verb_fn cmd_network_set, cmd_network_delete;
+verb_fn cmd_network_mirror;                                             /* cmd-mirror.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;
 verb_fn cmd_kernel_import, cmd_kernel_list, cmd_kernel_default, cmd_kernel_remove;   /* cmd-kernel.c */
 verb_fn cmd_host_check;                                                 /* cmd-host.c */
@@ -87,3 +88,5 @@ void json_known(struct json_out *j, const char *key, uint64_t v);
 /* Put a verb that has run into the audit log, unless it only looks. */
 struct command;
 void audit_verb(struct cli *c, const struct command *cmd, const struct args *a, int exit);
+/* The same before it runs, with "started" behind its words, for what must not be done unseen. */
+int audit_start(struct cli *c, const char *verb, struct err *e);

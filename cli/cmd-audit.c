@@ -54,6 +54,19 @@ static void collect(char *const *argv, const char **words)
 	words[n] = NULL;
 }
 
+int audit_start(struct cli *c, const char *verb, struct err *e)
+{
+	const char *words[WORDS] = { NULL };
+	unsigned n = 0;
+
+	collect(c->argv + 1, words);
+	while (n < WORDS - 2 && words[n])
+		n++;
+	words[n] = "started";
+	words[n + 1] = NULL;
+	return audit_add(&c->in, verb, words, 0, e);
+}
+
 /* Of what is run inside only where: its arguments are the tenant's. */
 void audit_verb(struct cli *c, const struct command *cmd, const struct args *a, int exit)
 {

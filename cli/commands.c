@@ -247,6 +247,16 @@ static const struct opt metrics_opts[] = {
 	END,
 };
 
+static const struct opt mirror_opts[] = {
+	TEXT(0, "to", NULL, to, "LINK", "link of the host that the copies leave by"),
+	TEXT(0, "pcap", NULL, output, "FILE", "new file that gets them in pcap's format; - for standard output"),
+	{ OPT_TAKE, 0, "for", NULL, 0, "TIME", "how long, 60s unless said otherwise", 0, 0, 0, take_for },
+	TEXT(0, "ifname", NULL, name, "IFNAME", "which link of the VE, eth0 unless said otherwise"),
+	{ OPT_TAKE, 0, "max-size", NULL, 0, "SIZE", "most that the file may take, 256M unless said otherwise",
+	  0, 0, 0, take_max_size },
+	END,
+};
+
 static const struct opt expire_opts[] = {
 	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
 	END,
@@ -629,6 +639,12 @@ const struct command commands[] = {
 	  "berth network set routed --pool 203.0.113.0/24\n" },
 	{ "network delete", NULL, "NAME", "remove a network that no VE names", CMD_ROOT, 1, 1, NULL,
 	  cmd_network_delete, NULL, "berth network delete lan\n" },
+	{ "network mirror", NULL, "ID --to LINK|--pcap FILE [options]", "copy what goes over a VE's link",
+	  VERB | CMD_VE | CMD_JSON, 0, 0, mirror_opts, cmd_network_mirror,
+	  "Every frame both ways, until the time is over, Ctrl-C, the link goes or the file is full. The\n"
+	  "VE does not notice, and the audit log names who looked.",
+	  "berth network mirror 101 --pcap web.pcap --for 10s\n"
+	  "berth network mirror 101 --to ids0\nberth network mirror 101 --pcap - | tcpdump -nr -\n" },
 	{ "audit list", NULL, "", "what was done, by whom and when", CMD_ROOT | CMD_JSON, 0, 0, NULL,
 	  cmd_audit_list, NULL, "berth audit list\n" },
 	{ "audit verify", NULL, "[HASH]", "check that nothing was changed in what was done",

@@ -429,6 +429,11 @@ int take_check_time(struct args *a, const char *value, struct err *e)
 	return take_time("check-time", value, 24 * UINT64_C(3600000), &a->check_ms, e);
 }
 
+int take_for(struct args *a, const char *value, struct err *e)
+{
+	return take_time("for", value, 24 * UINT64_C(3600000), &a->for_ms, e);
+}
+
 int take_keep(struct args *a, const char *value, struct err *e)
 {
 	return take_time("keep", value, 8760 * UINT64_C(3600000), &a->keep_ms, e);

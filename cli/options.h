@@ -46,7 +46,8 @@ struct args {
 	const char *month;
 	uint64_t keep;                  /* template gc: moves of a channel */
 	const char *key;                /* template sign: file */
-	const char *output, *socket;    /* metrics */
+	const char *output, *socket;    /* metrics, network mirror */
+	uint64_t for_ms;                /* network mirror */
 	uint64_t last;                  /* events: only so many */
 	const char *delay;
 	/* snapshots, versions */
@@ -133,4 +134,5 @@ MUST_CHECK int netif_args_check(struct args *a, struct err *e);
 int take_config(struct args *a, const char *value, struct err *e);
 int take_freeze(struct args *a, const char *value, struct err *e);
 int take_check_time(struct args *a, const char *value, struct err *e);
+int take_for(struct args *a, const char *value, struct err *e);
 int take_keep(struct args *a, const char *value, struct err *e);

@@ -3,8 +3,10 @@
  * What a running VE uses, by every account there is of it. Nothing here can fail: a VE may
  * end while it is looked at, and what cannot be told is marked as unknown.
  */
+#include <errno.h>
 #include <string.h>
 
+#include "util/exits.h"
 #include "util/str.h"
 #include "ve/links.h"
 #include "ve/ve.h"
@@ -33,6 +35,36 @@ static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 	links_plan_undo(&ve, &w, &links);
 	for (unsigned i = 0; i < links.n; i++)
 		read_link(&links.a[i], u);
+}
+
+static int find_link(const struct ve *ve, const char *ifname, char ret[IFNAMSIZ], struct err *e)
+{
+	struct links_want w = links_of_state(ve);
+	struct links links;
+
+	links_plan_undo(ve, &w, &links);
+	for (unsigned i = 0; i < links.n; i++)
+		if (str_eq(links.a[i].guest_name, ifname)) {
+			memcpy(ret, links.a[i].host_name, IFNAMSIZ);
+			return 0;
+		}
+	return err_set(e, ENODEV, VZ_VETH, "VE %u has no link %.40s", ve->id, ifname);
+}
+
+int ve_host_link(struct inst *in, uint32_t id, const char *ifname, char ret[IFNAMSIZ],
+		 struct err *e)
+{
+	struct ve ve;
+	int r = ve_open(&ve, in, id, NULL, e);
+
+	if (r < 0)
+		return r;
+	if (ve.state.phase == PH_RUNNING)
+		r = find_link(&ve, ifname, ret, e);
+	else
+		r = err_set(e, EINVAL, VZ_NOT_RUNNING, "VE %u is not running", id);
+	ve_close(&ve);
+	return r;
 }
 
 void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,

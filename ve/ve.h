@@ -177,5 +177,9 @@ struct ve_usage {
 void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,
 		   struct ve_usage *ret);
 
+/* Name of the host's end of a running VE's link. */
+MUST_CHECK int ve_host_link(struct inst *in, uint32_t id, const char *ifname, char ret[IFNAMSIZ],
+			    struct err *e);
+
 /* Calls fn for every step of every table, for the tests that make each of them fail. */
 void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg);
