@@ -28,12 +28,14 @@
 const char *const cg_v2_names[CG_CTL_MAX] = {
 	[CG_CPU] = "cpu",	[CG_CPUACCT] = NULL, [CG_CPUSET] = "cpuset",
 	[CG_MEMORY] = "memory", [CG_IO] = "io",	     [CG_PIDS] = "pids",
+	[CG_HUGETLB] = "hugetlb",
 };
 
 /* Controllers mounted together are reached by the symlinks that lie beside the mount. */
 static const char *const v1_mounts[CG_CTL_MAX] = {
 	[CG_CPU] = "cpu",	[CG_CPUACCT] = "cpuacct", [CG_CPUSET] = "cpuset",
 	[CG_MEMORY] = "memory", [CG_IO] = "blkio",	  [CG_PIDS] = "pids",
+	[CG_HUGETLB] = "hugetlb",
 };
 
 /* Directory fd of path below top when a filesystem of that kind is there, else -ENOENT. */

@@ -30,6 +30,7 @@ static const char *lacks_controller(enum cg_ctl ctl)
 		[CG_MEMORY] = "this host has no memory controller",
 		[CG_IO] = "this host has no io controller",
 		[CG_PIDS] = "this host has no pids controller",
+		[CG_HUGETLB] = "this host has no hugetlb controller",
 	};
 
 	return text[ctl];

@@ -229,6 +229,7 @@ int cg_exit_number(enum cg_ctl ctl)
 	static const int exits[CG_CTL_MAX] = {
 		[CG_CPU] = VZ_SET_CPU,	  [CG_CPUACCT] = VZ_SET_CPU, [CG_CPUSET] = VZ_SET_CPU,
 		[CG_MEMORY] = VZ_SET_UBC, [CG_IO] = VZ_IO,	     [CG_PIDS] = VZ_SET_UBC,
+		[CG_HUGETLB] = VZ_SET_UBC,
 	};
 
 	return exits[ctl];

@@ -55,7 +55,8 @@ static void missing(const struct cg_host *h, const char *have, char *dst, size_t
 	dst[0] = '\0';
 	for (unsigned c = 0; c < CG_CTL_MAX; c++) {
 		const char *s = have;
-		bool found = !h->on_v2[c] || !cg_v2_names[c];
+		/* Huge pages have their own way (cg-hugetlb.c). */
+		bool found = !h->on_v2[c] || !cg_v2_names[c] || c == CG_HUGETLB;
 		int r;
 
 		while (!found && str_word(&s, word, sizeof(word)) > 0)

@@ -22,7 +22,7 @@
 #include "cgroups/cg-oom-policy.h"
 #include "util/err.h"
 
-enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_CTL_MAX };
+enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_HUGETLB, CG_CTL_MAX };
 
 /* How this host's hierarchies lie; decided once by cg_host_open. */
 struct cg_host {
@@ -32,7 +32,7 @@ struct cg_host {
 	char base[64];                  /* name of the instance's node, e.g. "berth" or "berth-3f2a91c0" */
 };
 
-#define CG_HOST_INIT { -1, { -1, -1, -1, -1, -1, -1 }, { false }, "" }
+#define CG_HOST_INIT { .v2 = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 } }
 
 /*
  * Where the caller's mount namespace has no cgroups (`ip netns exec`), it is left for that of
@@ -223,6 +223,15 @@ int cg_read_pressure(const struct cg_host *h, const char *id, enum cg_pressure_o
 		     struct cg_pressure *ret);
 /* The text of such a file. 0 or -EINVAL. */
 int cg_parse_pressure(const char *text, struct cg_pressure *ret);
+
+/*
+ * Huge pages of 2 MiB that a VE may use, in bytes; U64_UNLIMITED is none. The controller is turned
+ * on when this is first set. lacks: why this host cannot, or NULL.
+ */
+const char *cg_hugetlb_lacks(const struct cg_host *h);
+MUST_CHECK int cg_hugetlb_set(const struct cg_host *h, const char *id, uint64_t bytes,
+			      struct err *e);
+int cg_hugetlb_get(const struct cg_host *h, const char *id, uint64_t *ret);
 
 /* Number of processes now; 0 when the node is absent. */
 uint64_t cg_count(const struct cg_host *h, const char *id);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Open as many as there are, say how many, and hold them while argv[1] seconds pass. */
@@ -30,6 +31,28 @@ int do_openfiles(char **argv)
 	(void)fflush(stdout);
 	if (argv[1])
 		(void)sleep((unsigned)number(argv[1]));
+	return 0;
+}
+
+/* Pages of 2 MiB that can be touched before the kernel says SIGBUS: a child dies of it. */
+int do_hugepages(char **argv)
+{
+	unsigned long long i, want = number(argv[0]), size = 2 << 20;
+	volatile unsigned long long *done =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, want * size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
+	pid_t pid = p == MAP_FAILED ? -1 : fork();
+
+	for (i = 0; pid == 0 && i < want; i++) {
+		p[i * size] = 1;
+		*done = i + 1;
+	}
+	if (pid == 0)
+		_exit(0);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	printf("touched %llu %s\n", *done, pid < 0 ? "no-mapping" : "ok");
 	return 0;
 }
 

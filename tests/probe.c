@@ -737,6 +737,7 @@ static const struct command {
 	{ "exit", "STATUS", 1, do_exit },
 	{ "fds", "", 0, do_fds },
 	{ "forkbomb", "N", 1, do_forkbomb },
+	{ "hugepages", "N", 1, do_hugepages },
 	{ "id", "", 0, do_id },
 	{ "init", "[PROGRAM ARG...]", 0, do_init },
 	{ "init-deaf", "", 0, do_init_deaf },

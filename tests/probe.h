@@ -9,6 +9,7 @@ unsigned long long number(const char *s);
 
 /* ---- probe-limit.c: take as much of something as there is, say how much, hold it a while ---- */
 int do_openfiles(char **argv);
+int do_hugepages(char **argv);
 int do_memlock(char **argv);
 int do_ptys(char **argv);
 int do_signals(char **argv);

@@ -331,6 +331,30 @@ const char *lacks_cpuset(struct ve *ve, const struct param *p)
 	return cg_lacks(&ve->in->cg, &cpuset);
 }
 
+/* ---- huge pages ---- */
+
+const char *lacks_hugepages(struct ve *ve, const struct param *p)
+{
+	(void)p;
+	return cg_hugetlb_lacks(&ve->in->cg);
+}
+
+int apply_hugepages(struct ve *ve, const struct param *p, struct err *e)
+{
+	uint64_t want = conf_has(&ve->conf, p) ? ve->conf.hugepages : U64_UNLIMITED, now;
+
+	/* Never asked for: the controller stays off. */
+	if (cg_hugetlb_get(&ve->in->cg, ve->cg, &now) < 0 && !conf_has(&ve->conf, p))
+		return 0;
+	return now == want ? 0 : cg_hugetlb_set(&ve->in->cg, ve->cg, want, e);
+}
+
+int effective_hugepages(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return cg_hugetlb_get(&ve->in->cg, ve->cg, ret);
+}
+
 /* ---- disk ---- */
 
 static int open_disk(struct ve *ve, int *ret_private, int *ret_root, struct err *e)

@@ -52,6 +52,9 @@ uint64_t wanted_ram_guarantee(const struct ve *ve, const struct param *p);
 const char *lacks_ram_guarantee(struct ve *ve, const struct param *p);
 int apply_cpumask(struct ve *ve, const struct param *p, struct err *e);
 int apply_nodemask(struct ve *ve, const struct param *p, struct err *e);
+int apply_hugepages(struct ve *ve, const struct param *p, struct err *e);
+int effective_hugepages(struct ve *ve, const struct param *p, uint64_t *ret);
+const char *lacks_hugepages(struct ve *ve, const struct param *p);
 const char *lacks_cpuset(struct ve *ve, const struct param *p);
 /* ve/vm-live.c */
 int vm_apply_ram(struct ve *ve, const struct param *p, struct err *e);

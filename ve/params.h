@@ -55,7 +55,7 @@ struct ve_conf {
 	uint64_t ioprio, diskspace, diskinodes, disk_headroom;
 	uint64_t max_ves, cpuguarantee, ram_guarantee;
 	uint64_t stop_timeout, bootorder, local_uid, local_gid;
-	uint64_t ram_soft, numfile, lockedpages, shmpages, numpty, numsiginfo;
+	uint64_t hugepages, ram_soft, numfile, lockedpages, shmpages, numpty, numsiginfo;
 	uint64_t inotify_instances, inotify_watches;
 	char oom_policy[16];
 	bool onboot, disabled, skip_guest;

@@ -37,6 +37,8 @@ probed() {
 	inside 101 /probe "$@" | awk '{ print $2 }'
 }
 
+huge() { inside 101 /probe hugepages 12 | awk '{ print $2 * 2 "M" }'; }
+
 files() { probed openfiles 5000; }
 locked() { probed memlock $((8 * MIB)); }
 signals() { probed signals 5000; }
@@ -46,6 +48,13 @@ watches() { probed inotify watches 500; }
 ptys() { echo $(($(probed ptys 100) + 1)); }
 shm() {
 	shell 101 'dd if=/dev/zero of=/dev/shm/f bs=4096 2>/dev/null; wc -c </dev/shm/f; rm /dev/shm/f'
+}
+
+@test "hugepages: what one who wants more gets" {
+	requires hugepages
+	run_ve 101 --hugepages 8M
+	ceilings huge hugepages 8M 16M 4M
+	refused 21 'hugepages' berth set 101 --hugepages 3Q
 }
 
 @test "numfile: what a file opener gets" {

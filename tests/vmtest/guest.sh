@@ -31,6 +31,7 @@ base_system() {
 	ln -sf fd/1 /dev/stdout
 	ln -sf fd/2 /dev/stderr
 	mkdir -p /run/lock /run/netns
+	echo 16 >/proc/sys/vm/nr_hugepages
 	ip link set lo up
 }
 

@@ -21,6 +21,8 @@ has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
 has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_strace() { command -v strace >/dev/null; }
+# Reserved by the host: without them there is nothing to limit.
+has_hugepages() { [[ $(</proc/sys/vm/nr_hugepages) -ge 12 ]]; }
 has_vm() { vm_possible; }
 has_vlan_filtering() {
 	host ip link add vf0 type bridge vlan_filtering 1 2>/dev/null && host ip link del vf0
