@@ -126,9 +126,10 @@ static int read_packages(int root, struct pkgs *l, struct err *e)
 	return 0;
 }
 
-static void put(struct pkg_change *c, const struct pkg *from, const struct pkg *to)
+static void put(struct pkg_change *c, const char *name, const struct pkg *from,
+		const struct pkg *to)
 {
-	(void)str_fmt(c->name, sizeof(c->name), "%s", from ? from->name : to->name);
+	(void)str_fmt(c->name, sizeof(c->name), "%s", name);
 	(void)str_fmt(c->from, sizeof(c->from), "%s", from ? from->version : "");
 	(void)str_fmt(c->to, sizeof(c->to), "%s", to ? to->version : "");
 }
@@ -143,7 +144,8 @@ static size_t merge(const struct pkgs *a, const struct pkgs *b, struct pkg_chang
 		int c = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
 
 		if (c != 0 || !str_eq(x->version, y->version))
-			put(&out[n++], c <= 0 ? x : NULL, c >= 0 ? y : NULL);
+			put(&out[n++], x && c <= 0 ? x->name : y->name, c <= 0 ? x : NULL,
+			    c >= 0 ? y : NULL);
 		i += c <= 0;
 		j += c >= 0;
 	}

@@ -175,14 +175,15 @@ static int compare_extent(int from, int to, off_t off, off_t end, char *buf)
 
 int copy_changes(int from, int to, struct err *e)
 {
+	_free_ char *buf = NULL;
 	off_t data, hole, off = 0, size = lseek(from, 0, SEEK_END);
-	_free_ char *buf = malloc(2 * COMPARE);
 	int r = 0;
 
-	if (!buf)
-		return err_set(e, ENOMEM, 0, "compare: out of memory");
 	if (size < 0 || ftruncate(to, size) < 0)
 		return err_sys(e, "compare: set the size");
+	buf = malloc(2 * COMPARE);
+	if (!buf)
+		return err_set(e, ENOMEM, 0, "compare: out of memory");
 	for (; !r && next_extent(from, off, &data, &hole); off = hole) {
 		r = punch(to, off, data);
 		if (!r)

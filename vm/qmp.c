@@ -93,10 +93,10 @@ static int call(int dir, const char *text, struct json_val **ret, struct err *e)
 {
 	struct qmp *q = malloc(sizeof(*q));
 	struct json_val *v = NULL;
-	int r = q ? 0 : err_set(e, ENOMEM, 0, "ask QEMU: out of memory");
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!q)
+		return err_set(e, ENOMEM, 0, "ask QEMU: out of memory");
 	*q = (struct qmp){ .fd = -1, .end = proc_now_us() + ANSWER_MS * 1000 };
 	r = vm_connect(dir, VM_SOCK_QMP, ANSWER_MS, &q->fd, e);
 	if (!r)

@@ -137,17 +137,17 @@ median() {
 
 @test "set: one limit of one VE costs no more than a few processes that do nothing" {
 	run_ve 101
-	local i t one=() two=()
+	local i t one two ones=() twos=()
 	for i in {1..21}; do
 		t=${EPOCHREALTIME/./}
 		host /bin/true
-		one+=($((${EPOCHREALTIME/./} - t)))
+		ones+=($((${EPOCHREALTIME/./} - t)))
 		t=${EPOCHREALTIME/./}
 		berth -q set 101 --cpulimit $((20 + i))
-		two+=($((${EPOCHREALTIME/./} - t)))
+		twos+=($((${EPOCHREALTIME/./} - t)))
 	done
-	one=$(printf '%s\n' "${one[@]}" | median 21)
-	two=$(printf '%s\n' "${two[@]}" | median 21)
+	one=$(printf '%s\n' "${ones[@]}" | median 21)
+	two=$(printf '%s\n' "${twos[@]}" | median 21)
 	echo "/bin/true: $one us, set: $two us"
 	((two < 5 * one)) || fail "set takes $two us, /bin/true $one us"
 }

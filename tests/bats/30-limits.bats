@@ -263,12 +263,12 @@ oom_kills() {
 
 @test "iolimit: nothing stays in the root group after stop" {
 	run_ve 101 --iolimit 10M --iopslimit 100
-	local dev root
+	local dev mount
 	dev=$(disk_dev 101)
 	berth stop 101 --fast
 	on_v2 io && return
-	root=$(cg_mount x:blkio)
-	run ! grep -h "^$dev " "$root"/blkio.throttle.{read,write}_{bps,iops}_device
+	mount=$(cg_mount x:blkio)
+	run ! grep -h "^$dev " "$mount"/blkio.throttle.{read,write}_{bps,iops}_device
 }
 
 @test "ioprio: refused, with what would help, where the disk's scheduler keeps no weights" {

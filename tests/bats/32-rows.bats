@@ -203,19 +203,19 @@ burst_of() {
 # bad_values TYPE MIN MAX: one per line, all of which a row of this type has to refuse. A new type
 # has to be added here.
 bad_values() {
-	local nothing_like='12x -1 99999999999999999999999999 0x10 1e3 5Q'
+	local nothing_like=(12x -1 99999999999999999999999999 0x10 1e3 5Q)
 	case $1 in
 	number | count | percent)
-		printf '%s\n' $nothing_like
+		printf '%s\n' "${nothing_like[@]}"
 		(($3 == 0)) || echo $(($3 + 1))
 		(($2 == 0)) || echo $(($2 - 1))
 		;;
 	size)
-		printf '%s\n' $nothing_like 16Ei 1.2.3M
+		printf '%s\n' "${nothing_like[@]}" 16Ei 1.2.3M
 		echo $(($3 / 1024 + 1))K
 		(($2 < 2048)) || echo $(($2 / 1024 - 1))K
 		;;
-	rate) printf '%s\n' $nothing_like 5parsec ;;
+	rate) printf '%s\n' "${nothing_like[@]}" 5parsec ;;
 	b:l) printf '%s\n' 1:x :: -1:5 5:99999999999999999999999999 ;;
 	*\|*) printf '%s\n' maybe 2 "${1%%|*}x" ;;
 	addresses) printf '%s\n' 999.1.1.1 10.0.0.1/33 fe80::1::2 ;;

@@ -115,10 +115,10 @@ shm() {
 # Every process has it, however fast others come into being.
 all_limited() {
 	local p
-	for p in $(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null); do
+	while read -r p; do
 		awk -v want="$2" '/^Max open files/ && $5 != want { exit 1 }' "/proc/$p/limits" 2>/dev/null ||
 			[[ ! -e /proc/$p ]] || return
-	done
+	done < <(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null)
 }
 
 @test "numfile: reaches every process of a fork storm, and those of exec" {

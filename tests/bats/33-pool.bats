@@ -235,10 +235,10 @@ pool_cpu_is() {
 }
 
 @test "pool: starts and stops at once never leave the node without its limits" {
-	local id round
+	local id _
 	berth -q pool create gold --numproc 77
 	for id in 101 102 103 104; do new_ve $id --pool gold; done
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		berth -q start 101-104
 		equal "$(pool_has pids.max pids.max pids)" 77
 		berth -q stop --fast 101 102 &

@@ -78,7 +78,7 @@ got_what_was_promised() {
 	berth -q start 101
 	run --separate-stderr ! berth start 102
 	contains "$stderr" "the host can promise $most, others that run have $((most - 50)): 50 is left"
-	[[ -z $(leak_cgroups | grep 102) ]]
+	lacks "$(leak_cgroups)" 102
 	run ! berth set 103 --cpuguarantee $((most + 1)) --save
 	contains "$output" "the host can promise $most in all"
 	run ! berth set 103 --cpuguarantee 40 --cpulimit 30 --save

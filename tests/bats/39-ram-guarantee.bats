@@ -80,7 +80,7 @@ cache() {
 
 @test "ram-guarantee: refused beyond what the host has, and a crash leaves no promise behind" {
 	requires cgroup_v2
-	local most left
+	local most
 	new_ve 101 --ram unlimited
 	most=$(berth node -j | json .memory.can_guarantee)
 	run ! berth set 101 --ram-guarantee $((most + 4096)) --save
@@ -92,7 +92,7 @@ cache() {
 	new_ve 102 --ram-guarantee 150M
 	run ! berth start 102
 	contains "$output" 'is left'
-	[[ -z $(leak_cgroups | grep '/102') ]]
+	lacks "$(leak_cgroups)" /102
 	run_ve 103 --ram-guarantee 50M
 	run ! berth set 103 --ram-guarantee 150M
 	contains "$output" 'is left'

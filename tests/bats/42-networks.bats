@@ -300,7 +300,7 @@ spoof_routed() {
 	reaches 10.73.0.1
 	ping_from 102 10.73.0.1
 	ping_from 101 10.73.0.2
-	ping_from 101 $UPLINK_ADDR
+	ping_from 101 "$UPLINK_ADDR"
 }
 UPLINK_ADDR=198.51.100.1
 
@@ -318,7 +318,7 @@ UPLINK_ADDR=198.51.100.1
 	while read -r from to want; do
 		run ping_from "$from" "$to"
 		[[ $status -eq 0 ]] && got=yes || got=no
-		equal $got "$want" "$from to $to"
+		equal "$got" "$want" "$from to $to"
 	done <<-END
 		101 10.74.0.2 yes
 		101 $UPLINK_ADDR yes
@@ -427,7 +427,7 @@ UPLINK_ADDR=198.51.100.1
 		for to in $(conf_value $to IP_ADDRESS); do
 			run ping_from $from "$to" -W 1
 			[[ $status -eq 0 ]] && got=yes || got=no
-			equal $got $want "$from to $to"
+			equal "$got" "$want" "$from to $to"
 		done
 	done
 	host sh -c 'echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'

@@ -46,7 +46,7 @@ status_file='mkdir -p var/lib/dpkg; printf "Package: web\nStatus: install ok ins
 
 good() { version "${1:-app}" "echo good >usr/service; printf '#!/bin/sh\nexit 0\n' >bin/health; chmod 755 bin/health; $status_file 2 >var/lib/dpkg/status; ${2:-:}"; }
 old() { version "${1:-app}" "echo old >usr/service; printf '#!/bin/sh\nexit 0\n' >bin/health; chmod 755 bin/health; $status_file 1 >var/lib/dpkg/status; ${2:-:}"; }
-broken() { version "${1:-app}" "echo broken >usr/service; printf '#!/bin/sh\nexit 1\n' >bin/health; chmod 755 bin/health; $status_file 3 >var/lib/dpkg/status; ${2:-:}"; }
+broken() { version app "echo broken >usr/service; printf '#!/bin/sh\nexit 1\n' >bin/health; chmod 755 bin/health; $status_file 3 >var/lib/dpkg/status"; }
 
 service_of() {
 	shell "$1" 'cat /usr/service'

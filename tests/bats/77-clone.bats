@@ -101,8 +101,7 @@ mac_of() {
 
 @test "clone: killed at random moments, the next try or destroy works" {
 	original
-	local i
-	for i in 1 2 3 4 5 6; do
+	for _ in {1..6}; do
 		kill_soon 120 clone 101 102 --live
 		inside 101 /bin/true
 		if is_state 102 'deleted unmounted down'; then

@@ -150,7 +150,7 @@ ram_inside() {
 	equal "$(addresses_in 201 | grep -v :)" 10.5.0.202
 	contains "$(inside 201 /bin/cat /etc/resolv.conf)" 192.0.2.53
 	reaches 10.5.0.202
-	! reaches 10.5.0.201
+	run ! reaches 10.5.0.201
 	berth set 201 --userpasswd 'bob:s3cret' >/dev/null
 	contains "$(inside 201 /bin/cat /etc/shadow)" 'bob:$'
 	refused 1 'a virtual machine has no such setting' berth set 201 --numproc 100 --save

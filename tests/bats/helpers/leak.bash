@@ -66,12 +66,12 @@ leak_links() {
 
 # The filter's tables go with the instance's last VE; until then, what they say about links.
 leak_rules() {
-	local table
-	host nft list tables | grep -F "berth-$(root_tag)" | while read -r table; do
+	local family table
+	host nft list tables | grep -F "berth-$(root_tag)" | while read -r _ family table; do
 		if has_ves && [[ $table == *-traffic ]]; then
 			:               # counters are the VE's, running or not
 		elif has_ves; then
-			host nft -j list ${table} | jq -c '.nftables[] | .set? // .map? |
+			host nft -j list table "$family" "$table" | jq -c '.nftables[] | .set? // .map? |
 				select(.elem != null and .name != "same") | [.table, .name, .elem]'
 		else
 			echo "$table"
