@@ -215,6 +215,19 @@ static int check_unchanged(const struct sources *s, struct err *e)
 
 /* ---- import ---- */
 
+/* The signature of an image goes with it, to be exported again. */
+static int carry_signature(const struct import *im, const struct scratch *sc, struct err *e)
+{
+	_free_ char *text = NULL;
+	char path[PATH_MAX];
+	int r;
+
+	if (str_fmt(path, sizeof(path), "%s.minisig", im->path) < 0)
+		return err_set(e, ENAMETOOLONG, VZ_BAD_VALUE, "import: path too long");
+	r = fs_read_at(AT_FDCWD, path, 4096, &text, NULL, e);
+	return r < 0 ? r : fs_save_at(sc->fd, PACK_SIGNATURE, text, 0644, e);
+}
+
 static int import_in(const struct store *s, const struct import *im, struct sources *src,
 		     struct scratch *sc, struct template *t, struct err *e)
 {
@@ -231,6 +244,8 @@ static int import_in(const struct store *s, const struct import *im, struct sour
 	r = src->image ? pack_copy(src->fd[0], sc->fd, t, e) : pack_image(&u, t, &rep, e);
 	if (!r)
 		r = check_unchanged(src, e);
+	if (!r && src->image)
+		r = carry_signature(im, sc, e);
 	if (r < 0)
 		return r;
 	if (rep.devices)

@@ -10,6 +10,7 @@
 #define PACK_IMAGE "image.erofs"
 #define PACK_FILES "files"
 #define PACK_PACKAGES "packages"
+#define PACK_SIGNATURE "minisig"        /* of the image itself */
 
 /*
  * Run u in its scratch directory (image and list are ours to open) and find out what the root

@@ -209,7 +209,7 @@ static int place_image(const struct store *s, int dfd, const char *image, int fd
 /* What is known of its content (templates/pack.h), beside the image before the manifest is. */
 static int place_beside(const struct store *s, int dfd, struct template *t, struct err *e)
 {
-	static const char *const names[] = { PACK_FILES, PACK_PACKAGES };
+	static const char *const names[] = { PACK_FILES, PACK_PACKAGES, PACK_SIGNATURE };
 	char to[DIGEST_LEN + 16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -131,6 +131,8 @@ nothing_new() {
 	berth template import "$D/web.erofs" copy >/dev/null
 	equal "$(berth template show copy -j | json -r .digest)" "$digest"
 	equal "$(berth template show copy -j | json -r .origin)" image
+	berth template export copy "$D/again.erofs" >/dev/null
+	minisign -V -p "$D/ours.pub" -m "$D/again.erofs"
 }
 
 @test "signature: an image is taken only from a trusted key, whatever the policy" {
