@@ -21,7 +21,7 @@ offered() {
 @test "completion: every verb has its options, every option of set is offered" {
 	local name
 	for name in $("$BERTH" --dump-tables | jq -r '.params[] |
-			select(.option != null and (.hidden | not) and .effect != "none").option'); do
+			select(.option != null and (.ct or .vm) and (.hidden | not) and .effect != "none").option'); do
 		contains " $(offered set 101 --)" " --$name "
 	done
 	contains " $(offered start --)" ' --wait '
