@@ -68,25 +68,49 @@ static void take_hash(const char *tail, char dst[AUDIT_HASH + 1])
 	(void)snprintf(dst, AUDIT_HASH + 1, "%.*s", AUDIT_HASH, tail + sizeof(TAIL) - 1);
 }
 
-/* Hash of the last whole line, out of the end of the file; whether the file ends in a newline. */
-static int last_hash(int fd, char dst[AUDIT_HASH + 1], bool *ret_torn, struct err *e)
+/* Hash of the last whole line in buf, which may hold anything: a power cut leaves zeros. */
+static bool last_in(const char *buf, size_t len, char dst[AUDIT_HASH + 1])
 {
-	char buf[4 * LINE_MAX_LEN + 1], *line, *end;
-	off_t size = lseek(fd, 0, SEEK_END), from = size - (off_t)sizeof(buf) + 1;
-	ssize_t n = size < 0 ? -1 : pread(fd, buf, sizeof(buf) - 1, from > 0 ? from : 0);
+	const char *line = buf, *end;
+	bool found = false;
 
-	if (n < 0)
-		return err_sys(e, "read the audit log");
-	buf[n] = '\0';
-	(void)str_fmt(dst, AUDIT_HASH + 1, NO_HASH);
-	*ret_torn = n && buf[n - 1] != '\n';
-	for (line = buf; (end = strchr(line, '\n')); line = end + 1) {
+	for (; (end = memchr(line, '\n', len - (size_t)(line - buf))); line = end + 1) {
 		const char *tail = tail_of(line, (size_t)(end - line));
 
-		if (tail)
+		if (tail) {
 			take_hash(tail, dst);
+			found = true;
+		}
 	}
-	return 0;
+	return found;
+}
+
+/*
+ * Hash of the last whole line, looked for from the end of the file, in pieces that overlap by a
+ * line; whether the file ends in a newline.
+ */
+static int last_hash(int fd, char dst[AUDIT_HASH + 1], bool *ret_torn, struct err *e)
+{
+	off_t size = lseek(fd, 0, SEEK_END), from = size;
+	char buf[4 * LINE_MAX_LEN + 1];
+	bool found = false;
+
+	*ret_torn = false;
+	(void)str_fmt(dst, AUDIT_HASH + 1, NO_HASH);
+	while (!found && from > 0) {
+		off_t end = from == size ? size : from + LINE_MAX_LEN;
+		ssize_t n;
+
+		from = end > 4 * LINE_MAX_LEN ? end - 4 * LINE_MAX_LEN : 0;
+		n = pread(fd, buf, (size_t)(end - from), from);
+		if (n < 0)
+			return err_sys(e, "read the audit log");
+		buf[n] = '\0';
+		if (end == size)
+			*ret_torn = n && buf[n - 1] != '\n';
+		found = last_in(buf, (size_t)n, dst);
+	}
+	return size < 0 ? err_sys(e, "read the audit log") : 0;
 }
 
 static void put_words(struct json_out *j, const char *const *words)
