@@ -104,6 +104,16 @@ static int settle(struct nl *n, const struct net_spec *s, struct err *e)
 }
 
 /* With a tap nobody is at the other end yet, and who comes sets its addresses itself. */
+/* A bridge passes frames by without looking at flows. */
+int net_cap(const struct net_spec *s, struct err *e)
+{
+	if (s->mode == NET_BRIDGED && caps_any(&s->caps))
+		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
+			       "%s: flows of a bridged link are not tracked, so they have no caps",
+			       s->guest_name);
+	return caps_set(s->table, s->host_name, &s->caps, e);
+}
+
 static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
@@ -116,6 +126,8 @@ static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 	if (r == 0)
 		r = ret_tap ? tap_open(s->host_name, s->host_mac, ret_tap, e)
 			    : make_pair(&n, s, netns, e);
+	if (r == 0 && caps_any(&s->caps))
+		r = net_cap(s, e);
 	if (r == 0 && (s->shape.in || s->shape.out))
 		r = shape_set(s->host_name, &s->shape, e);
 	if (r == 0)
@@ -170,6 +182,7 @@ int net_down(const struct net_spec *s)
 		r = nl_done(&n, &e);
 		hostlink_down(&n, s);
 	}
+	caps_forget(s->table, s->host_name);
 	r = first_failure(r, shape_forget(s->host_name));
 	return first_failure(r, nf_link_del(s));
 }

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "netns/caps.h"
 #include "netns/shape.h"
 #include "util/err.h"
 #include "util/parse.h"
@@ -67,6 +68,7 @@ struct net_spec {
 	const struct ipaddr *addrs;     /* addresses the VE may use */
 	size_t n_addrs;
 	struct shape shape;             /* its rates */
+	struct caps caps;
 	const struct ipaddr *allowed;   /* networks it may send from besides, such as a container's */
 	size_t n_allowed;
 	const struct ipaddr *nets;      /* networks behind a link that is not the VE's first */
@@ -135,6 +137,9 @@ struct ipaddr net_gateway6(const uint8_t host_mac[6]);
 
 /* true when the address is one of the host's own (a route lookup, not a scan). */
 bool net_is_host_addr(const struct ipaddr *a);
+
+/* Make a link that is up obey its caps. */
+MUST_CHECK int net_cap(const struct net_spec *s, struct err *e);
 
 /* As the VE sees them. */
 struct net_counters { uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets; };

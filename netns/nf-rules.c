@@ -47,6 +47,9 @@ const struct nf_set nf_sets[S_COUNT] = {
 	[S_CLOSED] = { "closed", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_HIDDEN] = { "hidden", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_FORWARDS] = { "forwards", CONCAT(T_PROTO, T_PORT), 8, { 0 }, CONCAT(T_IP4, T_PORT), 8 },
+	[S_FLOWS] = { "flows", T_IFNAME, NAME, { 0 }, 0, 0 },
+	[S_ENTRIES] = { "entries", T_IFNAME, NAME, { 0 }, 0, 0 },
+	[S_MAIL] = { "mail", T_IFNAME, NAME, { 0 }, 0, 0 },
 };
 
 /* linux/netfilter_bridge.h has them, but cannot stand beside net/if.h. */
@@ -208,6 +211,23 @@ static const struct nf_expr forward[][NF_RULE_MAX] = {
 	  MAP("forwards", FIRST, SECOND), { .kind = X_DNAT } },
 };
 
+/*
+ * Behind connection tracking, which has found the flow, and before translation; a flow dropped
+ * here is never entered. What a VE is asked from outside takes an entry too.
+ */
+#define NOT_NEW CT(NFT_CT_STATE), MASK(FIRST, 4, NF_CT_STATE_BIT(IP_CT_NEW)), IS(4, 0)
+
+static const struct nf_expr caps_out[][NF_RULE_MAX] = {
+	{ NOT_NEW, PASS },
+	{ LINK, IN_SET("flows"), DROP },
+	{ PROTO(IPPROTO_TCP), TO_PORT(25), LINK, IN_SET("mail"), DROP },
+	{ LINK, IN_SET("entries"), DROP },
+};
+static const struct nf_expr caps_in[][NF_RULE_MAX] = {
+	{ NOT_NEW, PASS },
+	{ OUT_LINK, IN_SET("entries"), DROP },
+};
+
 static const enum nf_set_id sets_inet[] = { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4,
 					    S_MORE6 };
 static const enum nf_set_id sets_arp[] = { S_LINKS, S_MACS, S_SRC4, S_ANY_MAC, S_ANY_IP, S_MORE4 };
@@ -235,6 +255,12 @@ static const struct nf_chain chains_nat[] = {
 	{ "into_hidden", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, RULES(into_hidden) },
 };
 
+static const enum nf_set_id sets_caps[] = { S_FLOWS, S_ENTRIES, S_MAIL };
+static const struct nf_chain chains_caps[] = {
+	{ "out", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE, RULES(caps_out) },
+	{ "in", "filter", NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE, RULES(caps_in) },
+};
+
 static const struct nf_family routed[] = {
 	{ NFPROTO_INET, RULES(sets_inet), RULES(chains_inet) },
 	{ NFPROTO_ARP, RULES(sets_arp), RULES(chains_arp) },
@@ -249,9 +275,14 @@ static const struct nf_family nat[] = {
 	{ NFPROTO_INET, RULES(sets_nat), RULES(chains_nat) },
 };
 
+static const struct nf_family caps[] = {
+	{ NFPROTO_INET, RULES(sets_caps), RULES(chains_caps) },
+};
+
 const struct nf_part nf_parts[NF_PARTS] = {
 	[NF_ROUTED] = { RULES(routed) },
 	[NF_BRIDGED] = { RULES(bridged) },
 	[NF_CLOSED] = { RULES(closed) },
 	[NF_NAT] = { RULES(nat) },
+	[NF_CAPS] = { RULES(caps) },
 };

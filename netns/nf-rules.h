@@ -11,7 +11,9 @@
 #include <stdbool.h>
 
 /* A set's place in nf_sets. */
-enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS, S_COUNT };
+enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS,
+		 S_FLOWS, S_ENTRIES, S_MAIL,      /* their elements have limits of their own */
+		 S_COUNT };
 
 /* In a concatenation each part is padded to 32-bit registers: a MAC takes 8 bytes. */
 struct nf_set {
@@ -44,6 +46,7 @@ enum nf_part_id {
 	NF_BRIDGED,             /* links whose host end is a port */
 	NF_CLOSED,              /* networks that do not reach all others */
 	NF_NAT,                 /* networks behind an address of the host */
+	NF_CAPS,                /* links with caps, in a table of its own: caps.h */
 	NF_PARTS
 };
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "netns/account.h"
+#include "netns/caps.h"
 #include "netns/addr.h"
 #include "netns/link.h"
 #include "netns/netfilter.h"
@@ -123,6 +124,7 @@ void uplink_tidy(const char *table)
 		return;
 	nf_remove_table(table);
 	acct_remove(table);
+	caps_remove(table);
 	if (nf_any_instance() || nl_open(&n, NETLINK_ROUTE, &ignored) < 0)
 		return;
 	gateway_down(&n);

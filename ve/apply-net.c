@@ -96,3 +96,59 @@ uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p)
 	plan_shape(ve, &s);
 	return s.out;
 }
+
+/* ---- caps ---- */
+
+int apply_caps(struct ve *ve, const struct param *p, struct err *e)
+{
+	struct links_want w = links_of_state(ve);
+	struct links links;
+	int r = 0;
+
+	(void)p;
+	links_plan_undo(ve, &w, &links);
+	for (unsigned i = 0; i < links.n && r == 0; i++)
+		r = net_cap(&links.a[i], e);
+	return r;
+}
+
+/* The links' own, where they agree. */
+static int effective_cap(struct ve *ve, enum cap cap, uint64_t *ret)
+{
+	struct err ignored = ERR_INIT;
+	struct links_want w = links_of_state(ve);
+	struct links links;
+	struct caps now = { { 0 } };
+	uint64_t n = 0;
+
+	links_plan_undo(ve, &w, &links);
+	for (unsigned i = 0; i < links.n; i++) {
+		const struct net_spec *s = &links.a[i];
+
+		if (caps_get(s->table, s->host_name, &now, &ignored) < 0)
+			return -ignored.eno;
+		if (i && now.n[cap] != n)
+			return -EMLINK;
+		n = now.n[cap];
+	}
+	*ret = n;
+	return links.n ? 0 : -ENOENT;
+}
+
+int effective_flow_rate(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective_cap(ve, CAP_FLOWS, ret);
+}
+
+int effective_conntrack(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective_cap(ve, CAP_ENTRIES, ret);
+}
+
+int effective_mail_rate(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	(void)p;
+	return effective_cap(ve, CAP_MAIL, ret);
+}

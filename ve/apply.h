@@ -94,6 +94,10 @@ int effective_iopslimit(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_iopslimit_read(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *ret);
 /* ve/apply-net.c */
+int apply_caps(struct ve *ve, const struct param *p, struct err *e);
+int effective_flow_rate(struct ve *ve, const struct param *p, uint64_t *ret);
+int effective_conntrack(struct ve *ve, const struct param *p, uint64_t *ret);
+int effective_mail_rate(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e);
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);

@@ -97,6 +97,8 @@ static void fill(const struct ve *ve, struct links *l, unsigned i)
 					 (f->ip_open ? NET_IP_OPEN : 0U) };
 	fill_names(ve, s, f);
 	plan_shape(ve, &s->shape);
+	s->caps = (struct caps){ { [CAP_FLOWS] = ve->conf.flow_rate, [CAP_ENTRIES] = ve->conf.conntrack,
+				   [CAP_MAIL] = ve->conf.mail_rate } };
 	fill_network(s, &l->net[i], l->nets[i]);
 	for (unsigned k = 0; k < 2; k++)
 		if (f->gw[k].family)

@@ -42,6 +42,10 @@
 	.type = &ptype_rate, .flags = P_LIVE | P_PART | BOTH, .exit = VZ_VETH,                \
 	.apply = apply_netrate
 
+#define NET_CAP                                                                               \
+	.type = &ptype_number, .flags = P_LIVE | P_PART | BOTH, .max = CAP_MAX,               \
+	.exit = VZ_VETH, .apply = apply_caps
+
 #define INOTIFY                                                                               \
 	.flags = P_LIVE | P_INSIDE | P_CT, .min = 1, .max = INT32_MAX, .unit = 1,             \
 	.exit = VZ_SET_UBC, .apply = apply_inotify, .effective = effective_inotify,           \
@@ -297,6 +301,15 @@ const struct param params[] = {
 	  .help = "what may pass at once above the rates; a bare number is KiB; 0 is 25 ms of the rate",
 	  .type = &ptype_size, .flags = P_LIVE | BOTH, AT(netburst), .max = 64 * KIB * KIB,
 	  .unit = KIB, .file_unit = 1, .exit = VZ_VETH, .apply = apply_netrate },
+	{ .key = "FLOW_RATE", .opt = "flow-rate", .json = "flow_rate", .arg = "N",
+	  .help = "most flows it opens in a second, by each link; 0 is no limit",
+	  NET_CAP, AT(flow_rate), .effective = effective_flow_rate },
+	{ .key = "CONNTRACK", .opt = "conntrack", .json = "conntrack", .arg = "N",
+	  .help = "most entries of the host's connection tracking, by each link; 0 is no limit",
+	  NET_CAP, AT(conntrack), .effective = effective_conntrack },
+	{ .key = "MAIL_RATE", .opt = "mail-rate", .json = "mail_rate", .arg = "N",
+	  .help = "most connections to TCP port 25 it opens in a minute, by each link; 0 is no limit",
+	  NET_CAP, AT(mail_rate), .effective = effective_mail_rate },
 	{ .key = "RATE", .opt = "rate", .json = "rate", .arg = "DEV:CLASS:KBIT",
 	  .help = "vz's form of --netrate-out: class 1 counts, and only with --ratebound yes",
 	  .type = &ptype_vz_rate, .flags = P_LIVE | BOTH, AT(rate), .exit = VZ_VETH,

@@ -48,6 +48,7 @@ struct ve_conf {
 	/* in either direction; [0] reading, [1] writing, 0: as the one for both */
 	uint64_t iolimit, iopslimit, iolimit_way[2], iopslimit_way[2];
 	uint64_t netrate_in, netrate_out, netburst;
+	uint64_t flow_rate, conntrack, mail_rate;
 	char rate[128];
 	bool ratebound;
 	uint64_t traffic_limit, traffic_reset_day;
