@@ -137,7 +137,10 @@ static int open_log(void)
 {
 	int fd = open("/database.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	static char buf[1 << 20];
+	struct stat st;
 
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == LOG_SIZE)
+		return fd;
 	memset(buf, 'l', sizeof(buf));
 	for (off_t at = 0; fd >= 0 && at < LOG_SIZE; at += (off_t)sizeof(buf))
 		if (pwrite(fd, buf, sizeof(buf), at) != (ssize_t)sizeof(buf))
