@@ -97,6 +97,8 @@ static int object(struct cli *c, const struct ve_status *s, struct json_out *j, 
 	if (s->running) {
 		json_ku64(j, "pid", (uint64_t)s->state.pid);
 		json_ku64(j, "started", s->state.started);
+		if (s->state.vm)
+			json_kstr(j, "accel", s->state.accel);
 		json_ku64(j, "uid_base", s->state.uid_base);
 		json_kbool(j, "keeper", s->keeper);
 		r = effective_json(c, s->id, j, e);

@@ -49,7 +49,8 @@ static int ask(struct ve *ve, const struct agent_call *c,
 	       struct err *e)
 {
 	struct agent_link *l = malloc(sizeof(*l));
-	int r = l ? vm_agent(ve, VM_AGENT_MS, l, e) : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
+	int ms = c->timeout_ms < VM_AGENT_MS ? c->timeout_ms : VM_AGENT_MS;
+	int r = l ? vm_agent(ve, ms, l, e) : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
 
 	if (!r) {
 		if (fill)

@@ -28,6 +28,7 @@ qemu_field() {
 	equal "$(status_of 201)" 'CTID 201 exist mounted running'
 	run -32 berth start 201 "${VM_START[@]}"
 	contains "$(inside 201 /bin/uname -r)" cloud
+	equal "$(berth -j status 201 | json -r '.. | .accel? // empty')" tcg
 	lacks "$(inside 201 /bin/uname -r)" "$(uname -r)"
 	equal "$(inside 201 /bin/hostname)" mach
 	equal "$(berth list -H -o ctid,status,ip | xargs)" '201 running 10.5.0.201'
@@ -95,7 +96,7 @@ qemu_field() {
 		((size >= 250 * 1024 && size <= 430 * 1024)) || [[ $kind == ct ]] || fail "size $size in $kind"
 		if [[ $kind == vm ]]; then other=ct; else other=vm; fi
 		refused 32 '--kind: VE 201 is running' berth set 201 --kind "$other" --save
-		berth stop 201 >/dev/null
+		if [[ $kind == vm ]]; then berth stop 201 >/dev/null; else berth stop 201 --fast >/dev/null; fi
 	done
 }
 
@@ -179,27 +180,121 @@ ram_inside() {
 	run -1 compgen -G "/sys/class/net/b*.201.0"
 }
 
-@test "hostile: a stopped QEMU and a guest that says anything hold nobody up for longer than told" {
+@test "hostile: a QEMU that stands still holds nobody up for longer than told" {
 	run_vm 201
 	local pid start
 	pid=$(init_pid 201)
 	kill -STOP "$pid"
 	start=$EPOCHREALTIME
 	run -3 berth exec 201 true
-	run berth set 201 --hostname x --save
-	((status != 0)) || fail 'set'
-	(((${EPOCHREALTIME/./} - ${start/./}) / 1000000 < 40))
+	(((${EPOCHREALTIME/./} - ${start/./}) / 1000000 < 20 * ${BERTH_PATIENCE:-1})) || fail 'too long'
 	equal "$(status_of 201)" 'CTID 201 exist mounted running'
 	berth list -a >/dev/null
 	kill -CONT "$pid"
 	within 10 berth exec 201 true
-	# Noise of the tenant's on the ports: with the agent gone, another reader and writer there.
-	put_probe 201
-	shell 201 'for p in /dev/vport*; do (head -c 2000000 /dev/urandom >$p; cat /dev/urandom >$p) >/dev/null 2>&1 & done; sleep 0.2; kill -9 $(pidof @berth-agent) 2>/dev/null; pkill -9 -f berth-agent' >/dev/null 2>&1 3>&- 4>&- &
-	sleep 3
+}
+
+@test "hostile: an agent that says anything holds nobody up for longer than told (BERTH_LONG=1)" {
+	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1; the fuzz target replays what such an agent may say'
+	run_vm 201
+	local start
+	# The tenant puts another program in its place, which answers with noise.
+	put 201 /noise <<-'END'
+		#!/bin/sh
+		sleep 1
+		for p in /proc/[0-9]*; do
+			[ "$(cat $p/comm)" != berth-agent ] || kill -9 ${p#/proc/}
+		done
+		for p in /dev/vport*; do
+			cat $p >/dev/null &
+			cat /dev/urandom >$p &
+		done
+	END
+	shell 201 'setsid /noise >/dev/null 2>&1 </dev/null &'
+	sleep 4
 	start=$EPOCHREALTIME
 	run -3 berth exec 201 true
 	berth stop 201 --timeout 3 >/dev/null
 	(((${EPOCHREALTIME/./} - ${start/./}) / 1000000 < 40)) || fail 'too long'
 	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+}
+
+# used_us ID: CPU time of all that is in the VE's node.
+used_us() {
+	if on_v2 cpu; then
+		awk '/^usage_usec/ { print $2 }' "$(cg_dir "$1" cpu)/cpu.stat"
+	else
+		echo $(($(<"$(cg_dir "$1" cpuacct)/cpuacct.usage") / 1000))
+	fi
+}
+
+@test "caps: CPU, disk and network of a machine are held by the same settings" {
+	run_vm 201 --ipadd 10.5.0.201 --diskspace 256M
+	local a b t port=40123
+	berth set 201 --cpulimit 50 >/dev/null
+	shell 201 'while :; do :; done >/dev/null 2>&1 & echo $! >/tmp/pid'
+	sleep 0.5
+	t=$EPOCHREALTIME a=$(used_us 201)
+	sleep 4
+	b=$(used_us 201) t=$((${EPOCHREALTIME/./} - ${t/./}))
+	((b - a <= t * 525 / 1000)) || fail "used $(((b - a) * 100 / t)) % of a CPU"
+	# A busy host may give it less, never more.
+	((b - a >= t * 50 / 1000)) || fail "used only $(((b - a) * 100 / t)) % of a CPU"
+	shell 201 'kill $(cat /tmp/pid)'
+	berth set 201 --cpulimit 0 >/dev/null
+
+	berth set 201 --iolimit 8M >/dev/null
+	equal "$(throttle 201 "$(disk_dev 201)" bps)" '8388608 8388608'
+	t=$EPOCHREALTIME
+	shell 201 'dd if=/dev/zero of=/root/io bs=1M count=24 conv=fsync 2>/dev/null'
+	t=$(((${EPOCHREALTIME/./} - ${t/./}) / 1000))
+	((t >= 2700)) || fail "24 MiB at 8 MiB/s took $t ms"
+	berth set 201 --iolimit 0 >/dev/null
+
+	put_probe 201
+	berth set 201 --netrate-out 4mbit >/dev/null
+	host timeout 15 "$PROBE" net-recv 198.51.100.1 $port 2 >"$BATS_TEST_TMPDIR/rate" 3>&- &
+	t=$!
+	inside 201 /probe net-send 198.51.100.1 $port 3
+	wait "$t"
+	a=$(<"$BATS_TEST_TMPDIR/rate")
+	((a <= 4200000 && a >= 2000000)) || fail "$a bit/s at 4 Mbit/s"
+}
+
+@test "spoof: what a machine forges goes nowhere, what is its own does" {
+	run_vm 201 --ipadd 10.5.0.201 --ipadd fd05::201
+	local link
+	link=$(host_link 10.5.0.201)
+	host nft -f - <<-END
+		table inet berth_tap {
+			counter seen { }
+			chain in { type filter hook prerouting priority -290; iifname "$link" ip protocol icmp counter name seen
+				iifname "$link" icmpv6 type echo-request counter name seen; }
+		}
+		table arp berth_tap {
+			counter seen { }
+			chain in { type filter hook input priority 10
+				iifname "$link" arp saddr ip 10.5.0.99 counter name seen
+				iifname "$link" arp saddr ether 02:00:00:00:00:99 counter name seen; }
+		}
+	END
+	seen() {
+		host nft -j list counter "$1" berth_tap seen | json '.nftables[] | .counter? | select(. != null) | .packets'
+	}
+	ping_from 201 198.51.100.1
+	(($(seen inet) >= 1)) || fail 'its own packets do not arrive either'
+	host nft reset counters table inet berth_tap >/dev/null
+	host nft reset counters table arp berth_tap >/dev/null
+	# A foreign source address, IPv4 and IPv6; another's ARP; then a foreign MAC under its own address.
+	shell 201 'ip addr add 10.5.0.99/32 dev eth0; ping -c 3 -W 1 -I 10.5.0.99 198.51.100.1
+		ip -6 addr add fd05::99/128 dev eth0 nodad; ping -6 -c 2 -W 1 -I fd05::99 2001:db8:100::1
+		arping -U -c 2 -I eth0 10.5.0.99
+		true' >/dev/null 2>&1
+	equal "$(seen inet)/$(seen arp)" 0/0 'forged packets in the host'
+	shell 201 'ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:99; ip link set eth0 up
+		ip route add 169.254.0.1 dev eth0; ip route add default via 169.254.0.1
+		ping -c 2 -W 1 -I 10.5.0.201 198.51.100.1; true' >/dev/null 2>&1
+	equal "$(seen inet)/$(seen arp)" 0/0 'packets of a foreign MAC in the host'
+	host nft delete table inet berth_tap
+	host nft delete table arp berth_tap
 }
