@@ -56,14 +56,14 @@ static const struct family {
 	{ "disk_written", "bytes", "Written to its disk", COUNTER, USE(cg.wbytes), 1 },
 	{ "disk_reads", NULL, "Read operations", COUNTER, USE(cg.rios), 1 },
 	{ "disk_writes", NULL, "Write operations", COUNTER, USE(cg.wios), 1 },
-	{ "network_received", "bytes", "Received on its first link", COUNTER,
-	  USE(net[0].counters.rx_bytes), 1 },
-	{ "network_sent", "bytes", "Sent on its first link", COUNTER,
-	  USE(net[0].counters.tx_bytes), 1 },
-	{ "network_received_packets", NULL, "Packets received on its first link", COUNTER,
-	  USE(net[0].counters.rx_packets), 1 },
-	{ "network_sent_packets", NULL, "Packets sent on its first link", COUNTER,
-	  USE(net[0].counters.tx_packets), 1 },
+	{ "network_received", "bytes", "Received on all its links", COUNTER,
+	  USE(net_all.rx_bytes), 1 },
+	{ "network_sent", "bytes", "Sent on all its links", COUNTER,
+	  USE(net_all.tx_bytes), 1 },
+	{ "network_received_packets", NULL, "Packets received on all its links", COUNTER,
+	  USE(net_all.rx_packets), 1 },
+	{ "network_sent_packets", NULL, "Packets sent on all its links", COUNTER,
+	  USE(net_all.tx_packets), 1 },
 #undef USE
 };
 

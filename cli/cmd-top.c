@@ -47,8 +47,8 @@ static const struct column {
 	{ "read", "RD-KiB/s", 'r', RATE, offsetof(struct ve_usage, cg.rbytes), 1024 },
 	{ "write", "WR-KiB/s", 'w', RATE, offsetof(struct ve_usage, cg.wbytes), 1024 },
 	{ "received", "RX-KiB/s", 'i', RATE,
-	  offsetof(struct ve_usage, net[0].counters.rx_bytes), 1024 },
-	{ "sent", "TX-KiB/s", 'o', RATE, offsetof(struct ve_usage, net[0].counters.tx_bytes), 1024 },
+	  offsetof(struct ve_usage, net_all.rx_bytes), 1024 },
+	{ "sent", "TX-KiB/s", 'o', RATE, offsetof(struct ve_usage, net_all.tx_bytes), 1024 },
 };
 
 struct row {

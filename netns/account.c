@@ -36,9 +36,22 @@ static const struct {
 
 static const uint16_t protocols[ACCT_FAMILIES] = { ETH_P_IP, ETH_P_IPV6 };
 
-static void own_table(char dst[NF_TABLE_MAX], const char *table)
+/*
+ * What passes a bridge meets no chain of inet, so links of bridges have the same table in the
+ * bridge family; its hooks have the numbers of inet's, and see packets as those do, without
+ * Ethernet header.
+ */
+struct where {
+	char table[NF_TABLE_MAX];
+	uint8_t family;
+};
+
+static struct where own_table(const char *table, uint8_t family)
 {
-	(void)str_fmt(dst, NF_TABLE_MAX, "%s-traffic", table);
+	struct where w = { .family = family };
+
+	(void)str_fmt(w.table, sizeof(w.table), "%s-traffic", table);
+	return w;
 }
 
 /* ---- the table ---- */
@@ -52,12 +65,12 @@ static void put_counter_kind(struct nlmsghdr *h, uint16_t attr)
 	mnl_attr_nest_end(h, expr);
 }
 
-static void put_set(struct nl *n, const char *table, unsigned way)
+static void put_set(struct nl *n, const struct where *w, unsigned way)
 {
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWSET, NFPROTO_INET, NLM_F_CREATE,
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWSET, w->family, NLM_F_CREATE,
 				    "add traffic set");
 
-	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, w->table);
 	mnl_attr_put_strz(h, NFTA_SET_NAME, ways[way].name);
 	mnl_attr_put_u32(h, NFTA_SET_ID, htonl(way + 1));
 	mnl_attr_put_u32(h, NFTA_SET_KEY_TYPE, htonl(KEY_TYPE));
@@ -65,13 +78,13 @@ static void put_set(struct nl *n, const char *table, unsigned way)
 	put_counter_kind(h, NFTA_SET_EXPR);
 }
 
-static void put_chain(struct nl *n, const char *table, unsigned way)
+static void put_chain(struct nl *n, const struct where *w, unsigned way)
 {
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE | NLM_F_EXCL,
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWCHAIN, w->family, NLM_F_CREATE | NLM_F_EXCL,
 				    "add traffic chain");
 	struct nlattr *hook;
 
-	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, w->table);
 	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, ways[way].name);
 	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, "filter");
 	mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
@@ -100,13 +113,13 @@ static void put_meta(struct nlmsghdr *h, uint32_t key, uint32_t reg)
 	mnl_attr_nest_end(h, elem);
 }
 
-static void put_rule(struct nl *n, const char *table, unsigned way)
+static void put_rule(struct nl *n, const struct where *w, unsigned way)
 {
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWRULE, NFPROTO_INET, NLM_F_CREATE | NLM_F_APPEND,
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWRULE, w->family, NLM_F_CREATE | NLM_F_APPEND,
 				    "add traffic rule");
 	struct nlattr *list, *elem, *data;
 
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, w->table);
 	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, ways[way].name);
 	list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
 	put_meta(h, ways[way].meta, NFT_REG32_00);
@@ -119,22 +132,22 @@ static void put_rule(struct nl *n, const char *table, unsigned way)
 	mnl_attr_nest_end(h, list);
 }
 
-static void put_table(struct nl *n, const char *table)
+static void put_table(struct nl *n, const struct where *w)
 {
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE,
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWTABLE, w->family, NLM_F_CREATE,
 				    "add traffic table");
 
-	mnl_attr_put_strz(h, NFTA_TABLE_NAME, table);
+	mnl_attr_put_strz(h, NFTA_TABLE_NAME, w->table);
 	for (unsigned way = 0; way < ACCT_WAYS; way++) {
-		put_set(n, table, way);
-		put_chain(n, table, way);
-		put_rule(n, table, way);
+		put_set(n, w, way);
+		put_chain(n, w, way);
+		put_rule(n, w, way);
 	}
 }
 
 /* ---- elements ---- */
 
-static void put_elem(struct nlmsghdr *h, const char *table, const char *set, const char *link,
+static void put_elem(struct nlmsghdr *h, const struct where *w, const char *set, const char *link,
 		     uint16_t protocol)
 {
 	uint8_t data[KEY_LEN] = { 0 };
@@ -143,7 +156,7 @@ static void put_elem(struct nlmsghdr *h, const char *table, const char *set, con
 
 	memcpy(data, link, strnlen(link, IFNAMSIZ - 1));
 	memcpy(data + IFNAMSIZ, &be, sizeof(be));
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, w->table);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
@@ -155,17 +168,17 @@ static void put_elem(struct nlmsghdr *h, const char *table, const char *set, con
 }
 
 /* Adding what is there leaves it, and its counter, alone. */
-static void put_link(struct nl *n, uint16_t type, const char *table, const char *link)
+static void put_link(struct nl *n, uint16_t type, const struct where *w, const char *link)
 {
 	for (unsigned way = 0; way < ACCT_WAYS; way++)
 		for (unsigned f = 0; f < ACCT_FAMILIES; f++)
-			put_elem(nf_put(n, type, NFPROTO_INET,
+			put_elem(nf_put(n, type, w->family,
 					type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0,
 					"change traffic set"),
-				 table, ways[way].name, link, protocols[f]);
+				 w, ways[way].name, link, protocols[f]);
 }
 
-static int change(const char *table, bool make, const char *link, bool add, struct err *e)
+static int change(const struct where *w, bool make, const char *link, bool add, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
 	int r = nf_begin(&n, e);
@@ -173,37 +186,45 @@ static int change(const char *table, bool make, const char *link, bool add, stru
 	if (r < 0)
 		return r;
 	if (make)
-		put_table(&n, table);
-	put_link(&n, NFT_MSG_NEWSETELEM, table, link);
+		put_table(&n, w);
+	put_link(&n, NFT_MSG_NEWSETELEM, w, link);
 	if (!add)       /* deleting what is not there would be an error */
-		put_link(&n, NFT_MSG_DELSETELEM, table, link);
+		put_link(&n, NFT_MSG_DELSETELEM, w, link);
 	return nf_commit(&n, e);
 }
 
 /* The first try is for the usual case, in which the table is there: one transaction. */
-int acct_add(const char *table, const char *link, struct err *e)
+static int add(const struct where *w, const char *link, struct err *e)
 {
-	char own[NF_TABLE_MAX];
-	int r;
+	int r = change(w, false, link, true, e);
 
-	own_table(own, table);
-	r = change(own, false, link, true, e);
 	for (unsigned tries = 0; tries < 2 && (r == -ENOENT || r == -EEXIST); tries++) {
 		bool make = r == -ENOENT;       /* EEXIST: somebody else made it meanwhile */
 
 		err_clear(e);
-		r = change(own, make, link, true, e);
+		r = change(w, make, link, true, e);
 	}
 	return r < 0 ? err_wrap(e, "count traffic of %s", link) : 0;
 }
 
+int acct_add(const char *table, const char *link, bool bridged, struct err *e)
+{
+	struct where inet = own_table(table, NFPROTO_INET), bridge = own_table(table, NFPROTO_BRIDGE);
+	int r = add(&inet, link, e);
+
+	return r == 0 && bridged ? add(&bridge, link, e) : r;
+}
+
 void acct_forget(const char *table, const char *link)
 {
-	struct err e = ERR_INIT;
-	char own[NF_TABLE_MAX];
+	static const uint8_t families[] = { NFPROTO_INET, NFPROTO_BRIDGE };
 
-	own_table(own, table);
-	(void)!change(own, false, link, false, &e);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct where w = own_table(table, families[i]);
+		struct err e = ERR_INIT;
+
+		(void)!change(&w, false, link, false, &e);
+	}
 }
 
 /* ---- reading ---- */
@@ -248,21 +269,21 @@ static int take_counter(const struct nlmsghdr *h, void *data)
 	return MNL_CB_OK;
 }
 
-static int read_one(struct nl *n, const char *table, unsigned way, unsigned family,
+static int read_one(struct nl *n, const struct where *w, unsigned way, unsigned family,
 		    const char *link, struct traffic *ret, struct err *e)
 {
 	struct one one = { 0 };
 	int r;
 
-	put_elem(nf_put(n, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_ACK, "read traffic"), table,
+	put_elem(nf_put(n, NFT_MSG_GETSETELEM, w->family, NLM_F_ACK, "read traffic"), w,
 		 ways[way].name, link, protocols[family]);
 	r = nl_query(n, take_counter, &one, e);
 	if (r < 0)
 		return r;
 	if (!one.found)
 		return err_set(e, EPROTO, 0, "read traffic: the kernel gave no counter");
-	ret->n[way][family].bytes = one.bytes;
-	ret->n[way][family].packets = one.packets;
+	ret->n[way][family].bytes += one.bytes;
+	ret->n[way][family].packets += one.packets;
 	return 0;
 }
 
@@ -279,33 +300,51 @@ static int take_handle(const struct nlmsghdr *h, void *data)
 /* The kernel numbers tables in the order in which they are made. */
 int acct_generation(const char *table, uint64_t *ret, struct err *e)
 {
+	struct where own = own_table(table, NFPROTO_INET), *w = &own;
 	_nl_ struct nl n = NL_INIT;
 	uint64_t handle = 0;
-	char own[NF_TABLE_MAX];
 	int r = nl_open(&n, NETLINK_NETFILTER, e);
 
-	own_table(own, table);
 	if (r < 0)
 		return r;
-	mnl_attr_put_strz(nf_put(&n, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_ACK, "find traffic table"),
-			  NFTA_TABLE_NAME, own);
+	mnl_attr_put_strz(nf_put(&n, NFT_MSG_GETTABLE, w->family, NLM_F_ACK, "find traffic table"),
+			  NFTA_TABLE_NAME, w->table);
 	r = nl_query(&n, take_handle, &handle, e);
 	if (r == 0)
 		*ret = handle;
 	return r;
 }
 
-int acct_read(const char *table, const char *link, struct traffic *ret, struct err *e)
+/* Of a link that is in no bridge, what it counted while it was in one stays true. */
+static int read_family(struct nl *n, const struct where *w, const char *link, struct traffic *ret,
+		       struct err *e)
 {
-	_nl_ struct nl n = NL_INIT;
-	struct traffic t = { 0 };
-	char own[NF_TABLE_MAX];
-	int r = nl_open(&n, NETLINK_NETFILTER, e);
+	struct traffic t = *ret;
+	int r = 0;
 
-	own_table(own, table);
 	for (unsigned way = 0; r == 0 && way < ACCT_WAYS; way++)
 		for (unsigned f = 0; r == 0 && f < ACCT_FAMILIES; f++)
-			r = read_one(&n, own, way, f, link, &t, e);
+			r = read_one(n, w, way, f, link, &t, e);
+	if (r == 0)
+		*ret = t;
+	return r;
+}
+
+int acct_read(const char *table, const char *link, struct traffic *ret, struct err *e)
+{
+	struct where inet = own_table(table, NFPROTO_INET), bridge = own_table(table, NFPROTO_BRIDGE);
+	struct err ignored = ERR_INIT;
+	_nl_ struct nl n = NL_INIT;
+	struct traffic t = { 0 };
+	int r = nl_open(&n, NETLINK_NETFILTER, e);
+
+	if (r == 0)
+		r = read_family(&n, &inet, link, &t, e);
+	if (r == 0 && read_family(&n, &bridge, link, &t, &ignored) < 0 && ignored.eno != ENOENT &&
+	    ignored.eno != EAFNOSUPPORT && ignored.eno != EOPNOTSUPP) {
+		*e = ignored;
+		r = -e->eno;
+	}
 	if (r == 0)
 		*ret = t;
 	return r;
@@ -313,8 +352,5 @@ int acct_read(const char *table, const char *link, struct traffic *ret, struct e
 
 void acct_remove(const char *table)
 {
-	char own[NF_TABLE_MAX];
-
-	own_table(own, table);
-	nf_remove_table(own);
+	nf_remove_table(own_table(table, NFPROTO_INET).table);
 }

@@ -3,7 +3,8 @@
  * What a link carries, counted by the kernel: bytes of IP packets (without Ethernet headers) and
  * packets, in and out as the VE sees it, IPv4 and IPv6 apart. One table of nftables per instance,
  * beside that of the filters, with two rules and two sets keyed by link and protocol, each
- * element with a counter of its own: a packet costs one look-up however many VEs there are.
+ * element with a counter of its own: a packet costs one look-up however many VEs there are. Links
+ * of bridges have the same in the bridge family.
  *
  * Elements outlive the link. A VE that stops, crashes or is started again goes on counting where
  * it was, whoever dies meanwhile; only a reboot, or a hand that removes the table, loses them.
@@ -11,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/err.h"
@@ -25,7 +27,7 @@ struct traffic {
 };
 
 /* Count this link from now on; one that is counted already goes on. table: of the instance. */
-MUST_CHECK int acct_add(const char *table, const char *link, struct err *e);
+MUST_CHECK int acct_add(const char *table, const char *link, bool bridged, struct err *e);
 /*
  * Which table this is: a number that no other table of this boot has or had. -ENOENT when there
  * is none. Counters of different tables have nothing to do with each other.

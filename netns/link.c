@@ -294,6 +294,25 @@ int link_counters(struct nl *n, const char *name, struct net_counters *ret, stru
 	return r;
 }
 
+static int take_master(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(a) == IFLA_MASTER)
+			*(bool *)data = true;
+	return MNL_CB_OK;
+}
+
+bool link_is_port(struct nl *n, const char *name)
+{
+	struct err ignored = ERR_INIT;
+	bool is = false;
+
+	put_get(n, name, RTEXT_FILTER_SKIP_STATS);
+	return nl_query(n, take_master, &is, &ignored) == 0 && is;
+}
+
 /*
  * A file that is not there (IPv6 off, an older kernel) is no reason to fail: the addresses
  * that need IPv6 report it, and the filters hold without these.

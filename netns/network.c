@@ -120,7 +120,7 @@ static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 	int r = nf_link_add(s, e);
 
 	if (r == 0)
-		r = acct_add(s->table, s->host_name, e);
+		r = acct_add(s->table, s->host_name, s->mode == NET_BRIDGED, e);
 	if (r == 0)
 		r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r == 0)
@@ -240,6 +240,14 @@ bool net_is_host_addr(const struct ipaddr *a)
 
 	return nl_open(&n, NETLINK_ROUTE, &e) == 0 && route_lookup(&n, a, &hit, &e) == 0 &&
 	       hit.local;
+}
+
+bool net_is_port(const char *host_name)
+{
+	_nl_ struct nl n = NL_INIT;
+	struct err ignored = ERR_INIT;
+
+	return nl_open(&n, NETLINK_ROUTE, &ignored) == 0 && link_is_port(&n, host_name);
 }
 
 int net_read_counters(const char *host_name, struct net_counters *ret)

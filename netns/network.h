@@ -143,4 +143,6 @@ MUST_CHECK int net_cap(const struct net_spec *s, struct err *e);
 
 /* As the VE sees them. */
 struct net_counters { uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets; };
+/* Is the link in a bridge? */
+bool net_is_port(const char *host_name);
 int net_read_counters(const char *host_name, struct net_counters *ret);

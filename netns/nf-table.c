@@ -128,8 +128,9 @@ static int put_set(struct nl *n, uint8_t family, const char *table, enum nf_set_
 	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, family);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, (uint32_t)id + 1);
 	set_describe(s, &nf_sets[id]);
+	/* Of a set that rules could add to (NFT_SET_EVAL) a count of nothing is collected as garbage. */
 	if (id >= S_FLOWS && id <= S_MAIL)
-		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_EVAL | NFT_SET_EXPR);
+		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_EXPR);
 	nftnl_set_nlmsg_build_payload(nf_put(n, NFT_MSG_NEWSET, family, NLM_F_CREATE,
 					     "add filter set"), s);
 	return 0;

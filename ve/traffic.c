@@ -18,15 +18,18 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/netif.h"
+#include "ve/ve.h"
 
 #define LEDGER_MAX 16384
 #define DAYS_MAX (1 << 20)              /* some twenty years */
+#define INDEXES 16                      /* that a link may have */
 #define NUMBERS (ACCT_WAYS * ACCT_FAMILIES * 2)
 
 struct ledger {
 	char boot[37];
 	uint64_t table;                 /* which of that boot, see acct_generation */
-	struct traffic seen[NET_MAX_LINKS];     /* its counters at the last fold */
+	struct traffic seen[INDEXES];     /* its counters at the last fold */
 	struct traffic_day today;
 };
 
@@ -93,7 +96,7 @@ static int load(const struct inst *in, uint32_t id, struct ledger *ret, struct e
 	(void)str_fmt(ret->boot, sizeof(ret->boot), "%s", json_get_str(v, "boot_id", ""));
 	(void)str_fmt(ret->today.day, sizeof(ret->today.day), "%s", json_get_str(v, "day", ""));
 	ret->table = json_get_u64(v, "table", 0);
-	for (unsigned i = 0; i < NET_MAX_LINKS && i < json_len(json_get(v, "seen")); i++)
+	for (unsigned i = 0; i < INDEXES && i < json_len(json_get(v, "seen")); i++)
 		read_numbers(json_at(json_get(v, "seen"), i), &ret->seen[i]);
 	read_numbers(json_get(v, "today"), &ret->today.t);
 	json_val_free(v);
@@ -113,7 +116,7 @@ static void write_numbers(struct json_out *j, const struct traffic *t)
 static void write_seen(struct json_out *j, const struct ledger *l)
 {
 	static const struct traffic none;
-	unsigned n = NET_MAX_LINKS;
+	unsigned n = INDEXES;
 
 	while (n && memcmp(&l->seen[n - 1], &none, sizeof(none)) == 0)
 		n--;
@@ -254,20 +257,37 @@ static struct traffic since(const struct traffic *seen, const struct traffic *no
 	return new;
 }
 
+/* What the host's ends are called, by index: as usual, or as NETIF says. */
+static void link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IFNAMSIZ])
+{
+	struct err ignored = ERR_INIT;
+	struct netif_list l = { 0 };
+	const char *want;
+	struct ve ve;
+
+	for (unsigned i = 0; i < INDEXES; i++)
+		net_host_name(ends[i], in->link_tag, id, i);
+	if (ve_open(&ve, (struct inst *)in, id, NULL, &ignored) < 0)
+		return;
+	if (netif_parse(*ve.state.netif ? ve.state.netif : ve.conf.netif, &l, &want) == 0)
+		for (unsigned i = 0; i < l.n; i++)
+			if (*l.a[i].host_ifname && l.a[i].index < INDEXES)
+				memcpy(ends[l.a[i].index], l.a[i].host_ifname, IFNAMSIZ);
+	ve_close(&ve);
+}
+
 /* One link; a link that is there and not counted, because the table was removed, is from now. */
-static int take_link(const struct inst *in, uint32_t id, unsigned index, struct ledger *l,
+static int take_link(const struct inst *in, const char *link, unsigned index, struct ledger *l,
 		     struct err *e)
 {
 	struct traffic now, more;
-	char link[IFNAMSIZ];
-	int r;
+	int r = acct_read(in->name, link, &now, e);
 
-	net_host_name(link, in->link_tag, id, index);
-	r = acct_read(in->name, link, &now, e);
 	if (r == -ENOENT) {
 		err_clear(e);
-		return net_read_counters(link, &(struct net_counters){ 0 }) < 0 ? 0 :
-		       acct_add(in->name, link, e);
+		if (net_read_counters(link, &(struct net_counters){ 0 }) < 0)
+			return 0;
+		return acct_add(in->name, link, net_is_port(link), e);
 	}
 	if (r < 0)
 		return r;
@@ -280,6 +300,7 @@ static int take_link(const struct inst *in, uint32_t id, unsigned index, struct 
 static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_changed,
 		struct err *e)
 {
+	char ends[INDEXES][IFNAMSIZ];
 	struct ledger before = *l;
 	uint64_t table = 0;
 	char boot[37] = "";
@@ -294,8 +315,9 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 		memset(l->seen, 0, sizeof(l->seen));
 	memcpy(l->boot, boot, sizeof(boot));
 	l->table = table;
-	for (unsigned i = 0; r == 0 && i < NET_MAX_LINKS; i++)
-		r = take_link(in, id, i, l, e);
+	link_names(in, id, ends);
+	for (unsigned i = 0; r == 0 && i < INDEXES; i++)
+		r = take_link(in, ends[i], i, l, e);
 	*ret_changed |= memcmp(&before.today.t, &l->today.t, sizeof(before.today.t)) != 0;
 	return r;
 }
@@ -380,16 +402,16 @@ void traffic_free(struct traffic_report *r)
 void traffic_retire(const struct inst *in, uint32_t id)
 {
 	static const char *const suffixes[] = { "json", "days" };
-	char link[IFNAMSIZ], from[64], to[80];
+	char ends[INDEXES][IFNAMSIZ], from[64], to[80];
 	struct err ignored = ERR_INIT;
 
 	(void)!traffic_fold(in, id, &ignored);
-	for (unsigned i = 0; i < NET_MAX_LINKS; i++) {
+	link_names(in, id, ends);
+	for (unsigned i = 0; i < INDEXES; i++) {
 		struct traffic t;
 
-		net_host_name(link, in->link_tag, id, i);
-		if (acct_read(in->name, link, &t, &ignored) == 0)
-			acct_forget(in->name, link);
+		if (acct_read(in->name, ends[i], &t, &ignored) == 0)
+			acct_forget(in->name, ends[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		path_of(id, suffixes[i], from);

@@ -19,6 +19,10 @@ static void read_link(const struct net_spec *s, struct ve_usage *u)
 		return;
 	(void)str_fmt(l->name, sizeof(l->name), "%s", s->guest_name);
 	u->n_net++;
+	u->net_all.rx_bytes += l->counters.rx_bytes;
+	u->net_all.rx_packets += l->counters.rx_packets;
+	u->net_all.tx_bytes += l->counters.tx_bytes;
+	u->net_all.tx_packets += l->counters.tx_packets;
 }
 
 /* The links of its state, which are those it has now. */

@@ -172,6 +172,7 @@ struct ve_usage {
 	bool has_pressure[CG_PRESSURES];
 	struct ve_link_use net[NET_MAX_LINKS];
 	unsigned n_net;
+	struct net_counters net_all;    /* of all links that it has now */
 };
 /* Takes no lock and cannot fail; of a VE that has just ended everything is unknown. */
 void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,

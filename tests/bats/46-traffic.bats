@@ -231,3 +231,56 @@ use_up() {
 	refused 14 999 berth traffic 999
 	refused 27 few berth traffic
 }
+
+# A bridge of the "host" that has an address, and VEs on it.
+bridged_ve() {
+	host ip link add tb0 type bridge
+	host sh -c 'echo 1 >/proc/sys/net/ipv6/conf/tb0/disable_ipv6; ip link set tb0 up'
+	host ip addr add 10.70.0.1/24 dev tb0
+	berth network create lan --mode bridged --bridge tb0 --probe no --pool 10.70.0.0/24 >/dev/null
+	run_ve 101 --network lan --ipadd 10.70.0.101
+	run_ve 102 --network lan --ipadd 10.70.0.102
+	host ping -q -c 1 -W 2 10.70.0.101 >/dev/null
+}
+
+teardown() {
+	host ip link del tb0 2>/dev/null || :
+	common_teardown
+}
+
+# known BYTES WHAT: fifteen packets of 1000 bytes, and what the bridge floods (IGMP) besides.
+known() {
+	(($1 >= 15000 && $1 < 15400)) || fail "$2: $1 of 15000"
+}
+
+@test "traffic: of a bridged link, to the host and to a neighbour, with a rate too" {
+	local rate before_in before_out
+	for rate in 0 50mbit; do
+		[[ $rate != 0 ]] || bridged_ve
+		berth set 101 --netrate-out $rate --netrate-in $rate
+		before_in=$(counted in ipv4) before_out=$(counted out ipv4)
+		inside 102 /bin/ping -q -c 10 -i 0.02 -s 972 10.70.0.101 >/dev/null
+		host ping -q -c 5 -i 0.02 -s 972 10.70.0.101 >/dev/null
+		known $(($(counted in ipv4) - before_in)) "in at $rate"
+		known $(($(counted out ipv4) - before_out)) "out at $rate"
+	done
+	equal "$(berth traffic 102 -j | json '.[0].out.ipv4.packets >= 10')" true
+}
+
+@test "traffic: several links add up, in stat, metrics and the ledger" {
+	bridged_ve
+	local before
+	berth set 101 --netif_add eth9,,odd0 --ifname eth9 --ipadd 10.9.0.101
+	before=$(counted in ipv4)
+	host ping -q -c 5 -i 0.02 -s 972 10.9.0.101 >/dev/null || :
+	host ping -q -c 5 -i 0.02 -s 972 10.70.0.101 >/dev/null
+	before=$(($(counted in ipv4) - before))
+	((before >= 10000 && before < 10400)) || fail "counted $before of 10000"
+	run -0 berth stat -j 101
+	equal "$(json -c '[.network[].name]' <<<"$output")" '["eth0","eth9"]'
+	local sum
+	sum=$(json '[.network[].rx_packets] | add' <<<"$output")
+	((sum >= 10)) || fail "only $sum packets"
+	run -0 berth metrics
+	equal "$(sed -n 's/^berth_ve_network_received_packets_total{ctid="101".* //p' <<<"$output")" "$sum"
+}
