@@ -33,10 +33,10 @@ static bool only_looks(const struct command *cmd)
 	return cmd->flags & CMD_HIDDEN || !(cmd->flags & CMD_ROOT);
 }
 
-/* --userpasswd, which may be abbreviated. */
+/* --userpasswd, which may be abbreviated; not --user-script. */
 static bool is_secret(const char *arg)
 {
-	return str_starts(arg, "--u");
+	return str_starts(arg, "--u") && !str_starts(arg, "--user-") && !str_starts(arg, "--user_");
 }
 
 /* The command line less passwords. */

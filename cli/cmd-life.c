@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/first.h"
 #include "ve/ve.h"
 
 static int start_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
@@ -110,4 +111,9 @@ int cmd_exited(struct cli *c, const struct args *a, struct err *e)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "_exited: \"%.20s\" is not a wait status",
 			       a->words[0]);
 	return ve_exited(&c->in, a->ids[0], (int)status, e);
+}
+
+int cmd_first_boot(struct cli *c, const struct args *a, struct err *e)
+{
+	return ve_first_boot(&c->in, a->ids[0], e);
 }

@@ -71,6 +71,8 @@ static const struct opt create_opts[] = {
 	  0, 0, 0, take_config },
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
 	  0, 0, 0, take_userpasswd },
+	TAKE("ssh-key", take_ssh_key, "FILE|TEXT", "let this key in as root; several times"),
+	TAKE("user-script", take_user_script, "FILE", "run it inside once, at the first boot"),
 	END,
 };
 
@@ -669,6 +671,7 @@ const struct command commands[] = {
 	  NULL, "berth help set\n" },
 	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN | CMD_ENTERS, 1, 1, NULL,
 	  cmd_exited, NULL, NULL },
+	{ "_first-boot", NULL, "ID", NULL, ONE | CMD_HIDDEN | CMD_ENTERS, 0, 0, NULL, cmd_first_boot, NULL, NULL },
 	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
 	/* vzctl's quota of directories: a disk image has nothing to switch. */
 	{ "quotaon", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },

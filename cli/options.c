@@ -357,6 +357,8 @@ void args_done(struct args *a)
 {
 	free(a->words);
 	free(a->ids);
+	free(a->ssh_keys);
+	free(a->user_script);
 	a->words = NULL;
 	a->ids = NULL;
 }

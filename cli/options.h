@@ -74,6 +74,7 @@ struct args {
 	bool plan;
 	/* create and set */
 	struct ve_change change;
+	char *ssh_keys, *user_script;   /* what it points to */
 	/* network create and set */
 	struct network_change network;
 };
@@ -114,6 +115,8 @@ void args_done(struct args *a);
 
 /* Values of options that need more than a number or a text. */
 int take_ipdel(struct args *a, const char *value, struct err *e);
+int take_ssh_key(struct args *a, const char *value, struct err *e);
+int take_user_script(struct args *a, const char *value, struct err *e);
 int take_userpasswd(struct args *a, const char *value, struct err *e);
 int take_deadline(struct args *a, const char *value, struct err *e);
 int take_max_size(struct args *a, const char *value, struct err *e);    /* cmd-import.c */

@@ -251,5 +251,7 @@ int guest_write(const struct guest_conf *g, struct err *e)
 		r = write_resolver(g, e);
 	if (r == 0)
 		r = guest_write_network(g, e);
+	if (r >= 0)
+		r = guest_write_first(g, r > 0, e);
 	return r < 0 ? err_wrap(e, "configure guest") : 0;
 }

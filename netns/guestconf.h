@@ -31,6 +31,9 @@ struct guest_conf {
 	const char *searchdomain;       /* NULL: none */
 	const struct guest_link *links;
 	size_t n_links;
+	const char *ssh_keys;           /* lines that root's authorized_keys shall have; NULL: none */
+	const char *user_data;          /* for cloud-init; NULL: what is there, or nothing to do */
+	const char *instance;           /* what cloud-init takes the VE for; NULL: no seed */
 };
 
 /* Write all of it. A guest without a known network configuration is fine: netlink did it. */
@@ -40,5 +43,7 @@ void guest_inherited_servers(char *dst, size_t size);
 /* Set the password of one user (and create the user if absent) by editing passwd and shadow. */
 MUST_CHECK int guest_set_password(const struct guest_conf *g, const char *user,
 				  const char *password, struct err *e);
+/* Is this line a public key of ssh, without options before it? */
+bool guest_key_ok(const char *line, size_t len);
 /* Valid host name (RFC 1123, at most 64 bytes)? */
 bool guest_hostname_ok(const char *s);

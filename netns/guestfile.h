@@ -55,3 +55,5 @@ MUST_CHECK int guest_mkdir(const struct guest_conf *g, const char *rel, struct e
 
 /* Network files (guestnet.c). 1: written; 0: none that is known here. */
 MUST_CHECK int guest_write_network(const struct guest_conf *g, struct err *e);
+/* Keys and cloud-init's seed (guestfirst.c); network: its files have been written. */
+MUST_CHECK int guest_write_first(const struct guest_conf *g, bool network, struct err *e);

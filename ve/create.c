@@ -17,6 +17,8 @@
 #include "ve/addrs.h"
 #include "ve/conf.h"
 #include "ve/events.h"
+#include "ve/first.h"
+#include "ve/guest.h"
 #include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/plan.h"
@@ -199,6 +201,23 @@ static int up_disk(void *ctx, struct err *e)
 	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
 }
 
+/* Last of what is in the disk: what comes before can be undone without it. */
+static int up_inside(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+	_fd_ int private = -1;
+	int r = 0;
+
+	if (!c->change || (!c->change->ssh_keys && !c->change->user_script && !c->change->userpasswd))
+		return 0;
+	r = plan_private(&c->ve, &private, e);
+	if (!r)
+		r = first_store(private, c->change, e);
+	if (!r && c->change->userpasswd)
+		r = guest_userpasswd_stopped(&c->ve, c->change->userpasswd, e);
+	return r;
+}
+
 /* Written last: with it the VE is whole. */
 static int up_owner(void *ctx, struct err *e)
 {
@@ -227,6 +246,7 @@ const struct step create_steps[] = {
 	{ "pool",    up_pool,    down_pool },
 	{ "private", up_private, down_private },
 	{ "disk",    up_disk,    NULL },
+	{ "inside",  up_inside,  NULL },
 	{ "owner",   up_owner,   NULL },
 };
 /* clang-format on */
@@ -268,6 +288,9 @@ static int refuse(struct create *c, struct err *e)
 		if (conf_has(&c->change->to, &params[i]) &&
 		    refuse_row(&params[i], &c->ve.conf, why, sizeof(why)))
 			return err_set(e, ERANGE, params[i].exit, "--%s: %s", params[i].opt, why);
+	if (str_eq(c->ve.conf.kind, "vm") && (c->change->ssh_keys || c->change->user_script))
+		return err_set(e, ENOTSUP, VZ_BAD_OPTION,
+			       "create %u: --ssh-key and --user-script are for containers", c->ve.id);
 	return refuse_conf(c->ve.in, &c->ve.conf, e);
 }
 

@@ -90,6 +90,16 @@ void events_add_text(const struct inst *in, uint32_t id, const char *event, cons
 	json_free(j);
 }
 
+void events_add_status(const struct inst *in, uint32_t id, const char *event, int status)
+{
+	char line[160];
+
+	if (str_fmt(line, sizeof(line),
+		    "{\"time\":%" PRIu64 ",\"veid\":%u,\"event\":\"%s\",\"status\":%d}\n",
+		    proc_real_us(), id, event, status) > 0)
+		append(in, line, strlen(line));
+}
+
 void events_keep(const struct inst *in, uint32_t id)
 {
 	struct err ignored = ERR_INIT;

@@ -20,6 +20,9 @@ void events_add(const struct inst *in, uint32_t id, const char *event);
 void events_add_text(const struct inst *in, uint32_t id, const char *event, const char *key,
 		     const char *text);
 
+/* Likewise, with an exit code. */
+void events_add_status(const struct inst *in, uint32_t id, const char *event, int status);
+
 /* Take over what the VE's keeper has written. Before its run directory goes. */
 void events_keep(const struct inst *in, uint32_t id);
 

@@ -3,14 +3,19 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <linux/mount.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "netns/guestconf.h"
+#include "runtime/nsenter.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-cred.h"
 #include "util/sys-proc.h"
+#include "ve/first.h"
+#include "ve/mount.h"
 #include "ve/plan.h"
 
 struct password {
@@ -22,31 +27,47 @@ static int write_files(const struct guest_conf *g, const struct password *pw, st
 	return pw ? guest_set_password(g, pw->user, pw->text, e) : guest_write(g, e);
 }
 
+static int write_as(const struct guest_conf *g, const struct password *pw, struct err *e)
+{
+	struct err left = ERR_INIT;
+	struct cred home;
+	int r = cred_assume(g->uid, g->gid, &home, e);
+
+	if (r < 0)
+		return r;
+	r = write_files(g, pw, e);
+	if (cred_restore(&home, &left) < 0 && !r) {
+		*e = left;
+		r = -e->eno;
+	}
+	return r;
+}
+
 /* On the id-mapped root of a running VE we write as its root; ids on a plain mount are its own. */
 static int write_as_root(struct ve *ve, int root, const struct password *pw, struct err *e)
 {
 	uid_t base = (uid_t)ve->conf.local_uid;
 	struct guest_link guest[NET_MAX_LINKS];
 	struct links_want w = links_of_conf(ve);
-	struct err left = ERR_INIT;
+	char instance[32];
 	struct guest_conf g;
 	struct links links;
-	struct cred home;
+	struct first first;
 	int r = links_plan(ve, &w, &links, e);
 
+	if (!r)
+		r = first_load(ve, &first, e);
 	if (r < 0)
 		return r;
 	plan_guest(ve, root, base, &g);
 	g.links = guest;
 	g.n_links = links_guest(&links, guest);
-	r = cred_assume(base, base, &home, e);
-	if (r < 0)
-		return r;
-	r = write_files(&g, pw, e);
-	if (cred_restore(&home, &left) < 0 && !r) {
-		*e = left;
-		r = -e->eno;
-	}
+	(void)str_fmt(instance, sizeof(instance), "berth-%u", ve->id);
+	g.instance = instance;
+	g.ssh_keys = first.keys;
+	g.user_data = first.user_data;
+	r = write_as(&g, pw, e);
+	first_done(&first);
 	return r;
 }
 
@@ -55,17 +76,65 @@ int guest_setup(struct ve *ve, int root, struct err *e)
 	return ve->conf.skip_guest ? 0 : write_as_root(ve, root, NULL, e);
 }
 
-int guest_userpasswd(struct ve *ve, int root, const char *userpasswd, struct err *e)
+static int split(const char *userpasswd, char user[64], struct password *ret, struct err *e)
 {
 	const char *colon = strchr(userpasswd, ':');
-	struct password pw;
-	char user[64];
 
 	if (!colon || colon == userpasswd ||
-	    str_fmt(user, sizeof(user), "%.*s", (int)(colon - userpasswd), userpasswd) < 0)
+	    str_fmt(user, 64, "%.*s", (int)(colon - userpasswd), userpasswd) < 0)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--userpasswd: want USER:PASSWORD");
-	pw = (struct password){ user, colon + 1 };
+	*ret = (struct password){ user, colon + 1 };
+	return 0;
+}
+
+int guest_userpasswd(struct ve *ve, int root, const char *userpasswd, struct err *e)
+{
+	struct password pw;
+	char user[64];
+	int r = split(userpasswd, user, &pw, e);
+
+	if (r < 0)
+		return r;
 	return write_as_root(ve, root, &pw, e) < 0 ? err_exit(e, VZ_PASSWD) : 0;
+}
+
+/* Ids as they lie on disk, and nothing on it is a device or runs. */
+static int passwd_on(int root, const char *userpasswd, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+	};
+	struct guest_conf g = { .root = root };
+	struct password pw;
+	char user[64];
+	int r = split(userpasswd, user, &pw, e);
+
+	if (r < 0)
+		return r;
+	if (mount_setattr(root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(e, "restrict the mounted root");
+	return write_as(&g, &pw, e);
+}
+
+int guest_userpasswd_stopped(struct ve *ve, const char *userpasswd, struct err *e)
+{
+	struct ns_home home = NS_HOME_INIT;
+	struct disk disk = DISK_INIT;
+	_fd_ int root = -1;
+	int r;
+
+	if (ve->state.phase == PH_MOUNTED)
+		return err_set(e, EBUSY, VZ_MOUNTED, "--userpasswd: VE %u is mounted; unmount it first",
+			       ve->id);
+	r = ns_unshare_mounts(&home, e);
+	if (!r)
+		r = mount_tree(ve, &disk, &root, e);
+	if (!r)
+		r = passwd_on(root, userpasswd, e);
+	cleanup_fd(&root);
+	disk_done(&disk);
+	ns_return_mounts(&home);
+	return r < 0 ? err_exit(e, VZ_PASSWD) : 0;
 }
 
 /*

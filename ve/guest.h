@@ -10,6 +10,9 @@ MUST_CHECK int guest_setup(struct ve *ve, int root, struct err *e);
 /* Set "user:password" there. */
 MUST_CHECK int guest_userpasswd(struct ve *ve, int root, const char *userpasswd, struct err *e);
 
+/* The same for a VE that does not run: mounted where nobody sees it. */
+MUST_CHECK int guest_userpasswd_stopped(struct ve *ve, const char *userpasswd, struct err *e);
+
 /* After opening something by the number of init: closes it unless that was the VE's init. */
 MUST_CHECK int guest_still_there(const struct ve *ve, int *fd, struct err *e);
 

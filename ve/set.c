@@ -263,8 +263,7 @@ static int userpasswd(struct set *s, struct err *e)
 	int r;
 
 	if (!s->running)
-		return err_set(e, ESRCH, VZ_NOT_RUNNING,
-			       "--userpasswd: VE %u is not running; start it first", s->ve.id);
+		return guest_userpasswd_stopped(&s->ve, s->change->userpasswd, e);
 	if (s->ve.state.vm)
 		return vm_userpasswd(&s->ve, s->change->userpasswd, e);
 	r = guest_open_root(&s->ve, &root, e);

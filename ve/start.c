@@ -28,6 +28,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/first.h"
 #include "ve/keep.h"
 #include "ve/mount.h"
 #include "ve/registry.h"
@@ -180,6 +181,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = vm_check(&ve, o, e);
 	if (!r)
 		r = worker_run(in, worker, &s, e);
+	if (!r && !str_eq(ve.conf.kind, "vm"))
+		first_go(&ve);
 	ve_close(&ve);
 	if (!r && o->wait_ms)
 		r = start_wait_ready(in, id, o->wait_ms, e);

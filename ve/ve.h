@@ -46,6 +46,8 @@ struct ve_change {
 	bool ip_del_all;
 	struct netif_change netif;      /* with an ifname other than eth0, the addresses are that link's */
 	const char *userpasswd;         /* "user:password" or NULL */
+	const char *ssh_keys;           /* create: public keys of root, a line each, or NULL */
+	const char *user_script;        /* create: text of what runs at the first boot, or NULL */
 	const char *applyconfig;        /* sample merged in below `to`, or NULL */
 	unsigned patience_ms;           /* how long lowering memory may take; 0: the usual */
 };
