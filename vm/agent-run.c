@@ -21,6 +21,7 @@
 #include "util/sys-proc.h"
 
 #define ALIVE_MS 10000          /* of silence: is it still there? */
+#define ROUND 64                /* frames between two looks at signals and the clock */
 #define START_MS 30000          /* a guest may be busy, swapping or stopped */
 
 struct running {
@@ -31,6 +32,7 @@ struct running {
 	uint32_t credit;
 	struct termios saved;
 	bool raw;
+	bool more;                      /* the guest was not done when we stopped listening */
 };
 
 static void window_of(const struct agent_run *r, struct agent_size *ret)
@@ -158,14 +160,16 @@ static int take_frame(struct running *x, const struct agent_frame *f, uint32_t *
 static int hear(struct running *x, uint32_t *ret_code, struct err *e)
 {
 	struct agent_frame f;
-	int r;
+	int r = 0;
 
-	do {
+	x->more = true;
+	for (unsigned i = 0; i < ROUND && !r && x->more; i++) {
 		r = agent_next(x->l, 0, &f, e);
-		if (r <= 0)
-			return r;
-		r = take_frame(x, &f, ret_code, e);
-	} while (r == 0);
+		if (r > 0)
+			r = take_frame(x, &f, ret_code, e);
+		else
+			x->more = false;
+	}
 	return r;
 }
 
@@ -188,16 +192,16 @@ static int loop(struct running *x, uint32_t *ret_code, struct err *e)
 		struct pollfd p[3] = { { x->l->fd, POLLIN, 0 },
 				       { x->credit ? x->in : -1, POLLIN, 0 },
 				       { x->sigs, POLLIN, 0 } };
-		int wait = wait_of(x, end);
+		int wait = x->more ? 0 : wait_of(x, end);
 		int ready = poll(p, 3, wait < 0 || wait > ALIVE_MS ? ALIVE_MS : wait);
 
-		if (ready == 0 && wait_of(x, end) == 0)
+		if (wait_of(x, end) == 0)
 			return err_set(e, ETIMEDOUT, 0, "run a command in the VM: no end in time");
-		if (ready == 0)
+		if (ready == 0 && !x->more)
 			r = agent_send(x->l, AGENT_ALIVE, NULL, 0, e);
 		if (ready < 0)
 			continue;
-		if (p[0].revents)
+		if (p[0].revents || x->more)
 			r = hear(x, ret_code, e);
 		if (!r && p[2].revents)
 			r = pass_signal(x, e);

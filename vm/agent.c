@@ -99,12 +99,15 @@ static bool take_frame(struct agent_link *l, struct agent_frame *ret)
 int agent_next(struct agent_link *l, int timeout_ms, struct agent_frame *ret, struct err *e)
 {
 	uint64_t end = proc_now_us() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000;
+	bool late = false;
 
 	while (!take_frame(l, ret)) {
 		struct pollfd p = { l->fd, POLLIN, 0 };
 		ssize_t n;
 		int ready;
 
+		if (late)               /* what is none of ours can come for ever */
+			return 0;
 		l->in_len -= l->in_used;
 		memmove(l->in, l->in + l->in_used, l->in_len);
 		l->in_used = 0;
@@ -118,6 +121,7 @@ int agent_next(struct agent_link *l, int timeout_ms, struct agent_frame *ret, st
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return err_sys(e, "hear the agent of the VM");
 		l->in_len += n > 0 ? (size_t)n : 0;
+		late = timeout_ms >= 0 && !left_ms(end);
 	}
 	return 1;
 }
@@ -186,12 +190,12 @@ static int greet(struct agent_link *l, int pidfd, int timeout_ms, struct err *e)
 		r = hello(l, e);
 		if (!r)
 			r = agent_next(l, wait, &f, e);
+		if (r > 0 && f.type != AGENT_WELCOME)
+			r = 0;
 		if (!r && pidfd >= 0 && proc_wait_gone(pidfd, 0) == 0)
 			return err_set(e, ECONNRESET, VZ_NOT_RUNNING, "the VM has just stopped");
 		if (!r && !left_ms(end))
 			return err_set(e, ETIMEDOUT, 0, "the agent of the VM does not answer");
-		if (r > 0 && f.type != AGENT_WELCOME)
-			r = 0;
 	}
 	return r < 0 ? r : take_welcome(l, &f, e);
 }
@@ -257,9 +261,9 @@ int agent_call(struct agent_link *l, const struct agent_call *c, struct err *e)
 		r = agent_next(l, left_ms(end), &f, e);
 		if (r < 0)
 			return r;
-		if (r == 0)
+		r = r > 0 && (f.type == AGENT_OK || f.type == AGENT_FAIL);
+		if (!r && !left_ms(end))
 			return err_set(e, ETIMEDOUT, 0, "the agent of the VM does not answer");
-		r = f.type == AGENT_OK || f.type == AGENT_FAIL;
 	}
 	if (r < 0)
 		return r;

@@ -35,6 +35,8 @@ static int next_line(struct qmp *q, char **ret, struct err *e)
 		uint64_t now = proc_now_us();
 		ssize_t n;
 
+		if (now >= q->end)      /* also when there are lines: events can come for ever */
+			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %d ms", ANSWER_MS);
 		if (end) {
 			*end = '\0';
 			q->used = (size_t)(end - q->buf) + 1;
@@ -43,7 +45,7 @@ static int next_line(struct qmp *q, char **ret, struct err *e)
 		}
 		if (q->len == sizeof(q->buf))
 			return err_set(e, EPROTO, 0, "ask QEMU: its answer does not end");
-		if (now >= q->end || poll(&p, 1, (int)((q->end - now) / 1000) + 1) == 0)
+		if (poll(&p, 1, (int)((q->end - now) / 1000) + 1) == 0)
 			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %d ms", ANSWER_MS);
 		n = recv(q->fd, q->buf + q->len, sizeof(q->buf) - q->len, MSG_DONTWAIT);
 		if (n == 0)

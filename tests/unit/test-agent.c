@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A guest whose agent is its root's own, and a QEMU that was taken over: both never stop
+ * talking. Whatever the host asks of them ends in time, for the one who asks holds the VE's lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/harness.h"
+#include "util/str.h"
+#include "util/sys-proc.h"
+#include "vm/agent.h"
+#include "vm/qmp.h"
+#include "vm/sock.h"
+
+#define WAIT_MS 300
+#define LIMIT_US (8 * 1000000ULL)       /* QMP's own wait is 3 s; the machine may be busy */
+
+struct guest {
+	char path[32];
+	int dir;
+	pid_t pid;
+};
+
+/* What the host says is read away, or it would wait for that. */
+static _Noreturn void pour(int fd, const void *what, size_t len)
+{
+	char heard[AGENT_FRAME];
+
+	while (send(fd, what, len, MSG_NOSIGNAL) > 0)
+		(void)!recv(fd, heard, sizeof(heard), MSG_DONTWAIT);
+	_exit(0);
+}
+
+static uint32_t session_of(int fd)
+{
+	uint8_t in[2 * AGENT_FRAME];
+	struct agent_frame f = { 0 };
+	size_t have = 0, used;
+	ssize_t n;
+
+	while (!f.session && (n = recv(fd, in + have, sizeof(in) - have, 0)) > 0) {
+		have += (size_t)n;
+		(void)agent_parse(in, have, &f, &used);
+		have -= used;
+		memmove(in, in + used, have);
+	}
+	return f.session;
+}
+
+/* WELCOME and OK come first where they are wanted, then frames of one type without end. */
+static _Noreturn void talk(int fd, bool polite, enum agent_type type, bool ours)
+{
+	const struct agent_welcome w = { .version = AGENT_VERSION, .booted = 1 };
+	uint32_t session = session_of(fd);
+	uint8_t out[3 * AGENT_FRAME];
+	size_t len = 0;
+
+	if (polite)
+		len = agent_put(out, session, AGENT_WELCOME, &w, sizeof(w));
+	if (polite && type == AGENT_STDOUT)
+		len += agent_put(out + len, session, AGENT_OK, NULL, 0);
+	(void)!send(fd, out, len, MSG_NOSIGNAL);
+	pour(fd, out, agent_put(out, session + !ours, type, "1234", 4));
+}
+
+static void begin(struct guest *g, const char *sock, bool polite, enum agent_type type, bool ours)
+{
+	static const char event[] = "{\"event\":\"RTC_CHANGE\"}\n";
+	struct err e = ERR_INIT;
+	int fd = -1;
+
+	*g = (struct guest){ .path = "/tmp/berth-vm-XXXXXX", .pid = -1, .dir = -1 };
+	if (mkdtemp(g->path))
+		g->dir = open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(g->dir >= 0 && vm_listen(g->dir, sock, &fd, &e) == 0);
+	g->pid = fork();
+	if (g->pid == 0) {
+		fd = accept(fd, NULL, NULL);
+		if (str_eq(sock, VM_SOCK_QMP))
+			pour(fd, event, sizeof(event) - 1);
+		talk(fd, polite, type, ours);
+	}
+	(void)close(fd);
+	(void)alarm(30);
+}
+
+static void end(struct guest *g, const char *sock)
+{
+	char lock[] = "agent.0.lock";
+
+	(void)kill(g->pid, SIGKILL);
+	(void)waitpid(g->pid, NULL, 0);
+	(void)unlinkat(g->dir, sock, 0);
+	(void)unlinkat(g->dir, lock, 0);
+	(void)close(g->dir);
+	(void)rmdir(g->path);
+	(void)alarm(0);
+}
+
+static void never_welcomed(enum agent_type type, bool ours)
+{
+	struct agent_link *l = calloc(1, sizeof(*l));
+	struct err e = ERR_INIT;
+	uint64_t from = proc_now_us();
+	struct guest g;
+
+	begin(&g, "agent.0.sock", false, type, ours);
+	CHECK(agent_open(g.dir, -1, WAIT_MS, l, &e) == -ETIMEDOUT);
+	CHECK(proc_now_us() - from < LIMIT_US);
+	end(&g, "agent.0.sock");
+	free(l);
+}
+
+TEST(a_guest_that_never_stops_talking_is_not_waited_for)
+{
+	never_welcomed(AGENT_MORE, true);
+	never_welcomed(AGENT_MORE, false);
+}
+
+TEST(an_answer_that_does_not_come_among_others_is_not_waited_for)
+{
+	const struct agent_call c = { .type = AGENT_USAGE, .timeout_ms = WAIT_MS };
+	struct agent_link *l = calloc(1, sizeof(*l));
+	struct err e = ERR_INIT;
+	struct guest g;
+
+	begin(&g, "agent.0.sock", true, AGENT_MORE, true);
+	CHECK(agent_open(g.dir, -1, 5000, l, &e) == 0);
+	CHECK(agent_call(l, &c, &e) == -ETIMEDOUT);
+	agent_close(l);
+	end(&g, "agent.0.sock");
+	free(l);
+}
+
+TEST(a_command_whose_output_has_no_end_ends_in_time)
+{
+	static const char *const argv[] = { "/bin/yes", NULL }, *const env[] = { NULL };
+	struct agent_link *l = calloc(1, sizeof(*l));
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct agent_run run = { argv, env, null, null, null, WAIT_MS };
+	struct err e = ERR_INIT;
+	struct guest g;
+
+	begin(&g, "agent.0.sock", true, AGENT_STDOUT, true);
+	CHECK(agent_open(g.dir, -1, 5000, l, &e) == 0);
+	CHECK(agent_run(l, &run, &e) == -ETIMEDOUT);
+	agent_close(l);
+	end(&g, "agent.0.sock");
+	(void)close(null);
+	free(l);
+}
+
+TEST(events_of_qemu_without_end_are_no_answer)
+{
+	struct err e = ERR_INIT;
+	struct guest g;
+
+	begin(&g, VM_SOCK_QMP, false, AGENT_MORE, true);
+	CHECK(qmp_powerdown(g.dir, &e) == -ETIMEDOUT);
+	end(&g, VM_SOCK_QMP);
+}
