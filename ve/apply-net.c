@@ -4,22 +4,34 @@
  * it a cap (without RATEBOUND it is a guarantee, which links of one host's own have no use for).
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "netns/shape.h"
+#include "util/cleanup.h"
 #include "util/str.h"
+#include "util/sys-fs.h"
 #include "ve/apply.h"
 #include "ve/links.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"
 #include "ve/quota.h"
 
-void plan_shape(const struct ve *ve, struct shape *ret)
+static struct shape configured(const struct ve *ve)
 {
 	const struct ve_conf *c = &ve->conf;
+	struct shape s = { .in = c->netrate_in, .out = c->netrate_out, .burst = c->netburst };
 
-	*ret = (struct shape){ .in = c->netrate_in, .out = c->netrate_out, .burst = c->netburst };
-	if (!ret->out && c->ratebound)
-		ret->out = vz_rate_bits(c->rate);
+	if (!s.out && c->ratebound)
+		s.out = vz_rate_bits(c->rate);
+	return s;
+}
+
+void plan_shape(const struct ve *ve, struct shape *ret)
+{
+	*ret = configured(ve);
 	quota_shape(ve, ret);
 	if (ret->closed)
 		ret->in = ret->out = SHAPE_MIN;
@@ -34,6 +46,56 @@ int apply_traffic(struct ve *ve, const struct param *p, struct err *e)
 	return r < 0 ? r : apply_netrate(ve, p, e);
 }
 
+/* ---- what it shall obey while it runs, saved or not: gone with run/ID ---- */
+
+#define RATES_MAX 128
+
+static void rates_path(uint32_t id, const char *name, char dst[64])
+{
+	(void)str_fmt(dst, 64, "%u/%s", id, name);
+}
+
+/* Without fsync, like state.json: it means nothing after a power cut. */
+static int remember(const struct ve *ve, struct err *e)
+{
+	struct shape s = configured(ve);
+	char text[RATES_MAX], tmp[64], path[64];
+	_fd_ int fd = -1;
+	int r;
+
+	(void)str_fmt(text, sizeof(text), "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s.in, s.out, s.burst);
+	rates_path(ve->id, ".rates", tmp);
+	rates_path(ve->id, "rates", path);
+	fd = openat(ve->in->run, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "write %s", tmp);
+	r = fs_write_all(fd, text, strlen(text));
+	if (r == 0 && renameat(ve->in->run, tmp, ve->in->run, path) < 0)
+		r = -errno;
+	return r < 0 ? err_set(e, -r, 0, "write %s: %s", path, strerror(-r)) : 0;
+}
+
+void recall_netrate(struct ve *ve)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *text = NULL;
+	char path[64], word[24];
+	uint64_t v[3];
+	const char *s;
+
+	rates_path(ve->id, "rates", path);
+	if (fs_read_at(ve->in->run, path, RATES_MAX, &text, NULL, &ignored) < 0)
+		return;
+	s = text;
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++)
+		if (str_word(&s, word, sizeof(word)) <= 0 || parse_u64(word, 0, UINT64_MAX, &v[i]) < 0)
+			return;
+	ve->conf.netrate_in = v[0];
+	ve->conf.netrate_out = v[1];
+	ve->conf.netburst = v[2];
+	ve->conf.ratebound = false;     /* it is in netrate_out */
+}
+
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 {
 	struct links_want w = links_of_state(ve);
@@ -44,17 +106,29 @@ int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 	links_plan_undo(ve, &w, &links);
 	for (unsigned i = 0; i < links.n && r == 0; i++)
 		r = shape_set(links.a[i].host_name, &links.a[i].shape, e);
-	return r;
+	return r < 0 ? r : remember(ve, e);
 }
 
+/* The first link's, or those of one that differs from what it should obey. */
 static int effective(const struct ve *ve, struct shape *ret)
 {
 	struct err ignored = ERR_INIT;
 	struct links_want w = links_of_state(ve);
 	struct links links;
+	struct shape now;
+	int r = -ENOENT;
 
 	links_plan_undo(ve, &w, &links);
-	return links.n ? shape_get(links.a[0].host_name, ret, &ignored) : -ENOENT;
+	for (unsigned i = 0; i < links.n; i++) {
+		const struct shape *want = &links.a[i].shape;
+
+		r = shape_get(links.a[i].host_name, &now, &ignored);
+		if (r < 0)
+			return r;
+		if (i == 0 || now.in != want->in || now.out != want->out)
+			*ret = now;
+	}
+	return r;
 }
 
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret)

@@ -130,6 +130,7 @@ int quota_enforce(struct inst *in, uint32_t id, struct err *e)
 		r = ve_open(&ve, in, id, "traffic", e);
 		if (r < 0)
 			return r;
+		recall_netrate(&ve);
 		r = quota_update(&ve, &changed, e);
 		if (!r && changed && ve.state.phase == PH_RUNNING)
 			r = apply_netrate(&ve, NULL, e);

@@ -26,7 +26,7 @@ void quota_shape(const struct ve *ve, struct shape *s);
 MUST_CHECK int quota_update(const struct ve *ve, bool *ret_changed, struct err *e);
 /*
  * After a fold: take the action, or undo it, on a VE whose allowance has just been used up. The
- * links get the rates of the config; one that was set without being saved ends there.
+ * links get the rates that were last set, saved or not.
  */
 MUST_CHECK int quota_enforce(struct inst *in, uint32_t id, struct err *e);
 void quota_forget(const struct inst *in, uint32_t id);

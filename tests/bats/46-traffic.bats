@@ -189,8 +189,28 @@ use_up() {
 	# What was used becomes that of a day before the period.
 	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$ROOT/var/lib/berth/traffic/101.json"
 	berth traffic 101 --fold
-	equal "$(kernel_rates)" '100000000 0' 'back to what is saved'
+	equal "$(kernel_rates)" '100000000 500000' 'back to what was set before, saved or not'
+	berth restart 101
+	equal "$(kernel_rates)" '100000000 0' 'to what is saved by a restart'
 	equal "$(events_of)" 'traffic-limit traffic-reset'
+}
+
+@test "allowance: a rate set without being saved survives it, on every link" {
+	run_ve 101 --ipadd $VE --netrate-in 100mbit --traffic-limit 10K --traffic-action throttle:1mbit
+	berth set 101 --netif_add eth1
+	berth set 101 --netrate-out 5mbit
+	local eth1
+	eth1=$(host ip -o link show type veth | sed -n 's/^[0-9]*: \([^@]*\.1\)@.*/\1/p')
+	use_up
+	equal "$(kernel_rates)" '1000000 1000000'
+	contains "$(host tc qdisc show dev "$eth1")" 'rate 1Mbit'
+	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$ROOT/var/lib/berth/traffic/101.json"
+	berth traffic 101 --fold
+	equal "$(kernel_rates)" '100000000 5000000'
+	contains "$(host tc qdisc show dev "$eth1")" 'rate 100Mbit'
+	# What one link does not obey shows.
+	host tc qdisc change dev "$eth1" root handle 1: tbf rate 3mbit burst 16k limit 100k
+	equal "$(kernel_rates)" '3000000 5000000'
 }
 
 @test "allowance: suspend lets nothing through, until it is raised" {
