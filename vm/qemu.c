@@ -85,7 +85,7 @@ static void add_kernel(const struct vm_machine *m, struct vm_args *a)
 	add(a, "-initrd");
 	add(a, VM_INITRAMFS);
 	add(a, "-append");
-	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0%s%s", tsc,
+	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s", tsc,
 	    is_q35(m) ? " memhp_default_state=online_movable" : "");
 	add(a, "-no-reboot");
 }

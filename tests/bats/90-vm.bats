@@ -298,3 +298,20 @@ used_us() {
 	host nft delete table inet berth_tap
 	host nft delete table arp berth_tap
 }
+
+@test "Debian 12: reaches its ready state, obeys live, and stops in order" {
+	requires debian_template
+	cp -a --reflink=auto "$BERTH_TEMPLATES/." "$ROOT/var/lib/berth/template/"
+	berth create 201 --kind vm --ostemplate debian-12 --ram 512M --ipadd 10.5.0.201 --hostname deb >/dev/null
+	start_vm 201 --wait=100
+	equal "$(berth exec 201 systemctl is-system-running)" running
+	equal "$(berth exec 201 systemctl is-active console-getty)" active
+	equal "$(berth exec 201 hostname)" deb
+	reaches 10.5.0.201
+	local full
+	full=$(ram_inside 201)
+	berth set 201 --ram 320M --diskspace 6G --save >/dev/null
+	((full - $(ram_inside 201) >= 180)) || fail "still $(ram_inside 201) of $full"
+	(($(disk_field 201 1) > 5 * 1024 * 1024))
+	lacks "$(berth stop 201)" Killing
+}

@@ -154,6 +154,26 @@ static int move_to_new(struct err *e)
 	return 0;
 }
 
+/*
+ * systemd's getty for a serial line waits for udev to announce it, which a template made for
+ * containers need not have. The one for /dev/console waits for nobody; that is the same line.
+ */
+static void choose_getty(void)
+{
+	static const char *const dirs[] = { "/new/run/systemd", "/new/run/systemd/system",
+					    "/new/run/systemd/system/getty.target.wants" };
+
+	if (access("/new/usr/lib/systemd/systemd", F_OK) < 0 &&
+	    access("/new/lib/systemd/systemd", F_OK) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		(void)mkdir(dirs[i], 0755);
+	/* Without it there is no login on the console, and nothing else is lost. */
+	if (symlink("/lib/systemd/system/console-getty.service",
+		    "/new/run/systemd/system/getty.target.wants/console-getty.service") < 0)
+		return;
+}
+
 /* The overlay holds the layers by itself. */
 static int switch_root(struct err *e)
 {
@@ -163,6 +183,7 @@ static int switch_root(struct err *e)
 		r = move_to_new(e);
 	if (r < 0)
 		return r;
+	choose_getty();
 	(void)umount2("/lower", MNT_DETACH);
 	(void)umount2("/disk", MNT_DETACH);
 	if (chdir("/new") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
