@@ -344,6 +344,8 @@ static int check_row(const struct inst *in, struct check *k, size_t i, const str
 	for (unsigned n = 0; n < to->ips.n && r >= 0; n++) {
 		char text[IPADDR_STRLEN];
 
+		if (!to->ips.a[n].family)       /* auto: chosen when it is made */
+			continue;
 		format_ip_host(&to->ips.a[n], text);
 		(void)str_fmt(claim(k, i)->what, sizeof(k->claims->what), "address %s", text);
 		r = check_ip(k->ip_dir, &to->ips.a[n], id, e);

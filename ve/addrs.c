@@ -437,6 +437,40 @@ void addrs_release(const struct ve *ve, const struct links *gone, const struct l
 	}
 }
 
+static void drop_unnamed(const struct ve *ve, int claims, const struct links *l, const char *name)
+{
+	struct ipaddr a;
+	unsigned i = 0;
+
+	if (claim_owner(claims, name) != (int64_t)ve->id || parse_ip(name, &a) < 0 || stays(l, &a))
+		return;
+	while (i + 1 < l->n && !network_has(&l->net[i], &a))
+		i++;
+	if (l->n)
+		give_back(ve, claims, &l->net[i], &a);
+	else
+		ipam_release(claims, &a, ve->id);
+}
+
+void addrs_drop_unnamed(const struct ve *ve)
+{
+	struct links_want w = links_of_conf(ve);
+	struct err ignored = ERR_INIT;
+	_dir_ DIR *d = NULL;
+	_fd_ int claims = -1;
+	struct dirent *de;
+	struct links l;
+	int list;
+
+	if (fs_open_dir(ve->in->lib, "ip", &claims, &ignored) < 0)
+		return;
+	list = openat(claims, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = list < 0 ? NULL : fdopendir(list);
+	links_plan_undo(ve, &w, &l);
+	while (d && (de = readdir(d)))
+		drop_unnamed(ve, claims, &l, de->d_name);
+}
+
 void addrs_drop(const struct ve *ve, const struct ip_list *l, const struct links *stay)
 {
 	struct err ignored = ERR_INIT;

@@ -32,6 +32,12 @@ bool addrs_named(const struct ve *ve, const char *claim);
 void addrs_drop(const struct ve *ve, const struct ip_list *l, const struct links *stay);
 
 /*
+ * Give up every address that is the VE's and that its config does not name: what a killed create
+ * had chosen for it. Looks at all claims there are, so it is for such a one only.
+ */
+void addrs_drop_unnamed(const struct ve *ve);
+
+/*
  * Is anybody on the wire with an address that `from` (NULL: nothing) has not? Asked only where
  * the network says so, for all addresses at once.
  */

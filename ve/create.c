@@ -354,7 +354,9 @@ static int run_steps(struct create *c, struct err *e)
 	int r = 0;
 
 	(void)str_fmt(what, sizeof(what), "create %u", c->ve.id);
-	if (before != INTENT_CREATE)
+	if (before == INTENT_CREATE)
+		addrs_drop_unnamed(&c->ve);
+	else
 		r = intent_note(in, c->ve.id, c->had_conf ? INTENT_FILL : INTENT_CREATE, e);
 	if (!r)
 		r = steps_up(create_steps, n_create_steps, c, &in->log, what, e);

@@ -5,7 +5,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+export BATS_TEST_TIMEOUT=$((300 * ${BERTH_PATIENCE:-1}))
 
 ids() {
 	berth list -a -H -o ctid 2>/dev/null | tr -d ' ' | tr '\n' ' '
@@ -71,6 +71,47 @@ ids() {
 	equal "$(berth list -H -o name | tr -d ' ' | sort | tr '\n' ' ')" 'r-1 r-2 r-3 r-4 r-5 r-6 r-7 r-8 '
 	reaches 10.94.0.8
 	[[ -z $(ls "$ROOT/var/lib/berth/batch") ]]
+}
+
+# Kill `create` of eight VEs on the network "auto" after as many milliseconds as the arguments say.
+kill_auto() {
+	local ms
+	for ms in "$@"; do
+		nsenter --target "$HOST_PID" --net --mount -- timeout -s KILL "$(printf '0.%03d' "$ms")" \
+			"$BERTH" --root "$ROOT" "${auto[@]}" >/dev/null 2>&1 3>&- 4>&- || :
+	done
+}
+
+# One state, however often it was begun: eight VEs, running, with names and addresses of their own.
+check_auto() {
+	equal "$(ids)" '101 102 103 104 105 106 107 108 '
+	equal "$(berth list -H -o name | tr -d ' ' | sort | tr '\n' ' ')" 'a-1 a-2 a-3 a-4 a-5 a-6 a-7 a-8 '
+	equal "$(berth list -j | jq '[.[].ip[]] | unique | length')" 8
+	# No address is held for nobody.
+	equal "$(ls "$ROOT/var/lib/berth/ip" | grep -c '^10\.97\.')" 8
+	equal "$(ls "$ROOT/var/lib/berth/batch" "$ROOT/var/lib/berth/half" 2>/dev/null | grep -c '^[0-9a-f]')" 0
+}
+
+@test "create --count --ipadd auto: addresses of the pool, each once, however often it was killed" {
+	local addr round auto=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'a-{n}'
+		--network auto --ipadd auto --parallel 2)
+	berth network create auto --mode hostonly --pool 10.97.0.0/24
+	kill_auto 15 40 70 110 160
+	within 20 berth "${auto[@]}"
+	check_auto
+	for addr in $(berth list -j | jq -r '.[].ip[]'); do
+		reaches "$addr"
+	done
+	[[ -n ${BERTH_LONG:-} ]] || return 0
+	# Fifty random instants, in rounds that begin with nothing.
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		berth stop --fast --all
+		berth destroy --yes --all
+		kill_auto $((RANDOM % 30 + 1)) $((RANDOM % 60 + 1)) $((RANDOM % 120 + 1)) $((RANDOM % 240 + 1)) \
+			$((RANDOM % 300 + 1))
+		within 30 berth "${auto[@]}"
+		check_auto
+	done
 }
 
 @test "create --count -j: a result for each" {
