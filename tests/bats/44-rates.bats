@@ -48,6 +48,11 @@ shaped_ve() {
 	put_probe 101
 }
 
+teardown() {
+	host ip link del tb0 2>/dev/null || :
+	common_teardown
+}
+
 kernel_rates() {
 	berth status -j 101 | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
 }
@@ -67,6 +72,18 @@ kernel_rates() {
 	(($(measure 101 in 1) > 100000000)) || fail 'still slow in'
 	run -0 host ip link show type ifb
 	equal "$output" '' 'ifb links without a rate'
+}
+
+@test "rates: 10 Mbit/s both ways on a bridged link" {
+	local UPLINK=10.70.0.1 VE=10.70.0.101
+	host ip link add tb0 type bridge
+	host ip link set tb0 up
+	host ip addr add 10.70.0.1/24 dev tb0
+	berth network create lan --mode bridged --bridge tb0 --probe no --pool 10.70.0.0/24 >/dev/null
+	shaped_ve --network lan --netrate-in 10mbit --netrate-out 10mbit
+	reaches $VE
+	held 101 out 10000000 1
+	held 101 in 10000000 1
 }
 
 @test "rates: 100 Mbit/s within 5 % both ways" {
