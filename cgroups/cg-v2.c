@@ -357,6 +357,14 @@ bool cg_hold(const struct cg_host *h, const char *id)
 	       !frozen && freeze(&n, true, HOLD_PATIENCE_MS) == 0;
 }
 
+bool cg_frozen(const struct cg_host *h, const char *id)
+{
+	struct cg_node n;
+	uint64_t frozen;
+
+	return cg_node_v2(h, id, &n) == 0 && cg_node_u64(&n, "cgroup.freeze", &frozen) == 0 && frozen;
+}
+
 int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e)
 {
 	struct cg_node n;

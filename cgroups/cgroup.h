@@ -111,6 +111,8 @@ bool cg_hold(const struct cg_host *h, const char *id);
 int cg_each_process(const struct cg_host *h, const char *id, int (*fn)(pid_t pid, void *arg),
 		    void *arg);
 MUST_CHECK int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e);
+/* Whether it was told to be frozen; false also when the node is absent. */
+bool cg_frozen(const struct cg_host *h, const char *id);
 
 /* ---- limits ---------------------------------------------------------------------------- */
 

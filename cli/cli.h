@@ -27,6 +27,9 @@ typedef int verb_fn(struct cli *c, const struct args *a, struct err *e);
 /* The verbs, by file; commands.c has the table. */
 verb_fn cmd_create, cmd_destroy;                                        /* cmd-create.c */
 verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited, cmd_first_boot; /* cmd-life.c */
+verb_fn cmd_start, cmd_stop, cmd_restart, cmd_mount, cmd_umount, cmd_exited; /* cmd-life.c */
+verb_fn cmd_pause, cmd_unpause;
+verb_fn cmd_chkpnt, cmd_restore;                                        /* vz-chkpnt.c */
 verb_fn cmd_apply;                                                      /* cmd-apply.c */
 verb_fn cmd_boot, cmd_shutdown, cmd_recover;                             /* cmd-boot.c */
 verb_fn cmd_set;                                                        /* cmd-set.c */

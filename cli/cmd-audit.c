@@ -20,7 +20,7 @@ static const char *const lookers[] = {
 	"status", "stat", "traffic", "outdated", "snapshot list", "logs", "events", "list", "top",
 	"node", "metrics", "pool list", "pool show", "template list", "template show",
 	"template verify", "network list", "network show", "backup list", "host check", "help",
-	"audit list", "audit verify",
+	"audit list", "audit verify", "quotaon", "quotaoff", "quotainit",
 };
 
 #define WORDS 64
@@ -30,7 +30,8 @@ static bool only_looks(const struct command *cmd)
 	for (size_t i = 0; i < ARRAY_SIZE(lookers); i++)
 		if (str_eq(cmd->name, lookers[i]))
 			return true;
-	return cmd->flags & CMD_HIDDEN || !(cmd->flags & CMD_ROOT);
+	/* berth's own: _exited and the like */
+	return *cmd->name == '_' || *cmd->name == '-' || !(cmd->flags & CMD_ROOT);
 }
 
 /* --userpasswd, which may be abbreviated; not --user-script. */

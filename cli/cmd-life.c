@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* start, stop, restart, mount, umount, and what the keeper calls when init has ended. */
+/* start, stop, restart, pause, mount, umount, and what the keeper calls when init has ended. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -55,6 +55,38 @@ static int umount_one(struct cli *c, const struct args *a, uint32_t id, struct e
 		return 0;
 	}
 	return r;
+}
+
+/* --all is about those that run. */
+static int pause_one(struct cli *c, const struct args *a, uint32_t id, bool on, struct err *e)
+{
+	int r = ve_pause(&c->in, id, on, e);
+
+	if (r < 0 && a->all && e->exit == VZ_NOT_RUNNING) {
+		err_clear(e);
+		return 0;
+	}
+	return r;
+}
+
+static int pause_it(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	return pause_one(c, a, id, true, e);
+}
+
+static int unpause_it(struct cli *c, const struct args *a, uint32_t id, struct err *e)
+{
+	return pause_one(c, a, id, false, e);
+}
+
+int cmd_pause(struct cli *c, const struct args *a, struct err *e)
+{
+	return ids_each(c, a, pause_it, e);
+}
+
+int cmd_unpause(struct cli *c, const struct args *a, struct err *e)
+{
+	return ids_each(c, a, unpause_it, e);
 }
 
 int cmd_start(struct cli *c, const struct args *a, struct err *e)

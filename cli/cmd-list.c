@@ -186,7 +186,7 @@ static int select_rows(struct cli *c, struct list *l, const struct args *a, stru
 	if (r >= 0 && a->stopped)
 		r = add_filter(l, "status=stopped", e);
 	else if (r >= 0 && !a->all && !a->expired && !by_status && !ids->n_ids)
-		r = add_filter(l, "status=running", e);
+		r = add_filter(l, "status=[rp]*", e);        /* running, paused */
 	return r;
 }
 

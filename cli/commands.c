@@ -230,10 +230,17 @@ static const struct opt gc_opts[] = {
 	END,
 };
 
+#define MAX_SIZE_OPT \
+	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G unless said otherwise")
+
 static const struct opt import_opts[] = {
 	TEXT(0, "ref", NULL, ref, "NAME", "which image of an OCI layout"),
-	{ OPT_TAKE, 0, "max-size", NULL, 0, "SIZE", "most that its files may take, 16G unless said otherwise",
-	  0, 0, 0, take_max_size },
+	MAX_SIZE_OPT,
+	END,
+};
+
+static const struct opt publish_opts[] = {
+	MAX_SIZE_OPT,
 	END,
 };
 
@@ -354,6 +361,19 @@ static const struct opt snapshot_mount_opts[] = {
 	END,
 };
 
+static const struct opt chkpnt_opts[] = {
+	FLAG(0, "suspend", NULL, ckpt_suspend, NULL),
+	FLAG(0, "resume", NULL, ckpt_resume, NULL),
+	FLAG(0, "dump", NULL, ckpt_dump, NULL),
+	FLAG(0, "undump", NULL, ckpt_undump, NULL),
+	FLAG(0, "kill", NULL, ckpt_kill, NULL),
+	TEXT(0, "dumpfile", NULL, output, "FILE", NULL),
+	TEXT(0, "flags", NULL, name, "N", NULL),
+	TEXT(0, "context", NULL, id, "N", NULL),
+	IGNORED("skip-arpdetect"), IGNORED("skip-remount"), IGNORED("skip-fsck"), IGNORED("keep-pages"),
+	END,
+};
+
 /* The names are vzctl's companions'; none of these is shown. */
 static const struct opt vzps_opts[] = {
 	TEXT('E', "ve", NULL, name, "CTID", NULL),
@@ -434,6 +454,11 @@ const struct command commands[] = {
 	  "berth stop 101\nberth stop --fast 101-120\n" },
 	{ "restart", NULL, "ID... [options]", "stop VEs and start them again",
 	  EACH | CMD_ENTERS, 0, 0, restart_opts, cmd_restart, NULL, "berth restart 101\n" },
+	{ "pause", NULL, "ID... [options]", "let running VEs stand still in memory", EACH, 0, 0,
+	  all_opts, cmd_pause, "No process of theirs gets CPU until unpause; memory and addresses stay.",
+	  "berth pause 101\n" },
+	{ "unpause", NULL, "ID... [options]", "let paused VEs go on", EACH, 0, 0, all_opts,
+	  cmd_unpause, NULL, "berth unpause 101\n" },
 	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
 	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down.\n"
 	  "With -j everything there is to know.",
@@ -588,7 +613,7 @@ const struct command commands[] = {
 	  "berth template import debian-12-x86_64.tar.gz debian-12\n"
 	  "berth template import ./layout web --ref latest\n" },
 	{ "template publish", NULL, "ID NAME [options]", "make a template from a stopped VE",
-	  CMD_ROOT | CMD_JSON, 2, 2, import_opts, cmd_template_publish,
+	  CMD_ROOT | CMD_JSON, 2, 2, publish_opts, cmd_template_publish,
 	  "Without what makes it this one VE: machine id, ssh host keys, random seeds.",
 	  "berth template publish 101 web-golden\n" },
 	{ "template list", NULL, "", "list template versions", CMD_ROOT | CMD_JSON, 0, 0, NULL,
@@ -673,6 +698,10 @@ const struct command commands[] = {
 	  cmd_exited, NULL, NULL },
 	{ "_first-boot", NULL, "ID", NULL, ONE | CMD_HIDDEN | CMD_ENTERS, 0, 0, NULL, cmd_first_boot, NULL, NULL },
 	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
+	{ "chkpnt", "suspend", "ID [--suspend|--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
+	  cmd_chkpnt, NULL, NULL },
+	{ "restore", "resume", "ID [--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
+	  cmd_restore, NULL, NULL },
 	/* vzctl's quota of directories: a disk image has nothing to switch. */
 	{ "quotaon", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },
 	{ "quotaoff", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },

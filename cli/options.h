@@ -62,6 +62,8 @@ struct args {
 	bool expired;
 	bool stopped, names, no_header, ids_only, no_trim, fields;
 	const char *columns, *sort, *by_hostname, *by_name, *by_description;
+	/* chkpnt, restore */
+	bool ckpt_suspend, ckpt_resume, ckpt_dump, ckpt_undump, ckpt_kill;
 	/* create of many */
 	uint64_t count;
 	const char *from;

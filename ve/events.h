@@ -13,7 +13,7 @@
 
 #define EVENTS_KEPT (4 << 20)
 
-/* Append an event of a VE: created, started, stopped, changed, destroyed. */
+/* Append an event of a VE: created, started, paused, unpaused, stopped, ... */
 void events_add(const struct inst *in, uint32_t id, const char *event);
 
 /* The same with a text of any bytes beside it. */

@@ -203,6 +203,15 @@ static int exec_in_vm(struct ve *ve, const struct exec_opts *o, struct err *e)
 	return vm_exec(ve, &run, e);
 }
 
+/* What is started in a frozen control group waits, and so would we. */
+static int refuse_paused(const struct ve *ve, struct err *e)
+{
+	if (!ve->state.paused)
+		return 0;
+	return err_set(e, EBUSY, VZ_NOT_RUNNING, "VE %u is paused: \"berth unpause %u\" lets it go on",
+		       ve->id, ve->id);
+}
+
 static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 {
 	const char *shell[] = { NULL, "-l", NULL };
@@ -211,8 +220,10 @@ static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 	struct attach_spec s = { .argv = o->argv, .env = env, .in = o->in, .out = o->out,
 				 .err = o->err };
 	bool pty = isatty(o->in) || isatty(o->out) || isatty(o->err);
-	int r = check_stdio(&s, e);
+	int r = refuse_paused(ve, e);
 
+	if (r >= 0)
+		r = check_stdio(&s, e);
 	if (r < 0)
 		return r;
 	if (ve->state.vm)
@@ -275,8 +286,10 @@ int exec_script(struct ve *ve, const char *text, int timeout_ms, struct err *e)
 				 .timeout_ms = timeout_ms > 0 ? timeout_ms : 1 };
 	uint64_t end = proc_now_us() + (uint64_t)s.timeout_ms * 1000;
 	pid_t pid;
-	int r;
+	int r = refuse_paused(ve, e);
 
+	if (r < 0)
+		return r;
 	if (script < 0 || null < 0 || fs_write_all(script, text, strlen(text)) < 0 ||
 	    lseek(script, 0, SEEK_SET) < 0)
 		return err_sys(e, "pass a script to VE %u", ve->id);

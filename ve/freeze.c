@@ -31,6 +31,8 @@ static void thaw_tasks(struct ve *ve)
 {
 	struct err ignored = ERR_INIT;
 
+	if (ve->state.paused)                   /* it stood still before, and goes on doing so */
+		return;
 	if (cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
 		err_clear(&ignored);
 }

@@ -55,6 +55,7 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	(void)str_fmt(s->template, sizeof(s->template), "%s", json_get_str(v, "template", ""));
 	(void)str_fmt(s->init, sizeof(s->init), "%s", json_get_str(v, "init", ""));
 	(void)str_fmt(s->place, sizeof(s->place), "%s", json_get_str(v, "place", ""));
+	s->paused = json_get_bool(v, "paused", false);
 	s->vm = json_get_bool(v, "vm", false);
 	(void)str_fmt(s->accel, sizeof(s->accel), "%s", json_get_str(v, "accel", ""));
 	s->ram = json_get_u64(v, "ram", 0);
@@ -97,14 +98,16 @@ static int judge(const struct inst *in, uint32_t id, const struct json_val *v,
 
 	if (r < 0)
 		return r;
+	(void)str_fmt(name, sizeof(name), "%u", id);
 	if (v && !is_stale(v, boot)) {
 		decode(v, s);
+		if (s->paused && in->cg.v2 >= 0)
+			s->paused = cg_frozen(&in->cg, *s->place ? s->place : name);
 		if (s->phase == PH_RUNNING || s->phase == PH_STARTING)
 			return check_alive(s, ret_pidfd);
 		return 0;
 	}
 	/* No record, or one that a full disk or a power cut spoilt: the kernel knows better. */
-	(void)str_fmt(name, sizeof(name), "%u", id);
 	if (in->cg.v2 >= 0 && cg_populated(&in->cg, name))
 		s->phase = PH_STARTING;
 	return 0;
@@ -156,6 +159,8 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 	json_kstr(j, "template", s->template);
 	json_kstr(j, "init", s->init);
 	json_kstr(j, "place", s->place);
+	if (s->paused)
+		json_kbool(j, "paused", true);
 	if (s->vm) {
 		json_kbool(j, "vm", true);
 		json_kstr(j, "accel", s->accel);
@@ -232,7 +237,7 @@ const char *state_word(const struct ve_state *s)
 {
 	switch (s->phase) {
 	case PH_RUNNING:
-		return "running";
+		return s->paused ? "paused" : "running";
 	case PH_MOUNTED:
 		return "mounted";
 	default:

@@ -28,6 +28,7 @@ struct ve_state {
 	uint64_t disk_dev;      /* its device number, for io limits */
 	uint64_t shm_dev, pts_dev;      /* of its own /dev/shm and /dev/pts, for their limits */
 	char template[65];
+	bool paused;            /* its tasks are parked; only where the kernel says so too */
 	bool vm;                /* pid is that of its QEMU */
 	char accel[8];          /* of a VM: kvm or tcg */
 	uint64_t ram, ram_now;  /* of a VM: bytes it was started with, and shall have now */
@@ -48,5 +49,5 @@ MUST_CHECK int state_save(const struct inst *in, uint32_t id, const struct ve_st
 void state_drop(const struct inst *in, uint32_t id);
 /* fd of run/ID, made if `make`. */
 MUST_CHECK int state_dir(const struct inst *in, uint32_t id, bool make, int *ret, struct err *e);
-/* The "running", "stopped", "mounted" that list shows. */
+/* The "running", "paused", "stopped", "mounted" that list shows. */
 const char *state_word(const struct ve_state *s);

@@ -40,6 +40,7 @@ static void thaw(struct ve *ve)
 
 	if (cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
 		err_clear(&ignored);            /* no node, no freezer: nothing is frozen */
+	ve->state.paused = false;
 }
 
 static int left_ms(uint64_t end)

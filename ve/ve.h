@@ -71,6 +71,9 @@ struct stop_opts {
 };
 MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err *e);
 
+/* Park all its tasks, or let them go on; done already is no error. */
+MUST_CHECK int ve_pause(struct inst *in, uint32_t id, bool on, struct err *e);
+
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
 

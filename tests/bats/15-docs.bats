@@ -5,11 +5,15 @@
 
 load helpers/load
 
+export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+
 top=$BATS_TEST_DIRNAME/../..
 
 setup_file() {
-	export TABLES=$BATS_FILE_TMPDIR/tables.json PLAIN=$BATS_FILE_TMPDIR/berth.8
+	export TABLES=$BATS_FILE_TMPDIR/tables.json PLAIN=$BATS_FILE_TMPDIR/berth.8 OPTIONS=$BATS_FILE_TMPDIR/options
 	"$BERTH" --dump-tables >"$TABLES"
+	jq -r '.commands[] | .name as $v | .options[] | select(.help != null) |
+		"\($v)\t--\(.name)\t\(if .alias then "--" + .alias else "" end)"' "$TABLES" >"$OPTIONS"
 	unmark "$top/man/berth.8" >"$PLAIN"
 }
 
@@ -39,11 +43,13 @@ verbs() {
 	jq -r '.commands[] | select(.hidden | not).name' "$TABLES"
 }
 
-# options VERB [also-aliases]: those that are shown, a line each.
+# options VERB: those that are shown, a line each; or_alias VERB: with their other names.
 options() {
-	jq -r --arg v "$1" --arg also "${2-}" '.commands[] | select(.name == $v).options[] |
-		select(.help != null) | "--" + .name, (select($also != "" and .alias != null) | "--" + .alias)' \
-		"$TABLES" | sort -u
+	awk -F'\t' -v v="$1" '$1 == v { print $2 }' "$OPTIONS" | sort -u
+}
+
+or_alias() {
+	awk -F'\t' -v v="$1" '$1 == v { print $2; if ($3) print $3 }' "$OPTIONS"
 }
 
 # params POOL: options of parameters, those that only are stored too.
@@ -93,26 +99,27 @@ no_more() {
 }
 
 @test "docs: options of every verb are those of help, manual and completion" {
-	local verb man common params line
-	while IFS= read -r verb; do
+	local verb takes man common line of_ve of_pool params
+	of_ve=$(params false)
+	of_pool=$(params true)
+	common=$'--help\n--json'
+	while IFS=$'\t' read -r verb takes; do
 		man=$(section "$PLAIN" ".SS $verb")
-		common=$'--help\n--json'
 		params=
-		[[ $verb != create && $verb != set ]] || params=$(params false)
-		[[ $verb != 'pool create' && $verb != 'pool set' ]] || params=$(params true)
+		[[ $takes == false ]] || params=$of_ve
+		[[ $takes == false || $verb != pool\ * ]] || params=$of_pool
 		# shellcheck disable=SC2086 # a verb may have two words
-		line=$(berth $verb --help | awk '/^[A-Z]/ { on = /^(Options|Parameters|Sizes)/ } on' | sort)
+		line=$("$BERTH" help $verb | awk '/^[A-Z]/ { on = /^(Options|Parameters|Sizes)/ } on')
 		no_more "not in the manual of $verb" "$(options "$verb")" "$(mentioned <<<"$man")" || return
-		no_more "$verb does not have" "$(tagged <<<"$man")" "$(sort -u <(options "$verb" also) <(params false) <(params true))" ||
-			return
-		no_more "not in help of $verb" "$(sort -u <(options "$verb") - <<<"$params")" \
+		no_more "$verb does not have" "$(tagged <<<"$man")" \
+			"$({ or_alias "$verb"; echo "$of_ve"; echo "$of_pool"; } | sort -u)" || return
+		no_more "not in help of $verb" "$({ options "$verb"; echo "$params"; } | sort -u)" \
 			"$(mentioned <<<"$line")" || return
-		no_more "help of $verb has, the table not" "$(grep -oE -- '^  (-., )?--[a-zA-Z][a-zA-Z0-9_-]*' <<<"$line" |
-			mentioned)" "$(sort -u <(options "$verb") - <<<"$params"$'\n'"$common")" || return
+		no_more "help of $verb has, the table not" "$(sed -nE 's/^  (-., )?(--[a-zA-Z][a-zA-Z0-9_-]*).*/\2/p' \
+			<<<"$line" | sort -u)" "$({ options "$verb"; echo "$params"; echo "$common"; } | sort -u)" || return
 		# shellcheck disable=SC2086
-		no_more "not offered for $verb" "$(sort -u <(options "$verb"))" \
-			"$("$BERTH" _complete -- $verb -- | sort -u)" || return
-	done < <(verbs)
+		no_more "not offered for $verb" "$(options "$verb")" "$("$BERTH" _complete -- $verb -- | sort -u)" || return
+	done < <(jq -r '.commands[] | select(.hidden | not) | "\(.name)\t\(.params)"' "$TABLES")
 }
 
 @test "docs: parameters are those of the manual, keys those of the file's" {
