@@ -20,7 +20,7 @@ static const char *const lookers[] = {
 	"status", "stat", "traffic", "outdated", "snapshot list", "logs", "events", "list", "top",
 	"node", "metrics", "pool list", "pool show", "template list", "template show",
 	"template verify", "network list", "network show", "backup list", "host check", "help",
-	"audit list", "audit verify", "quotaon", "quotaoff", "quotainit",
+	"audit list", "audit verify", "quotaon", "quotaoff", "quotainit", "convert",
 };
 
 #define WORDS 64

@@ -147,7 +147,7 @@ static const struct opt set_opts[] = {
 	TEXT(0, "setmode", NULL, setmode, "restart|ignore",
 	     "what to do when a change needs a restart; restart wants --save"),
 	FLAG(0, "reset-ub", NULL, reset_ub, "apply the limits of the config again"),
-	IGNORED("skip-arpdetect"), IGNORED("offline-resize"), IGNORED("offline"),
+	IGNORED("skip-arpdetect"), IGNORED("offline-resize"), IGNORED("offline"), IGNORED("crypted"),
 	{ OPT_TAKE, 0, "ipdel", NULL, 0, "ADDRESS|all",
 	  "take addresses away; done before any --ipadd", 0, 0, 0, take_ipdel },
 	LINK_OPTS,
@@ -371,6 +371,11 @@ static const struct opt chkpnt_opts[] = {
 	TEXT(0, "flags", NULL, name, "N", NULL),
 	TEXT(0, "context", NULL, id, "N", NULL),
 	IGNORED("skip-arpdetect"), IGNORED("skip-remount"), IGNORED("skip-fsck"), IGNORED("keep-pages"),
+	END,
+};
+
+static const struct opt convert_opts[] = {
+	TEXT(0, "layout", "ve-layout", name, "ploop", NULL),
 	END,
 };
 
@@ -702,6 +707,9 @@ const struct command commands[] = {
 	  cmd_chkpnt, NULL, NULL },
 	{ "restore", "resume", "ID [--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
 	  cmd_restore, NULL, NULL },
+	/* Whatever it was, it is an image already. */
+	{ "convert", NULL, "ID [--layout ploop]", NULL, ONE | CMD_HIDDEN, 0, 0, convert_opts, cmd_nothing,
+	  NULL, NULL },
 	/* vzctl's quota of directories: a disk image has nothing to switch. */
 	{ "quotaon", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },
 	{ "quotaoff", NULL, "ID", NULL, ONE | CMD_HIDDEN, 0, 0, NULL, cmd_nothing, NULL, NULL },

@@ -372,6 +372,11 @@ const struct param params[] = {
 	KEPT(15, "AUTOSTOP", "autostop", NULL, "what happens when the host stops (no effect)"),
 	KEPT(16, "VE_ROOT", "root", NULL, "where its root is mounted (no effect)"),
 	KEPT(17, "VE_PRIVATE", "private", NULL, "where its data is (no effect)"),
+	KEPT(18, "HA_ENABLE", "ha_enable", NULL, "high availability (no effect)"),
+	KEPT(19, "HA_PRIO", "ha_prio", NULL, "its order there (no effect)"),
+	KEPT(20, "APPLY_IPONLY", "apply_iponly", NULL, "what is set inside (no effect)"),
+	KEPT(21, "DISTRIBUTION", "distribution", NULL, "its kind; the template says it (no effect)"),
+	KEPT(22, "NUMNETIF", "numnetif", NULL, "number of links (no effect)"),
 };
 /* clang-format on */
 

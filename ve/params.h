@@ -27,7 +27,7 @@ struct ip_list {
 
 bool ip_list_has(const struct ip_list *l, const struct ipaddr *a);
 
-enum { KEPT_STORED = 18 };
+enum { KEPT_STORED = 23 };
 enum { UBC_STORED = 12 };
 
 /* Everything a VE's config says; `set` has a bit per row of the table: "given explicitly". */

@@ -113,6 +113,15 @@ static enum set_outcome judge_by_table(struct set *s, const struct param *p, cha
 	return SET_DONE;
 }
 
+/* The value that a VE without the row has: what a host lacks is not missed for it. */
+static bool is_usual(const struct set *s, const struct param *p)
+{
+	const struct ve plain = { .in = s->ve.in, .lock = -1, .pidfd = -1 };
+	uint64_t to;
+
+	return p->wanted && param_number(p, &s->to, &to) && to == p->wanted(&plain, p);
+}
+
 static enum set_outcome judge(struct set *s, const struct param *p, char *why, size_t size)
 {
 	enum set_outcome by_table = judge_by_table(s, p, why, size);
@@ -121,7 +130,7 @@ static enum set_outcome judge(struct set *s, const struct param *p, char *why, s
 	if (by_table != SET_DONE)
 		return by_table;
 	lacks = param_lacks(&s->ve, p);
-	if (lacks) {
+	if (lacks && !is_usual(s, p)) {
 		(void)str_fmt(why, size, "%s", lacks);
 		return SET_IMPOSSIBLE;
 	}

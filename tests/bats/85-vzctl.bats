@@ -23,10 +23,11 @@ link_names() {
 
 # line ARGV STATUS PATTERN
 line() {
-	local argv quiet=
-	eval "argv=($1)"
+	local argv quiet='' input=
+	[[ $1 != *'<<<'* ]] || eval "input=${1##*<<<}"
+	eval "argv=(${1%%<<<*})"
 	[[ $3 != *!* ]] || quiet=1
-	run --separate-stderr host "$BATS_TEST_TMPDIR/sbin/${argv[0]}" "${argv[@]:1}"
+	run --separate-stderr host "$BATS_TEST_TMPDIR/sbin/${argv[0]}" "${argv[@]:1}" <<<"$input"
 	equal "$status" "$2" "status of $1 ($stderr)" || return
 	[[ ${lines[*]} == "$output" ]] || output=$(IFS='|'; echo "${lines[*]}")
 	local pattern=${3%!}
@@ -87,6 +88,10 @@ replay() {
 
 @test "replay: vzctl's numbers for what is wrong" {
 	replay "vzctl's numbers for what is wrong"
+}
+
+@test "replay: contract: every option that a client may pass, by its spellings" {
+	replay "contract"
 }
 
 @test "replay: every client of the file is replayed" {
