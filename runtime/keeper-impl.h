@@ -101,6 +101,7 @@ struct monitor {
 	char line[256];         /* the beginning of the current line */
 	size_t len;
 	bool reboot, poweroff;  /* the guest asked for it */
+	bool panicked, io_failed;       /* told already */
 };
 
 void monitor_init(struct monitor *m, int fd);

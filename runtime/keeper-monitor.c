@@ -23,6 +23,14 @@ void monitor_poll(const struct monitor *m, struct pollfd *p)
 	*p = (struct pollfd){ .fd = m->fd, .events = POLLIN };
 }
 
+/* As often as the guest likes, they would leave no room for how the VE ended. */
+static void tell_once(bool *told, const struct events *ev, const char *event)
+{
+	if (!*told)
+		event_write(ev, event, "count", 1);
+	*told = true;
+}
+
 static void take_line(struct monitor *m, const struct events *ev)
 {
 	m->line[m->len] = '\0';
@@ -30,9 +38,9 @@ static void take_line(struct monitor *m, const struct events *ev)
 		m->reboot = strstr(m->line, "\"guest-reset\"");
 		m->poweroff = strstr(m->line, "\"guest-shutdown\"");
 	} else if (strstr(m->line, "\"event\": \"GUEST_PANICKED\"")) {
-		event_write(ev, "panic", "count", 1);
+		tell_once(&m->panicked, ev, "panic");
 	} else if (strstr(m->line, "\"event\": \"BLOCK_IO_ERROR\"")) {
-		event_write(ev, "io-error", "count", 1);
+		tell_once(&m->io_failed, ev, "io-error");
 	}
 	m->len = 0;
 }

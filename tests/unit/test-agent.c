@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/harness.h"
@@ -28,13 +29,24 @@ struct guest {
 	pid_t pid;
 };
 
-/* What the host says is read away, or it would wait for that. */
+/*
+ * Faster than anybody reads, so that there always is something to read. What the host says is
+ * read away, or it would wait for that.
+ */
 static _Noreturn void pour(int fd, const void *what, size_t len)
 {
-	char heard[AGENT_FRAME];
+	static char much[65536], heard[AGENT_FRAME];
+	size_t n = 0;
 
-	while (send(fd, what, len, MSG_NOSIGNAL) > 0)
-		(void)!recv(fd, heard, sizeof(heard), MSG_DONTWAIT);
+	for (; n + len <= sizeof(much); n += len)
+		memcpy(much + n, what, len);
+	if (fork() == 0) {
+		while (recv(fd, heard, sizeof(heard), 0) > 0)
+			;
+		_exit(0);
+	}
+	while (send(fd, much, n, MSG_NOSIGNAL) > 0)
+		;
 	_exit(0);
 }
 
@@ -139,12 +151,34 @@ TEST(an_answer_that_does_not_come_among_others_is_not_waited_for)
 	free(l);
 }
 
+/* Somebody who reads a command's output at leisure: the guest is always ahead of it. */
+static pid_t slow_reader(int *ret_fd)
+{
+	const struct timespec pause = { 0, 1000000 };
+	int fd[2] = { -1, -1 };
+	char some[256];
+	pid_t pid;
+
+	CHECK(pipe2(fd, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(fd[1]);
+		while (read(fd[0], some, sizeof(some)) > 0)
+			(void)nanosleep(&pause, NULL);
+		_exit(0);
+	}
+	(void)close(fd[0]);
+	*ret_fd = fd[1];
+	return pid;
+}
+
 TEST(a_command_whose_output_has_no_end_ends_in_time)
 {
 	static const char *const argv[] = { "/bin/yes", NULL }, *const env[] = { NULL };
 	struct agent_link *l = calloc(1, sizeof(*l));
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const struct agent_run run = { argv, env, null, null, null, WAIT_MS };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), out = -1;
+	pid_t reader = slow_reader(&out);
+	const struct agent_run run = { argv, env, null, out, null, WAIT_MS };
 	struct err e = ERR_INIT;
 	struct guest g;
 
@@ -154,6 +188,8 @@ TEST(a_command_whose_output_has_no_end_ends_in_time)
 	agent_close(l);
 	end(&g, "agent.0.sock");
 	(void)close(null);
+	(void)close(out);
+	(void)waitpid(reader, NULL, 0);
 	free(l);
 }
 

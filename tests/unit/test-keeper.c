@@ -370,6 +370,31 @@ TEST(events_are_json_lines_and_bounded)
 	CHECK(fstat(fd, &st) == 0 && st.st_size == 256 * 1024);
 }
 
+TEST(trouble_of_a_vm_is_told_once_and_leaves_room_for_its_end)
+{
+	static const char line[] = "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {}}\n"
+				   "{\"event\": \"GUEST_PANICKED\"}\n";
+	int file = memfd_create("events", 0), fd[2] = { -1, -1 };
+	struct events ev = { .fd = file, .veid = 101 };
+	const struct pollfd ready = { .revents = POLLIN };
+	struct monitor m;
+	char text[512];
+	ssize_t n;
+
+	CHECK(pipe2(fd, O_CLOEXEC) == 0);
+	monitor_init(&m, fd[0]);
+	for (int i = 0; i < 5000; i++) {
+		CHECK(write(fd[1], line, sizeof(line) - 1) == (ssize_t)sizeof(line) - 1);
+		monitor_serve(&m, &ready, &ev);
+	}
+	n = pread(file, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	CHECK(n > 0 && n < 300 && strstr(text, "\"io-error\"") && strstr(text, "\"panic\""));
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	(void)close(file);
+}
+
 TEST(oom_events_are_counted_and_debounced)
 {
 	_fd_ int fd = scratch(), efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
