@@ -119,9 +119,11 @@ static int take_again(struct walk *w, const struct stat *st, struct err *e)
 	f->ino = st->st_ino;
 	memcpy(f->path, rel(w), len);
 	found = tsearch(f, &w->firsts, by_inode);
-	if (!found || *found == f)
-		return found ? 0 : err_set(e, ENOMEM, 0, "read directory: out of memory");
+	if (found && *found == f)
+		return 0;
 	free(f);
+	if (!found)
+		return err_set(e, ENOMEM, 0, "read directory: out of memory");
 	r = tree_link(&w->s->tree, rel(w), (*found)->path, e);
 	return r < 0 ? r : 1;
 }

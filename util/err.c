@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_sys(struct err *e, const char *fmt, ...)
+int (err_sys)(struct err *e, const char *fmt, ...)
 {
 	int eno = errno ? errno : EIO;
 	va_list ap;
@@ -22,7 +22,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	return -eno;
 }
 
-int err_set(struct err *e, int eno, int exit, const char *fmt, ...)
+int (err_set)(struct err *e, int eno, int exit, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -34,7 +34,7 @@ int err_set(struct err *e, int eno, int exit, const char *fmt, ...)
 	return -eno;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int (err_wrap)(struct err *e, const char *fmt, ...)
 {
 	char old[sizeof(e->msg)];
 	va_list ap;

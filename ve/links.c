@@ -289,6 +289,15 @@ static const struct net_spec *find(const struct links *l, const char *guest_name
 	return NULL;
 }
 
+/* By member: a struct ipaddr has padding. */
+static bool same_gateways(const struct net_spec *a, const struct net_spec *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(a->gateway); i++)
+		if (!ip_same_host(&a->gateway[i], &b->gateway[i]))
+			return false;
+	return true;
+}
+
 /* The same link with other addresses or switches: it can be changed while it is up. */
 static bool same_link(const struct net_spec *a, const struct net_spec *b)
 {
@@ -298,7 +307,7 @@ static bool same_link(const struct net_spec *a, const struct net_spec *b)
 	       memcmp(a->host_mac, b->host_mac, 6) == 0 &&
 	       (a->flags & (NET_ISOLATED | NET_MAC_OPEN)) ==
 		       (b->flags & (NET_ISOLATED | NET_MAC_OPEN)) &&
-	       memcmp(a->gateway, b->gateway, sizeof(a->gateway)) == 0;
+	       same_gateways(a, b);
 }
 
 static bool in_list(const struct ip_list *l, const struct ipaddr *a)

@@ -16,7 +16,7 @@ static int take_ifname(char dst[IFNAMSIZ], const char *v)
 {
 	size_t n = strlen(v);
 
-	if (n && v[n - 1] == '.')       /* libvirt's veth104.0. */
+	while (n && v[n - 1] == '.')    /* libvirt's veth104.0. */
 		n--;
 	if (!n || n >= IFNAMSIZ)
 		return -ERANGE;

@@ -94,7 +94,7 @@ static int plan(struct inst *in, const struct rollout_opts *o, struct rollout *r
 {
 	struct store st = STORE_INIT;
 	_free_ uint32_t *ids = NULL;
-	size_t n;
+	size_t n = 0;
 	int res = store_open(in->lib, in->run, &st, e);
 
 	(void)str_fmt(r->channel, sizeof(r->channel), "%s", o->channel);

@@ -152,7 +152,7 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 	json_ku64(j, "starttime", s->starttime);
 	json_ku64(j, "started", s->started);
 	json_ku64(j, "uid_base", s->uid_base);
-	json_ku64(j, "loop", (uint64_t)(s->loop + 1));
+	json_ku64(j, "loop", (uint64_t)s->loop + 1);
 	json_ku64(j, "disk_dev", s->disk_dev);
 	json_ku64(j, "shm_dev", s->shm_dev);
 	json_ku64(j, "pts_dev", s->pts_dev);

@@ -139,7 +139,7 @@ static bool same_name(const char *line, size_t len, const char *name)
 /* The line of this module in modules.order or modules.builtin. */
 static const char *find_line(const char *text, const char *name, size_t *ret_len)
 {
-	while (*text) {
+	while (text && *text) {
 		size_t len = strcspn(text, "\n");
 
 		if (same_name(text, len, name)) {

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "tests/fuzz/replay.h"
+#include "util/cleanup.h"
+#include "util/str.h"
+#include "util/sys-fs.h"
 
 static struct inst in;
 

@@ -33,14 +33,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_ip(text);
-	if (parse_mac(text, mac) == 0 && size != 17)
+	if (parse_mac(text, mac) == 0 && strlen(text) != 17)
 		abort();
 	(void)parse_size(text, 1024, true, &v);
 	if (parse_duration(text, 10, 1000, &v) == 0 && (v < 10 || v > 1000))
 		abort();
 	(void)parse_cpulist(text, 4, bits);
 	(void)cg_parse_pressure(text, &pressure);
-	if (guest_hostname_ok(text) && size > 64)
+	if (guest_hostname_ok(text) && strlen(text) > 64)
 		abort();
 	return 0;
 }
