@@ -145,3 +145,36 @@ rows() {
 	rows file sbin/init bin/sh bin/bash
 	rows dir tmp home
 }
+
+# plant_all KIND: that kind of thing in place of everything that a verb looks at in a stopped VE.
+plant_all() {
+	local path
+	for path in etc/machine-id var/lib/dbus/machine-id etc/passwd etc/shadow etc/os-release var/lib/dpkg/status \
+		var/lib/systemd/random-seed etc/login.defs; do
+		plant "$1" "$path" file || return
+	done
+	for path in etc/ssh root/.ssh var/lib/urandom old; do
+		plant "$1" "$path" dir || return
+	done
+}
+
+@test "hostile root: clone, publish, snapshot, reinstall and password of a stopped VE" {
+	local kind
+	make_canaries
+	for kind in absolute magic loop fifo swapped; do
+		new_ve 101 --hostname first.example
+		berth mount 101 >/dev/null
+		AT=$ROOT/var/lib/berth/root/101
+		plant_all $kind || fail "$kind: cannot plant"
+		berth umount 101 >/dev/null
+		quick $kind set 101 --userpasswd root:secret
+		quick $kind snapshot 101
+		quick $kind clone 101 102
+		quick $kind template publish 101 stolen-$kind
+		quick $kind reinstall 101
+		unharmed $kind
+		for id in 101 102; do
+			[[ $(status_of $id) == *deleted* ]] || berth destroy $id >/dev/null
+		done
+	done
+}
