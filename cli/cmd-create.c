@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/dry-run.h"
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
@@ -79,6 +80,8 @@ static int destroy_one(struct cli *c, const struct args *a, uint32_t id, struct 
 
 int cmd_destroy(struct cli *c, const struct args *a, struct err *e)
 {
+	if (a->dry_run)
+		return dry_run(c, a, "destroy", e);
 	if (a->all && !a->yes)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "destroy: --all wants --yes");
 	if (!a->yes && !c->vz && a->n_ids && isatty(STDIN_FILENO) && !confirmed(a))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/dry-run.h"
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "util/exits.h"
@@ -81,37 +82,37 @@ static int unpause_it(struct cli *c, const struct args *a, uint32_t id, struct e
 
 int cmd_pause(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, pause_it, e);
+	return a->dry_run ? dry_run(c, a, "pause", e) : ids_each(c, a, pause_it, e);
 }
 
 int cmd_unpause(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, unpause_it, e);
+	return a->dry_run ? dry_run(c, a, "unpause", e) : ids_each(c, a, unpause_it, e);
 }
 
 int cmd_start(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, start_one, e);
+	return a->dry_run ? dry_run(c, a, "start", e) : ids_each(c, a, start_one, e);
 }
 
 int cmd_stop(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, stop_one, e);
+	return a->dry_run ? dry_run(c, a, "stop", e) : ids_each(c, a, stop_one, e);
 }
 
 int cmd_restart(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, restart_one, e);
+	return a->dry_run ? dry_run(c, a, "restart", e) : ids_each(c, a, restart_one, e);
 }
 
 int cmd_mount(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, mount_one, e);
+	return a->dry_run ? dry_run(c, a, "mount", e) : ids_each(c, a, mount_one, e);
 }
 
 int cmd_umount(struct cli *c, const struct args *a, struct err *e)
 {
-	return ids_each(c, a, umount_one, e);
+	return a->dry_run ? dry_run(c, a, "umount", e) : ids_each(c, a, umount_one, e);
 }
 
 static int compact_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)

@@ -41,6 +41,13 @@ static const struct opt all_opts[] = {
 	END,
 };
 
+#define DRY_RUN_OPT FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing")
+
+static const struct opt life_opts[] = {
+	ALL_OPT, DRY_RUN_OPT,
+	END,
+};
+
 #define TAKE(name, take, arg, help) { OPT_TAKE, 0, name, NULL, 0, arg, help, 0, 0, 0, take }
 #define LINK_OPTS \
 	TAKE("netif_add", take_netif_add, "IFNAME[,MAC,HOST_IFNAME,HOST_MAC,BRIDGE]", "add a link"), \
@@ -84,6 +91,7 @@ static const struct opt apply_opts[] = {
 static const struct opt destroy_opts[] = {
 	FLAG('y', "yes", NULL, yes, "do not ask"),
 	FLAG(0, "all", NULL, all, "every VE there is; wants --yes"),
+	DRY_RUN_OPT,
 	END,
 };
 
@@ -100,18 +108,18 @@ static const struct opt destroy_opts[] = {
 	TEXT(0, "accel", NULL, accel, "KIND", "of a virtual machine: kvm, or tcg (emulation, needs --force)")
 
 static const struct opt start_opts[] = {
-	WAIT_OPT, FORCE_OPT, ACCEL_OPT, ALL_OPT,
+	WAIT_OPT, FORCE_OPT, ACCEL_OPT, ALL_OPT, DRY_RUN_OPT,
 	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
 	END,
 };
 
 static const struct opt stop_opts[] = {
-	FAST_OPT, TIMEOUT_OPT, ALL_OPT, IGNORED("skip-umount"),
+	FAST_OPT, TIMEOUT_OPT, ALL_OPT, DRY_RUN_OPT, IGNORED("skip-umount"),
 	END,
 };
 
 static const struct opt restart_opts[] = {
-	WAIT_OPT, FORCE_OPT, ACCEL_OPT, FAST_OPT, TIMEOUT_OPT, ALL_OPT,
+	WAIT_OPT, FORCE_OPT, ACCEL_OPT, FAST_OPT, TIMEOUT_OPT, ALL_OPT, DRY_RUN_OPT,
 	IGNORED("skip-fsck"), IGNORED("skip-remount"), IGNORED("skip-ve-setup"),
 	IGNORED("skip-umount"),
 	END,
@@ -457,9 +465,9 @@ const struct command commands[] = {
 	{ "restart", NULL, "ID... [options]", "stop VEs and start them again",
 	  EACH | CMD_ENTERS, 0, 0, restart_opts, cmd_restart, NULL, "berth restart 101\n" },
 	{ "pause", NULL, "ID... [options]", "let running VEs stand still in memory", EACH, 0, 0,
-	  all_opts, cmd_pause, "No process of theirs gets CPU until unpause; memory and addresses stay.",
+	  life_opts, cmd_pause, "No process of theirs gets CPU until unpause; memory and addresses stay.",
 	  "berth pause 101\n" },
-	{ "unpause", NULL, "ID... [options]", "let paused VEs go on", EACH, 0, 0, all_opts,
+	{ "unpause", NULL, "ID... [options]", "let paused VEs go on", EACH, 0, 0, life_opts,
 	  cmd_unpause, NULL, "berth unpause 101\n" },
 	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
 	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down.\n"
@@ -475,8 +483,8 @@ const struct command commands[] = {
 	  "Bytes of IP packets, kept over restarts of VE and host, by day (UTC).",
 	  "berth traffic --all\nberth traffic 101 --month 2026-11 -j\n" },
 	{ "mount", NULL, "ID...", "mount the disks of stopped VEs on the host", EACH, 0, 0,
-	  all_opts, cmd_mount, NULL, "berth mount 101\n" },
-	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, all_opts,
+	  life_opts, cmd_mount, NULL, "berth mount 101\n" },
+	{ "umount", NULL, "ID...", "unmount what mount has mounted", EACH, 0, 0, life_opts,
 	  cmd_umount, NULL, "berth umount 101\n" },
 	{ "clone", NULL, "ID NEW [options]", "copy a VE, with an identity of its own",
 	  ONE | CMD_PARAMS | CMD_JSON, 1, 1, clone_opts, cmd_clone,
