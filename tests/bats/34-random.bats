@@ -107,6 +107,7 @@ choose_own() {
 	maybe numfile $((v[numfile] - 1 - RANDOM % 2))
 	maybe memlock $((v[memlock] - 4096))
 	maybe numsiginfo $((v[numsiginfo] - 1))
+	((v[cpus] == 0 || v[cpuburst] <= v[cpus] * 100)) || { v[cpuburst]=0 && args+=(--cpuburst 0); }
 	! on_v2 memory || maybe ram-guarantee $((RANDOM % 64 * MIB))
 }
 
