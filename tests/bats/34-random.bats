@@ -6,6 +6,7 @@
 # a thousand of each. BERTH_SEED repeats a run.
 # bats file_tags=root,slow
 
+# shellcheck disable=SC2046,SC2086 # words of options
 load helpers/load
 
 export BATS_TEST_TIMEOUT=$((900 * ${BERTH_PATIENCE:-1}))

@@ -62,35 +62,3 @@ execs() {
 	echo "p99 $i us alone, $(sort -n "$beside" | sed -n 198p) us beside it" | tee -a /dev/fd/3
 	(($(sort -n "$beside" | sed -n 198p) <= 3 * i))
 }
-
-# Transactions in a second.
-transactions() {
-	local out
-	out=$(inside 101 /probe database 1)
-	out=${out#transactions }
-	echo "${out%% *}"
-}
-
-# Equal shares of what weights cannot divide are limits: half of the CPUs, a rate of the disk and
-# of the network. Without the rate of the disk the write storm alone takes two thirds.
-@test "neighbour: a load like a database's, at equal shares" {
-	local half=$(($(nproc) * 50)) a b i ratios=() least=${BERTH_LEAST:-60}
-	run_ve 101 --ram 256M
-	run_ve 102 --ram 256M --ipadd 10.9.0.102 --cpulimit "$half" --iolimit 10 --iopslimit 200 \
-		--netrate-out 100mbit
-	put_probe 101
-	put_probe 102
-	transactions
-	rage 102
-	within 30 has_raged
-	for ((i = 0; i < 11; i++)); do
-		neighbour frozen
-		a=$(transactions)
-		neighbour raging
-		b=$(transactions)
-		ratios+=($((b * 100 / a)))
-	done
-	mapfile -t ratios < <(printf '%s\n' "${ratios[@]}" | sort -n)
-	echo "percent of alone: ${ratios[*]}" | tee -a /dev/fd/3
-	((ratios[5] >= least)) || fail "median ${ratios[5]} %"
-}
