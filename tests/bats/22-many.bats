@@ -114,6 +114,45 @@ check_auto() {
 	done
 }
 
+@test "create --count: all run, all answer, nothing is left (500 with BERTH_LONG)" {
+	local count=24
+	[[ -z ${BERTH_LONG:-} ]] || count=500
+	run -0 "$BATS_TEST_DIRNAME/../../bench/mass" --count "$count" --build "$BERTH_BUILD"
+	[[ $output == *"$count run, with $count addresses, $count answer"* ]]
+	[[ $output == *'nothing is left'* ]]
+}
+
+# Numbers of the page frames that hold the text of process $1's program (proc_pid_pagemap(5)).
+text_frames() {
+	python3 - "$1" <<-'EOF'
+		import struct, sys
+		pid, frames = sys.argv[1], []
+		with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/pagemap", "rb") as pagemap:
+		    for line in maps:
+		        area, mode = line.split()[:2]
+		        if "x" not in mode or "/busybox" not in line:
+		            continue
+		        start, end = (int(x, 16) // 4096 for x in area.split("-"))
+		        pagemap.seek(start * 8)
+		        for i in range(end - start):
+		            entry, = struct.unpack("Q", pagemap.read(8))
+		            if entry >> 63:
+		                frames.append((i, entry & (1 << 55) - 1))
+		print("\n".join(f"{i} {frame}" for i, frame in frames))
+	EOF
+}
+
+@test "page cache: the text of a program lies in memory once, for all VEs of a version" {
+	local pids a b same
+	berth create --count 2 --start --ostemplate mini --ram 32M --diskspace 64M
+	pids=($(berth list -j | jq -r '.[].pid'))
+	a=$(text_frames "${pids[0]}") b=$(text_frames "${pids[1]}")
+	same=$(comm -12 <(sort <<<"$a") <(sort <<<"$b") | wc -l)
+	# Pages that both have touched are the same frames; each has touched more than a few.
+	((same > 10)) || fail "$same common of $(wc -l <<<"$a") and $(wc -l <<<"$b")"
+	equal "$(join -j 1 <(sort -k1,1 <<<"$a") <(sort -k1,1 <<<"$b") | awk '$2 != $3' | wc -l)" 0
+}
+
 @test "create --count -j: a result for each" {
 	equal "$(berth create --count 3 --ostemplate mini -j | jq -c '[.[] | [.ctid, .ok]]')" \
 		'[[101,true],[102,true],[103,true]]'
