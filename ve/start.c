@@ -117,11 +117,12 @@ static int become_keeper(struct start *s, struct err *e)
 static int worker(void *arg, int report, struct err *e)
 {
 	struct start *s = arg;
+	bool vm = str_eq(s->ve->conf.kind, "vm");
 	char what[32];
 	int r;
 
-	(void)str_fmt(what, sizeof(what), "start %u", s->ve->id);
-	if (str_eq(s->ve->conf.kind, "vm"))
+	(void)str_fmt(what, sizeof(what), "%s %u", vm ? "start-vm" : "start", s->ve->id);
+	if (vm)
 		r = steps_up(vm_start_steps, n_vm_start_steps, s, &s->ve->in->log, what, e);
 	else
 		r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);

@@ -51,6 +51,35 @@ qemu_field() {
 	equal "$(inside 201 /bin/cat /root/mark)" kept
 }
 
+# Those behind init wait for a kernel that boots, which takes seconds each under emulation.
+vm_steps() {
+	local steps
+	steps=$(berth --dump-steps | sed -n 's|^start-vm/||p')
+	if [[ -n ${BERTH_LONG:-} ]]; then
+		echo "$steps"
+	else
+		sed '/^init$/,$d' <<<"$steps"
+	fi
+}
+
+@test "faults: a start that fails or is killed at a step leaves nothing, and the next one can" {
+	local step mark
+	new_vm 201 --ipadd 10.5.0.201
+	for mark in '' '+' '+!'; do
+		for step in $(vm_steps); do
+			run --separate-stderr host env BERTH_FAULT="start-vm/$step$mark" "$BERTH" --root "$ROOT" \
+				start 201 "${VM_START[@]}"
+			((status != 0)) || fail "started in spite of $step$mark" || return
+			[[ $mark == *! ]] || one_line_error 'injected fault' || return
+			berth stop 201 --fast >/dev/null 2>&1 || :
+			equal "$(status_of 201)" 'CTID 201 exist unmounted down' "after $step$mark" || return
+			leak_check mounts loops cgroups links rules processes || fail "after $step$mark" || return
+		done
+	done
+	start_vm 201
+	inside 201 /bin/true
+}
+
 @test "jail: QEMU is nobody, holds nothing, and has no name to open" {
 	run_vm 201
 	local pid field
