@@ -88,12 +88,12 @@ check_auto() {
 	equal "$(berth list -H -o name | tr -d ' ' | sort | tr '\n' ' ')" 'a-1 a-2 a-3 a-4 a-5 a-6 a-7 a-8 '
 	equal "$(berth list -j | jq '[.[].ip[]] | unique | length')" 8
 	# No address is held for nobody.
-	equal "$(ls "$ROOT/var/lib/berth/ip" | grep -c '^10\.97\.')" 8
-	equal "$(ls "$ROOT/var/lib/berth/batch" "$ROOT/var/lib/berth/half" 2>/dev/null | grep -c '^[0-9a-f]')" 0
+	equal "$(find "$ROOT/var/lib/berth/ip" -name '10.97.*' | wc -l)" 8
+	equal "$(find "$ROOT/var/lib/berth/batch" "$ROOT/var/lib/berth/half" -name '[0-9a-f]*' -not -name batch 2>/dev/null | wc -l)" 0
 }
 
 @test "create --count --ipadd auto: addresses of the pool, each once, however often it was killed" {
-	local addr round auto=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'a-{n}'
+	local addr _ auto=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'a-{n}'
 		--network auto --ipadd auto --parallel 2)
 	berth network create auto --mode hostonly --pool 10.97.0.0/24
 	kill_auto 15 40 70 110 160
@@ -104,7 +104,7 @@ check_auto() {
 	done
 	[[ -n ${BERTH_LONG:-} ]] || return 0
 	# Fifty random instants, in rounds that begin with nothing.
-	for round in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in {1..10}; do
 		berth stop --fast --all
 		berth destroy --yes --all
 		kill_auto $((RANDOM % 30 + 1)) $((RANDOM % 60 + 1)) $((RANDOM % 120 + 1)) $((RANDOM % 240 + 1)) \

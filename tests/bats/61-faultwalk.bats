@@ -85,6 +85,33 @@ destroy_words() { echo destroy 101; }
 destroy_resume() { ! exists || berth destroy 101; }
 destroy_after() { berth recover && [[ $(berth list -a -H 2>&1) == 'Container(s) not found' ]]; }
 
+there() {
+	! is_state 102 'deleted unmounted down'
+}
+
+clone_before() { exists || new_ve 101 --ram 128M; }
+clone_words() { echo clone 101 102; }
+clone_resume() {
+	there || berth clone 101 102 || return
+	berth start 102 || { berth destroy 102 && berth clone 101 102 && berth start 102; } || return
+	inside 102 /bin/true && berth stop 102 --fast
+}
+clone_after() { ! there || berth destroy 102 || return; berth recover; }
+
+snapshot_before() { clone_before; }
+snapshot_words() { echo snapshot create 101 --name walked; }
+snapshot_resume() {
+	[[ $(berth snapshot list 101 -H -o name) == *walked* ]] || berth snapshot create 101 --name walked || return
+	berth start 101 && inside 101 /bin/true && berth stop 101 --fast
+}
+snapshot_after() {
+	local uuid
+	for uuid in $(berth snapshot list 101 -H -o uuid); do
+		berth snapshot delete 101 --id "$uuid" || return
+	done
+	berth recover
+}
+
 # A running VE has all of it.
 walk_leaks() {
 	[[ $1 != set ]] || return 0
@@ -98,6 +125,9 @@ walk_leaks() {
 @test "stop: killed at any system call" { walk stop all signal=KILL; }
 @test "set: killed at any system call" { walk set all signal=KILL; }
 @test "destroy: killed at any system call" { walk destroy all signal=KILL; }
+
+@test "clone: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk clone all signal=KILL; }
+@test "snapshot: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk snapshot all signal=KILL; }
 
 # Which calls can fail like that; lists as strace takes them.
 # shellcheck disable=SC2054
