@@ -41,14 +41,32 @@ static int parse_call(int argc, char **argv, struct call *c)
 	return 0;
 }
 
+static const struct node *child(const struct node *n, const char *name)
+{
+	for (n = n ? n->children : NULL; n; n = n->sibling)
+		if (!n->dead && str_eq(n->name, name))
+			return n;
+	return NULL;
+}
+
+/* Keys of every type there ever will be. */
+static int forget_host_keys(struct tree *t, struct err *e)
+{
+	const struct node *n = child(child(t->root, "etc"), "ssh");
+	char path[TREE_PATH_MAX + 1];
+	int r = 0;
+
+	for (n = n ? n->children : NULL; n && !r; n = n->sibling)
+		if (str_starts(n->name, "ssh_host_") &&
+		    str_fmt(path, sizeof(path), "etc/ssh/%s", n->name) > 0)
+			r = tree_whiteout(t, path, e);
+	return r;
+}
+
 /* What the first boot makes afresh. An empty machine-id says so to systemd (machine-id(5)). */
 static int forget_identity(struct source *s, struct err *e)
 {
 	static const char *const paths[] = {
-		"etc/ssh/ssh_host_rsa_key", "etc/ssh/ssh_host_rsa_key.pub",
-		"etc/ssh/ssh_host_ecdsa_key", "etc/ssh/ssh_host_ecdsa_key.pub",
-		"etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub",
-		"etc/ssh/ssh_host_dsa_key", "etc/ssh/ssh_host_dsa_key.pub",
 		"var/lib/dbus/machine-id", "var/lib/systemd/random-seed",
 		"var/lib/urandom/random-seed", "var/lib/systemd/credential.secret",
 		"root/.bash_history", "etc/machine-id",
@@ -58,6 +76,7 @@ static int forget_identity(struct source *s, struct err *e)
 	int r = 0;
 
 	s->tree.layer++;
+	r = forget_host_keys(&s->tree, e);
 	for (size_t i = 0; i < ARRAY_SIZE(paths) && !r; i++)
 		r = tree_whiteout(&s->tree, paths[i], e);
 	if (!r)

@@ -189,7 +189,7 @@ boots() {
 @test "publish: a stopped VE becomes a template without its identity" {
 	new_ve 101
 	berth start 101 >/dev/null
-	shell 101 'mkdir -p /etc/ssh /srv; echo key >/etc/ssh/ssh_host_rsa_key; echo id >/etc/machine-id; echo data >/srv/data; rm /etc/profile; chown 12:34 /srv/data'
+	shell 101 'mkdir -p /etc/ssh /srv; echo key >/etc/ssh/ssh_host_rsa_key; echo key >/etc/ssh/ssh_host_of_tomorrow_key.pub; echo x >/etc/ssh/sshd_config; echo id >/etc/machine-id; echo data >/srv/data; rm /etc/profile; chown 12:34 /srv/data'
 	refused 32 'running' berth template publish 101 golden
 	berth stop 101 --fast >/dev/null
 	berth template publish 101 golden >/dev/null
@@ -197,7 +197,7 @@ boots() {
 	equal "$(inside 102 /bin/cat /srv/data)" data
 	equal "$(inside 102 /bin/stat -c '%u:%g' /srv/data)" 12:34
 	equal "$(inside 102 /bin/stat -c %s /etc/machine-id)" 0
-	run ! inside 102 /bin/ls /etc/ssh/ssh_host_rsa_key
+	equal "$(inside 102 /bin/ls /etc/ssh)" sshd_config
 	run ! inside 102 /bin/ls /etc/profile
 	berth start 101 >/dev/null
 	equal "$(inside 101 /bin/cat /etc/machine-id)" id
