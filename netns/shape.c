@@ -109,20 +109,19 @@ static void put_mirred(struct nlmsghdr *h, unsigned target)
 /* A u32 filter with one key that every packet has: matchall is not in every kernel. */
 static void put_redirect(struct nl *n, unsigned index, unsigned target)
 {
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key;
-	} any = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	char any[sizeof(sel) + sizeof(struct tc_u32_key)] = { 0 };      /* its key: no bit of anything */
 	struct nlmsghdr *h;
 	struct nlattr *opts;
 
+	memcpy(any, &sel, sizeof(sel));
 	(void)put_filter(n, RTM_DELTFILTER, index);     /* a second one would double packets */
 	nl_allow(n, ENOENT);
 	h = put_filter(n, RTM_NEWTFILTER, index);
 	mnl_attr_put_strz(h, TCA_KIND, "u32");
 	opts = mnl_attr_nest_start(h, TCA_OPTIONS);
 	put_mirred(h, target);
-	mnl_attr_put(h, TCA_U32_SEL, sizeof(any), &any);
+	mnl_attr_put(h, TCA_U32_SEL, sizeof(any), any);
 	mnl_attr_nest_end(h, opts);
 }
 

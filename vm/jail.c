@@ -104,8 +104,8 @@ static int make_tree(const struct jail_spec *s, struct err *e)
 	if (!r)
 		r = show("/usr", "usr", 0, e);
 	if (!r)
-		r = show_file(s->kernel, VM_KERNEL + 1, e);
-	return r < 0 ? r : show_file(s->initramfs, VM_INITRAMFS + 1, e);
+		r = show_file(s->kernel, &VM_KERNEL[1], e);
+	return r < 0 ? r : show_file(s->initramfs, &VM_INITRAMFS[1], e);
 }
 
 static int make_root(const struct jail_spec *s, struct err *e)
