@@ -60,7 +60,7 @@ static bool has_line(const char *s, const char *want, size_t n)
 static int put_keys(const struct guest_conf *g, struct err *e)
 {
 	static const char path[] = "root/.ssh/authorized_keys";
-	const char *s = g->ssh_keys, *line;
+	const char *s = g->ssh_keys, *line, *had;
 	_text_ struct text t = TEXT_INIT;
 	_free_ char *old = NULL;
 	struct stat st;
@@ -73,9 +73,10 @@ static int put_keys(const struct guest_conf *g, struct err *e)
 		return r;
 	if (r == 0)
 		st = (struct stat){ .st_mode = 0600, .st_uid = g->uid, .st_gid = g->gid };
-	text_addf(&t, "%s%s", old, *old && !str_ends(old, "\n") ? "\n" : "");
+	had = old ? old : "";
+	text_addf(&t, "%s%s", had, *had && !str_ends(had, "\n") ? "\n" : "");
 	while ((line = line_next(&s, &len)))
-		if (guest_key_ok(line, len) && !has_line(old, line, len))
+		if (guest_key_ok(line, len) && !has_line(had, line, len))
 			text_addf(&t, "%.*s\n", (int)len, line);
 	return guest_put(g, path, &t, &st, e);
 }

@@ -145,7 +145,7 @@ text_frames() {
 @test "page cache: the text of a program lies in memory once, for all VEs of a version" {
 	local pids a b same
 	berth create --count 2 --start --ostemplate mini --ram 32M --diskspace 64M
-	pids=($(berth list -j | jq -r '.[].pid'))
+	mapfile -t pids < <(berth list -j | jq -r '.[].pid')
 	a=$(text_frames "${pids[0]}") b=$(text_frames "${pids[1]}")
 	same=$(comm -12 <(sort <<<"$a") <(sort <<<"$b") | wc -l)
 	# Pages that both have touched are the same frames; each has touched more than a few.
