@@ -167,9 +167,10 @@ read_mib() { blocks "$1" 1M 'if=/f of=/dev/null iflag=direct'; }
 # Reads: what is written makes the journal of the filesystem write as well.
 read_ops() { blocks "$1" 4k 'if=/f of=/dev/null iflag=direct'; }
 
+# As much as three seconds of the highest rate read.
 with_file() {
 	run_ve 101 --diskspace 1G
-	shell 101 'dd if=/dev/zero of=/f bs=1M count=200 conv=fsync 2>/dev/null'
+	shell 101 'dd if=/dev/zero of=/f bs=1M count=250 conv=fsync 2>/dev/null'
 	berth set 101 "$@" --save
 }
 
