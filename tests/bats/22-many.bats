@@ -172,6 +172,7 @@ text_frames() {
 			awk '{ print int(($1 + $2) * 1000) }')
 		((ms >= best)) || best=$ms
 	done
+	find "$ROOT/etc/berth/conf" -name '*.conf' -delete      # they were never more than that
 	equal "$(wc -l <"$BATS_TEST_TMPDIR/list")" 2001
 	((best <= 50 * ${BERTH_PATIENCE:-1})) || fail "2,000 VEs took $best ms"
 }
