@@ -150,7 +150,7 @@ fs_uuid() {
 	sed -i "s/$digest/${digest//[0-9]/0}/" "$(conf_of 101)"
 	run --separate-stderr berth template remove "$digest"
 	[[ $status -ne 0 ]]
-	one_line_error 'snapshot of VE 101'
+	one_line_error 'VE 101 has a snapshot'
 	sed -i "s/^TEMPLATE_VERSION=.*/TEMPLATE_VERSION=\"$digest\"/" "$(conf_of 101)"
 }
 
