@@ -298,11 +298,11 @@ known() {
 	((before >= 10000 && before < 10400)) || fail "counted $before of 10000"
 	run -0 berth stat -j 101
 	equal "$(json -c '[.network[].name]' <<<"$output")" '["eth0","eth9"]'
-	local sum told then
+	local sum told after
 	sum=$(json '[.network[].rx_packets] | add' <<<"$output")
 	((sum >= 10)) || fail "only $sum packets"
 	told=$(berth metrics | sed -n 's/^berth_ve_network_received_packets_total{ctid="101".* //p')
 	# Neighbours are looked for at any time.
-	then=$(berth stat -j 101 | json '[.network[].rx_packets] | add')
-	((sum <= told && told <= then)) || fail "metrics tell of $told packets, stat of $sum and $then"
+	after=$(berth stat -j 101 | json '[.network[].rx_packets] | add')
+	((sum <= told && told <= after)) || fail "metrics tell of $told packets, stat of $sum and $after"
 }
