@@ -28,12 +28,12 @@ TEST(a_frame_comes_back_as_it_went)
 
 TEST(zeros_end_a_frame_that_was_cut_off)
 {
-	static uint8_t buf[3 * AGENT_FRAME];
+	static uint8_t buf[3 * AGENT_FRAME], input[AGENT_PAYLOAD];
 	struct agent_frame f;
 	size_t used, n, at = 0;
 	int seen = 0;
 
-	n = agent_put(buf, 1, AGENT_STDIN, buf, AGENT_PAYLOAD);
+	n = agent_put(buf, 1, AGENT_STDIN, input, sizeof(input));
 	n = 100 + AGENT_PAYLOAD;                /* 100 bytes of it, then the zeros */
 	memset(buf + 100, 0, AGENT_PAYLOAD);
 	n += agent_put(buf + n, 2, AGENT_HELLO, "\1\0\0\0", 4);
