@@ -18,12 +18,11 @@
 #include "templates/image.h"
 #include "templates/manifest.h"
 #include "templates/source.h"
+#include "tests/fuzz/replay.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char *text_of(const uint8_t *data, size_t size)
 {
@@ -160,54 +159,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rows[i].fn(data + 1, size - 1);
 	return 0;
 }
-
-#ifndef FUZZER
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-
-#include "util/str.h"
-#include "util/sys-fs.h"
-
-static int replay(const char *path)
-{
-	_free_ char *text = NULL;
-	struct err e = ERR_INIT;
-	size_t len;
-
-	if (fs_read_at(AT_FDCWD, path, 1 << 20, &text, &len, &e) < 0) {
-		(void)fprintf(stderr, "%s\n", e.msg);
-		return -1;
-	}
-	return LLVMFuzzerTestOneInput((const uint8_t *)text, len);
-}
-
-static int replay_corpus(void)
-{
-	_dir_ DIR *dp = opendir(CORPUS);
-	char path[1024];
-	struct dirent *d;
-	int n = 0;
-
-	while (dp && (d = readdir(dp))) {
-		if (d->d_name[0] == '.')
-			continue;
-		(void)str_fmt(path, sizeof(path), "%s/%s", CORPUS, d->d_name);
-		if (replay(path) < 0)
-			return -1;
-		n++;
-	}
-	return n;
-}
-
-int main(int argc, char **argv)
-{
-	int n = argc > 1 ? argc - 1 : replay_corpus();
-
-	for (int i = 1; i < argc; i++)
-		if (replay(argv[i]) < 0)
-			return 1;
-	(void)printf("1..1\n%sok 1 - replayed %d inputs\n", n > 0 ? "" : "not ", n);
-	return n > 0 ? 0 : 1;
-}
-#endif
