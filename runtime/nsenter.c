@@ -45,6 +45,29 @@ void ns_return_mounts(struct ns_home *home)
 	(void)close(TAKE_FD(home->mnt));
 }
 
+int ns_visit_home(const struct ns_home *home, int *ret_back, struct err *e)
+{
+	_fd_ int own = -1;
+	int r;
+
+	if (home->mnt < 0)
+		return 0;
+	r = open_own("mnt", &own, e);
+	if (r < 0)
+		return r;
+	if (setns(home->mnt, CLONE_NEWNS) < 0)
+		return err_sys(e, "return to the mount namespace of the host");
+	*ret_back = TAKE_FD(own);
+	return 0;
+}
+
+int ns_visit_end(int back, struct err *e)
+{
+	if (back >= 0 && setns(back, CLONE_NEWNS) < 0)
+		return err_sys(e, "go back to the private mount namespace");
+	return 0;
+}
+
 static void visit_close(struct ns_visit *v)
 {
 	cleanup_fd(&v->pid);

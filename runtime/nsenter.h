@@ -16,6 +16,10 @@ struct ns_home {
 MUST_CHECK int ns_unshare_mounts(struct ns_home *home, struct err *e);
 /* Return to the mount namespace of before; a no-op when home->mnt is -1. */
 void ns_return_mounts(struct ns_home *home);
+/* Go home for a moment, to what the host sees; *ret_back leads back to the private copy, and
+ * stays -1 for who has not left. */
+MUST_CHECK int ns_visit_home(const struct ns_home *home, int *ret_back, struct err *e);
+MUST_CHECK int ns_visit_end(int back, struct err *e);
 
 /*
  * Join pid (for children), net, ipc and cgroup namespaces of the process behind pidfd, keeping

@@ -334,6 +334,8 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		return parse_u64(l->value, 0, 1024, &c->boot_load);
 	if (str_eq(l->key, "LXCFS"))
 		return parse_bool(l->value, &c->lxcfs);
+	if (str_eq(l->key, "HOST_ROOT_MOUNTS"))
+		return parse_bool(l->value, &c->host_roots);
 	if (str_eq(l->key, "DISK_HEADROOM")) {
 		c->headroom_set = true;
 		return parse_size(l->value, 1024, false, &c->disk_headroom);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Mounting a stopped VE: the same layers as at start, with ids as they lie on disk, at
- * lib/root/ID in the host's mount table because that is what was asked for. Nothing on it is a
- * device, set-user-id or runnable.
+ * lib/root/ID in the host's mount table because that is what was asked for. The scripts that a
+ * start runs on the host run here as well.
  */
 #include "ve/mount.h"
 
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -17,29 +16,10 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/hooks.h"
+#include "ve/host-root.h"
 #include "ve/plan.h"
 #include "ve/start.h"
-
-static void root_path(const struct ve *ve, char dst[PATH_MAX])
-{
-	(void)str_fmt(dst, PATH_MAX, "%s/var/lib/berth/root/%u", ve->in->root, ve->id);
-}
-
-static int attach_root(struct ve *ve, int mnt, struct err *e)
-{
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-	};
-	char path[PATH_MAX];
-
-	root_path(ve, path);
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "make %s", path);
-	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
-	    move_mount(mnt, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_sys(e, "mount at %s", path);
-	return 0;
-}
 
 static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, int *ret_mnt,
 			struct err *e)
@@ -50,7 +30,7 @@ static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, int
 	char path[PATH_MAX];
 	int r = plan_private(ve, &private, e);
 
-	root_path(ve, path);
+	host_root_path(ve, path);
 	if (!r)
 		r = store_open(ve->in->lib, ve->in->run, &st, e);
 	if (!r)
@@ -83,7 +63,7 @@ int mount_tree(struct ve *ve, struct disk *disk, int *ret_mnt, struct err *e)
 	if (ve->state.phase != PH_STOPPED)
 		start_undo(ve, "tidy up");
 	r = mount_layers(ve, &plan, disk, ret_mnt, e);
-	root_path(ve, path);
+	host_root_path(ve, path);
 	(void)rmdir(path);              /* it was the stage */
 	return r;
 }
@@ -99,20 +79,25 @@ static int do_mount(struct ve *ve, struct err *e)
 		return r;
 	if (ve->state.phase != PH_STOPPED)
 		start_undo(ve, "tidy up");
-	r = mount_layers(ve, &plan, &disk, &mnt, e);
+	r = hook_run(ve, HOOK_PREMOUNT, e);
 	if (!r)
-		r = attach_root(ve, mnt, e);
+		r = mount_layers(ve, &plan, &disk, &mnt, e);
+	if (!r)
+		r = host_root_attach(ve, mnt, e);
 	ve->state = (struct ve_state){ .phase = PH_MOUNTED, .loop = disk.loop.num,
 				       .disk_dev = disk.loop.dev };
 	disk_done(&disk);
 	if (!r)
 		r = state_save(ve->in, ve->id, &ve->state, e);
+	if (!r)
+		r = hook_run(ve, HOOK_MOUNT, e);
 	if (r < 0) {
-		struct err ignored = ERR_INIT;
+		void (*say)(void *, const char *) = ve->in->say;
 
-		if (mount_undo(ve, &ignored) < 0)
-			err_clear(&ignored);    /* the first error is the one to tell */
-		return err_exit(e, VZ_MOUNT);
+		ve->in->say = NULL;
+		start_undo(ve, "undo mount");
+		ve->in->say = say;
+		return e->exit ? r : err_exit(e, VZ_MOUNT);
 	}
 	return 0;
 }
@@ -135,17 +120,20 @@ int ve_mount(struct inst *in, uint32_t id, struct err *e)
 	return r;
 }
 
+/* A script that fails, and a process with its files open, keep it mounted. */
 int mount_undo(struct ve *ve, struct err *e)
 {
 	char path[PATH_MAX];
+	int r = hook_run(ve, HOOK_UMOUNT, e);
 
-	root_path(ve, path);
+	if (r < 0)
+		return r;
+	host_root_path(ve, path);
 	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT) {
 		(void)err_sys(e, "unmount %s", path);
 		return err_exit(e, VZ_UMOUNT);
 	}
-	(void)rmdir(path);
-	start_undo(ve, "umount");
+	start_undo_disk(ve, "umount");
 	return 0;
 }
 

@@ -29,6 +29,7 @@
 #include "ve/exec.h"
 #include "ve/guest.h"
 #include "ve/hooks.h"
+#include "ve/host-root.h"
 #include "ve/intent.h"
 #include "ve/place.h"
 #include "ve/start.h"
@@ -180,17 +181,26 @@ void down_disk(void *ctx)
 	inst_say(s->ve->in, "Container is unmounted");
 }
 
+/* What the scripts mount is for the host to see, not for our private copy of its mounts. */
 int up_mount(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
+	_fd_ int back = -1;
+	int r = ns_visit_home(&s->home, &back, e);
 
-	return hook_run(s->ve, HOOK_MOUNT, e);
+	if (r < 0)
+		return r;
+	r = hook_run(s->ve, HOOK_MOUNT, e);
+	if (ns_visit_end(back, r < 0 ? &(struct err)ERR_INIT : e) < 0 && !r)
+		r = -e->eno;
+	return r;
 }
 
 void down_mount(void *ctx)
 {
 	struct start *s = ctx;
 
+	ns_return_mounts(&s->home);
 	hook_ignoring(s->ve, HOOK_UMOUNT);
 }
 
@@ -354,7 +364,8 @@ int up_root(void *ctx, struct err *e)
 	struct start *s = ctx;
 	struct overlay_spec o = { .lower = s->template, .upper = s->disk.mnt, .userns = -1,
 				  .root_uid = base_of(s), .root_gid = base_of(s), .stage = -1 };
-	int r = ns_open(s->init.pid, "user", &o.userns, e);
+	int r = s->ve->in->conf.host_roots ? idmap_open_shared(base_of(s), &o.userns, e) :
+					     ns_open(s->init.pid, "user", &o.userns, e);
 
 	if (r < 0)
 		return r;
@@ -370,6 +381,25 @@ int up_root(void *ctx, struct err *e)
 		return err_exit(e, VZ_MOUNT);
 	inst_say(s->ve->in, "Container is mounted");
 	return 0;
+}
+
+int up_show(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	int r = 0;
+
+	if (s->ve->in->conf.host_roots)
+		r = host_root_show(s->ve, s->root, &s->home, e);
+	return r < 0 ? err_exit(e, VZ_MOUNT) : 0;
+}
+
+/* Also where the switch has been turned off meanwhile. */
+void down_show(void *ctx)
+{
+	struct start *s = ctx;
+
+	ns_return_mounts(&s->home);
+	host_root_hide(s->ve);
 }
 
 int up_network(void *ctx, struct err *e)

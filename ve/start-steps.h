@@ -15,6 +15,7 @@ int up_limits(void *ctx, struct err *e);
 int up_stage(void *ctx, struct err *e);
 int up_init(void *ctx, struct err *e);
 int up_root(void *ctx, struct err *e);
+int up_show(void *ctx, struct err *e);
 int up_network(void *ctx, struct err *e);
 int up_guest(void *ctx, struct err *e);
 int up_pivot(void *ctx, struct err *e);
@@ -29,6 +30,7 @@ MUST_CHECK int steps_open_log(int dir, const char *name, int flags, int *ret, st
 void down_record(void *ctx);
 void down_premount(void *ctx);
 void down_disk(void *ctx);
+void down_show(void *ctx);
 void down_mount(void *ctx);
 void down_cgroup(void *ctx);
 void down_limits(void *ctx);

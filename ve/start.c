@@ -11,7 +11,8 @@
  *    overlay mounted                               its own namespaces made
  *                                           <-- JOINED
  *    /proc /sys /dev, masks built in the shared
- *    mount namespace; link made in the VE's
+ *    mount namespace; root shown on the host,
+ *    scripts run there; link made in the VE's
  *    network namespace
  *    console opened                      ROOT -->  own mount namespace (all locked), pivot
  *                                           <-- ROOTED
@@ -42,12 +43,13 @@ const struct step start_steps[] = {
 	{ "premount", up_premount, down_premount },
 	{ "template", up_template, NULL },
 	{ "disk",     up_disk,     down_disk },
-	{ "mount",    up_mount,    down_mount },        /* the administrator's scripts */
 	{ "cgroup",   up_cgroup,   down_cgroup },
 	{ "limits",   up_limits,   down_limits },
 	{ "stage",    up_stage,    down_stage },        /* private mount namespace */
 	{ "init",     up_init,     down_init },
 	{ "root",     up_root,     NULL },
+	{ "show",     up_show,     down_show },         /* on the host, where that is wanted */
+	{ "mount",    up_mount,    down_mount },        /* the administrator's scripts */
 	{ "network",  up_network,  down_network },
 	{ "guest",    up_guest,    NULL },
 	{ "pivot",    up_pivot,    NULL },
@@ -97,6 +99,18 @@ void start_undo(struct ve *ve, const char *what)
 		steps_down(vm_start_steps, n_vm_start_steps, &s, &ve->in->log, what);
 	else
 		steps_down(start_steps, n_start_steps, &s, &ve->in->log, what);
+}
+
+void start_undo_disk(struct ve *ve, const char *what)
+{
+	struct start s;
+	size_t n = 0;
+
+	while (start_steps[n].up != up_show)
+		n++;
+	start_init(&s, ve);
+	plan_for_undo(ve, &s.plan);
+	steps_down(start_steps, n + 1, &s, &ve->in->log, what);
 }
 
 /* Hand init over: this process is its parent and becomes the keeper. */

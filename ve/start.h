@@ -42,3 +42,5 @@ void start_init(struct start *s, struct ve *ve);
 
 /* Run the table backwards for a VE whose init is dead or shall be. */
 void start_undo(struct ve *ve, const char *what);
+/* The same for one whose root has been unmounted already, its script run. */
+void start_undo_disk(struct ve *ve, const char *what);

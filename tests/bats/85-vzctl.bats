@@ -118,13 +118,16 @@ replay() {
 }
 
 @test "install-vzcompat: names and directories, as links" {
-	local to=$BATS_TEST_TMPDIR/to name
+	local to=$BATS_TEST_TMPDIR/to name conf
 	make -s -C "$BERTH_BUILD" install-vzcompat DESTDIR="$to" >/dev/null
 	for name in "${names[@]}"; do
 		[[ -x $(echo "$to"/*/*/sbin/"$name" "$to"/*/sbin/"$name" | tr ' ' '\n' | grep -v '\*' | head -n 1) ]] ||
 			fail "no $name"
 	done
 	[[ -L $to/vz ]]
+	conf=$(echo "$to"/*/berth/berth.conf "$to"/*/*/*/berth/berth.conf | tr ' ' '\n' | grep -v '\*' | head -n 1)
+	equal "$(grep -c HOST_ROOT_MOUNTS "$conf")" 1
 	make -s -C "$BERTH_BUILD" uninstall-vzcompat DESTDIR="$to"
 	[[ ! -e $to/vz && -z $(find "$to" -name vzctl) ]]
+	run ! grep HOST_ROOT_MOUNTS "$conf"
 }
