@@ -32,7 +32,7 @@ struct running {
 	uint32_t credit;
 	struct termios saved;
 	bool raw;
-	bool more;                      /* the guest was not done when we stopped listening */
+	bool more;                      /* there may be frames that were read already, or more to read */
 };
 
 static void window_of(const struct agent_run *r, struct agent_size *ret)
@@ -214,7 +214,7 @@ static int loop(struct running *x, uint32_t *ret_code, struct err *e)
 int agent_run(struct agent_link *l, const struct agent_run *run, struct err *e)
 {
 	struct running x = { .l = l, .run = run, .flags = flags_of(run), .in = run->in,
-			     .credit = AGENT_CREDIT };
+			     .credit = AGENT_CREDIT, .more = true };
 	uint32_t code = 0;
 	_fd_ int sigs = -1;
 	sigset_t old;

@@ -202,3 +202,32 @@ TEST(events_of_qemu_without_end_are_no_answer)
 	CHECK(qmp_powerdown(g.dir, &e) == -ETIMEDOUT);
 	end(&g, VM_SOCK_QMP);
 }
+
+/* All of it may be in the buffer before the command's output is first waited for. */
+TEST(a_command_that_ends_at_once_is_not_waited_for)
+{
+	static const char *const argv[] = { "/bin/true", NULL }, *const env[] = { NULL };
+	struct agent_link *l = calloc(1, sizeof(*l));
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd[2];
+	const struct agent_run run = { argv, env, null, null, null, 5000 };
+	const uint32_t code = 7;
+	uint64_t start = proc_now_us();
+	uint8_t said[3 * AGENT_FRAME];
+	struct err e = ERR_INIT;
+	size_t n;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0);
+	*l = (struct agent_link)AGENT_LINK_INIT;
+	l->fd = fd[0];
+	l->session = 5;
+	n = agent_put(said, l->session, AGENT_OK, NULL, 0);
+	n += agent_put(said + n, l->session, AGENT_STDOUT, "x", 1);
+	n += agent_put(said + n, l->session, AGENT_EXIT, &code, sizeof(code));
+	CHECK(send(fd[1], said, n, 0) == (ssize_t)n);
+	CHECK(agent_run(l, &run, &e) == 7);
+	CHECK(proc_now_us() - start < 3000000);
+	agent_close(l);
+	(void)close(fd[1]);
+	(void)close(null);
+	free(l);
+}
