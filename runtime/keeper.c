@@ -118,6 +118,7 @@ static void init(struct keeper *k)
 		 given(KEEPER_FD_NODE));
 	k->events = (struct events){ given(KEEPER_FD_EVENTS), k->args.veid };
 	event_write(&k->events, ours ? "start" : "adopt", "pid", k->args.init);
+	pages_shed(&k->pages);  /* what only the start needed, not after SHED_MS but now */
 }
 
 /* Init is gone. A reboot(2) inside ends it by SIGHUP (pid_namespaces(7)), which nothing else
