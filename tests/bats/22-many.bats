@@ -160,6 +160,7 @@ text_frames() {
 }
 
 # Time on a CPU, for others use the machine too; the best of five, for caches.
+# bats test_tags=timing
 @test "many: 2,000 VEs are listed within 50 ms" {
 	local id best=1000000 ms TIMEFORMAT='%3U %3S'
 	berth list >/dev/null

@@ -3,7 +3,7 @@
 # Each limit is exceeded on purpose from inside, and what came through is measured: at start,
 # raised live, lowered live, and after a restart. A host that is busy with other things gives
 # less than a limit allows for a while, so a measurement may be taken three times.
-# bats file_tags=root,slow
+# bats file_tags=root,slow,timing
 
 load helpers/load
 

@@ -3,7 +3,7 @@
 # A neighbour that does its worst on all fronts at once, within the limits that a VE has when
 # nobody says anything else: what another VE notices of it. Each figure is a ratio: the neighbour
 # is frozen and let go by turns, so that what else the machine does falls on both alike. One go.
-# bats file_tags=root,slow
+# bats file_tags=root,slow,timing
 
 load helpers/load
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Guaranteed CPU, and shares by weight, measured under full load by everybody.
-# bats file_tags=root
+# bats file_tags=root,timing
 
 load helpers/load
 

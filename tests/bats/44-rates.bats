@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Network rates: what a VE can send and receive is measured at the other end.
-# bats file_tags=root,net
+# bats file_tags=root,net,timing
 
 load helpers/load
 
