@@ -80,6 +80,14 @@ static void usage_json(struct json_out *j, const struct ve_status *s)
 	json_end(j);
 }
 
+static void machine_json(struct json_out *j, const struct ve_state *s)
+{
+	json_kstr(j, "accel", s->accel);
+	json_kstr(j, "machine", s->machine);
+	json_ku64(j, "ram_max", s->ram_max);
+	json_ku64(j, "cpus_max", s->cpus_max);
+}
+
 static int object(struct cli *c, const struct ve_status *s, struct json_out *j, struct err *e)
 {
 	int r = 0;
@@ -98,7 +106,7 @@ static int object(struct cli *c, const struct ve_status *s, struct json_out *j, 
 		json_ku64(j, "pid", (uint64_t)s->state.pid);
 		json_ku64(j, "started", s->state.started);
 		if (s->state.vm)
-			json_kstr(j, "accel", s->state.accel);
+			machine_json(j, &s->state);
 		json_ku64(j, "uid_base", s->state.uid_base);
 		json_kbool(j, "keeper", s->keeper);
 		r = effective_json(c, s->id, j, e);

@@ -51,7 +51,7 @@ static void view_ve(const struct view *v, struct ve *ret)
 static bool has_effective(const struct param *p)
 {
 	return p && p->type->number && p->type != &ptype_disk &&
-	       (p->effective || p->cg.v1.file || p->cg.v2.file);
+	       (p->effective || p->effective_vm || p->cg.v1.file || p->cg.v2.file);
 }
 
 GETTER(get_param)

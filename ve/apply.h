@@ -59,6 +59,10 @@ const char *lacks_cpuset(struct ve *ve, const struct param *p);
 /* ve/vm-live.c */
 int vm_apply_ram(struct ve *ve, const struct param *p, struct err *e);
 int vm_effective_ram(struct ve *ve, const struct param *p, uint64_t *ret);
+int vm_judge_ram(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
+int vm_apply_cpus(struct ve *ve, const struct param *p, struct err *e);
+int vm_effective_cpus(struct ve *ve, const struct param *p, uint64_t *ret);
+int vm_judge_cpus(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
 int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e);
 int vm_unknown(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_disk(struct ve *ve, const struct param *p, struct err *e);

@@ -35,7 +35,7 @@ struct ve_conf {
 	uint64_t set[2];
 
 	char name[VE_NAME_LEN], description[1024], ostemplate[128], template[65];
-	char origin_sample[64], kind[8], layout[16], hostname[65];
+	char origin_sample[64], kind[8], machine[8], layout[16], hostname[65];
 	char kernel[80], nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
 	char kept[KEPT_STORED][128];
@@ -44,6 +44,7 @@ struct ve_conf {
 	char owner[64], expires[11], expire_action[16];
 	char network[NETWORK_NAME_LEN], netif[NETIF_LEN];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
+	uint64_t ram_max, cpus_max;     /* of a virtual machine; 0: no more than it starts with */
 	uint64_t cpuburst;
 	/* in either direction; [0] reading, [1] writing, 0: as the one for both */
 	uint64_t iolimit, iopslimit, iolimit_way[2], iopslimit_way[2];

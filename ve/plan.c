@@ -121,6 +121,10 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 	if (!ret->backend)
 		return err_set(e, EINVAL, VZ_BAD_CONF, "VE %u: VE_LAYOUT \"%s\" is not known", ve->id,
 			       c->layout);
+	if (str_eq(c->kind, "vm"))
+		r = plan_vm(c, &ret->vm, e);
+	if (r < 0)
+		return err_wrap(e, "VE %u", ve->id);
 	if (strlen(c->template) != 64 || !c->local_uid)
 		return err_set(e, EINVAL, VZ_BAD_CONF,
 			       "VE %u: the config lacks TEMPLATE_VERSION or LOCAL_UID", ve->id);

@@ -10,10 +10,18 @@
 #include "ve/links.h"
 #include "ve/ve.h"
 
+/* The machine of a VE of kind VM. */
+struct vm_plan {
+	bool q35;                       /* else microvm */
+	uint64_t ram, ram_max;          /* bytes at first, and at most while it runs */
+	unsigned cpus, cpus_max;
+};
+
 struct plan {
 	const struct storage_backend *backend;
 	struct disk_spec disk;
 	struct links links;
+	struct vm_plan vm;
 	char hostname[65];              /* of the config, else its name, else ct101; never the host's */
 	char digest[65];                /* template version */
 	char stage[PATH_MAX];           /* where the root is attached in the private mount namespace */
@@ -28,6 +36,9 @@ MUST_CHECK int plan_make(const struct ve *ve, struct plan *ret, struct err *e);
 
 /* The part that undoing needs, from number and state alone; cannot fail. */
 void plan_for_undo(const struct ve *ve, struct plan *ret);
+
+/* Which machine a config asks for; refuses one that there is not. */
+MUST_CHECK int plan_vm(const struct ve_conf *c, struct vm_plan *ret, struct err *e);
 
 /* Parts that `set` needs too. */
 void plan_disk(const struct ve *ve, struct disk_spec *ret);

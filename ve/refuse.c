@@ -14,6 +14,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/plan.h"
 
 static uint64_t file_or_none(const char *path)
 {
@@ -134,5 +135,5 @@ int refuse_conf(const struct inst *in, const struct ve_conf *to, struct err *e)
 		return err_set(e, EINVAL, VZ_SET_CPU,
 			       "--cpuburst: a burst of %" PRIu64 " is above the limit of %" PRIu64,
 			       to->cpuburst, cap);
-	return 0;
+	return str_eq(to->kind, "vm") ? plan_vm(to, &(struct vm_plan){ 0 }, e) : 0;
 }

@@ -193,7 +193,7 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	if (!r)
 		r = tidy_up(&ve, e);
 	if (!r && str_eq(ve.conf.kind, "vm"))
-		r = vm_check(&ve, o, e);
+		r = vm_check(&ve, &s.plan.vm, o, e);
 	if (!r)
 		r = worker_run(in, worker, &s, e);
 	if (!r && !str_eq(ve.conf.kind, "vm"))

@@ -60,6 +60,10 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	(void)str_fmt(s->accel, sizeof(s->accel), "%s", json_get_str(v, "accel", ""));
 	s->ram = json_get_u64(v, "ram", 0);
 	s->ram_now = json_get_u64(v, "ram_now", s->ram);
+	s->ram_max = json_get_u64(v, "ram_max", s->ram);
+	s->cpus_now = (unsigned)json_get_u64(v, "cpus_now", 1);
+	s->cpus_max = (unsigned)json_get_u64(v, "cpus_max", 1);
+	(void)str_fmt(s->machine, sizeof(s->machine), "%s", json_get_str(v, "machine", "microvm"));
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
 	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
@@ -165,7 +169,11 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 		json_kbool(j, "vm", true);
 		json_kstr(j, "accel", s->accel);
 		json_ku64(j, "ram", s->ram);
+		json_kstr(j, "machine", s->machine);
 		json_ku64(j, "ram_now", s->ram_now);
+		json_ku64(j, "ram_max", s->ram_max);
+		json_ku64(j, "cpus_now", s->cpus_now);
+		json_ku64(j, "cpus_max", s->cpus_max);
 	}
 	json_kstr(j, "ips", ips);
 	json_kstr(j, "network", s->network);

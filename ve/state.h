@@ -31,7 +31,10 @@ struct ve_state {
 	bool paused;            /* its tasks are parked; only where the kernel says so too */
 	bool vm;                /* pid is that of its QEMU */
 	char accel[8];          /* of a VM: kvm or tcg */
+	char machine[8];        /* microvm or q35 */
 	uint64_t ram, ram_now;  /* of a VM: bytes it was started with, and shall have now */
+	uint64_t ram_max;       /* and can have while it runs */
+	unsigned cpus_now, cpus_max;
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */

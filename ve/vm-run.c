@@ -87,6 +87,18 @@ int vm_usage(struct ve *ve, struct agent_usage *ret, struct err *e)
 	return ask(ve, &c, NULL, NULL, e);
 }
 
+int vm_set_cpus(struct ve *ve, unsigned n, struct err *e)
+{
+	uint32_t want = n, got = 0;
+	const struct agent_call c = { .type = AGENT_CPUS, .payload = &want, .len = sizeof(want),
+				      .ret = &got, .size = sizeof(got), .timeout_ms = VM_AGENT_MS };
+	int r = ask(ve, &c, NULL, NULL, e);
+
+	if (r < 0 || got == want)
+		return r;
+	return err_set(e, EBUSY, 0, "the guest has %u CPUs in use then, not %u", got, want);
+}
+
 int vm_freeze(struct ve *ve, bool on, struct err *e)
 {
 	uint32_t n = on;

@@ -25,7 +25,6 @@
 #include "vm/sock.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define DEFAULT_RAM (512 * MIB)
 #define BOOT_MS 60000                   /* to the agent's first word, under TCG on a busy host */
 #define SETUP_MS 30000
 
@@ -67,23 +66,15 @@ static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e
 				      "host; --force runs it all the same");
 }
 
-static uint64_t ram_of(const struct ve *ve)
-{
-	const struct param *p = param_by_key("PHYSPAGES");
-	uint64_t ram = conf_has(&ve->conf, p) ? ve->conf.ram : DEFAULT_RAM;
-
-	return ram == U64_UNLIMITED ? DEFAULT_RAM : ram;
-}
-
-int vm_check(struct ve *ve, const struct start_opts *o, struct err *e)
+int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o, struct err *e)
 {
 	int r = choose_accel(ve, o, e);
 
 	if (r < 0)
 		return err_wrap(e, "VE %u", ve->id);
-	if (ram_of(ve) < VM_LEAST_RAM)
+	if (p->ram < VM_LEAST_RAM)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u: --ram %" PRIu64 "M: a VM needs %" PRIu64
-			       "M for its kernel", ve->id, ram_of(ve) / MIB, VM_LEAST_RAM / MIB);
+			       "M for its kernel", ve->id, p->ram / MIB, VM_LEAST_RAM / MIB);
 	return kernel_check(ve->in->lib, ve->conf.kernel, e);
 }
 
@@ -92,6 +83,7 @@ int vm_check(struct ve *ve, const struct start_opts *o, struct err *e)
 int up_vm_record(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
+	const struct vm_plan *p = &s->plan.vm;
 	struct ve *ve = s->ve;
 	char accel[sizeof(ve->state.accel)];
 	int r;
@@ -100,7 +92,10 @@ int up_vm_record(void *ctx, struct err *e)
 	inst_say(ve->in, "Starting virtual machine...");
 	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .vm = true,
 				       .uid_base = (uint32_t)ve->conf.local_uid,
-				       .ram = ram_of(ve), .ram_now = ram_of(ve), .ips = ve->conf.ips };
+				       .ram = p->ram, .ram_now = p->ram, .ram_max = p->ram_max,
+				       .cpus_now = p->cpus, .cpus_max = p->cpus_max,
+				       .ips = ve->conf.ips };
+	(void)str_fmt(ve->state.machine, sizeof(ve->state.machine), "%s", p->q35 ? "q35" : "microvm");
 	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
 	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
 	memcpy(ve->state.accel, accel, sizeof(accel));
@@ -248,14 +243,16 @@ static uint32_t host_khz(void)
 
 static void machine_of(const struct start *s, struct vm_machine *m)
 {
-	const struct ve_conf *c = &s->ve->conf;
+	const struct vm_plan *p = &s->plan.vm;
 
 	*m = (struct vm_machine){ .id = s->ve->id, .accel = s->vm.kvm ? VM_KVM : VM_TCG,
-				  .ram = s->ve->state.ram, .cpus = c->cpus ? (unsigned)c->cpus : 1,
-				  .n_links = s->plan.links.n,
+				  .q35 = p->q35, .ram = p->ram, .ram_max = p->ram_max,
+				  .cpus = p->cpus, .cpus_max = p->cpus_max, .n_links = s->plan.links.n,
 				  .tsc_khz = s->vm.kvm ? 0 : host_khz() };
-	for (unsigned i = 0; i < m->n_links; i++)
-		memcpy(m->mac[i], s->plan.links.a[i].guest_mac, sizeof(m->mac[i]));
+	for (unsigned i = 0; i < m->n_links; i++) {
+		memcpy(m->nic[i].mac, s->plan.links.a[i].guest_mac, sizeof(m->nic[i].mac));
+		m->nic[i].index = s->plan.links.a[i].index;
+	}
 }
 
 static void jail_fds(const struct start *s, int fds[VM_FD_END])

@@ -9,7 +9,8 @@
 bool ve_is_vm(const struct ve *ve);
 
 /* Refuse what cannot be a VM before anything is touched; decides the accelerator. */
-MUST_CHECK int vm_check(struct ve *ve, const struct start_opts *o, struct err *e);
+MUST_CHECK int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
+			struct err *e);
 
 int up_vm_record(void *ctx, struct err *e);
 int up_vm_template(void *ctx, struct err *e);
@@ -42,6 +43,8 @@ MUST_CHECK int vm_grow_filesystem(struct ve *ve, struct err *e);
 /* What the guest says of itself. */
 MUST_CHECK int vm_usage(struct ve *ve, struct agent_usage *ret, struct err *e);
 MUST_CHECK int vm_disk_usage(struct ve *ve, struct disk_usage *ret, struct err *e);
+/* So many CPUs, the first ones, and no others; as many as it says are in use is no proof of it. */
+MUST_CHECK int vm_set_cpus(struct ve *ve, unsigned n, struct err *e);
 MUST_CHECK int vm_freeze(struct ve *ve, bool on, struct err *e);
 MUST_CHECK int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e);
 /* Note the end of a QEMU that did not end by itself, with the last that it said. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The smallest machine that does: microvm, virtio over MMIO, a serial line and nothing else; no
- * firmware but the loader of the kernel. Memory can be added to q35 only, so that is taken
- * when it is asked for.
+ * microvm is virtio over MMIO, a serial line and nothing else; no firmware but the loader of the
+ * kernel. q35 has PCI, on which devices come and go: one of virtio-mem, and a port for each link,
+ * since a device that sits on the root bus itself cannot be taken away.
+ *
+ * CPUs that the machine shall be able to have are all there from the start, and its kernel is
+ * told to leave those alone that it shall not have yet. Both machines can do that, and no CPU
+ * is ever taken from QEMU, of which 7.2 dies afterwards when it emulates. What a guest
+ * gains by using them all the same is nothing: the cap is on the control group.
  *
  * -nodefaults, -no-user-config, no display, no monitor but the two sockets, format and driver of
  * each disk named, so that nothing is ever guessed from what a guest has written; no
@@ -21,6 +26,7 @@
 #define MIB (UINT64_C(1) << 20)
 /* Measured: 30 MiB of QEMU 7.2 itself, page tables, and under TCG the buffer of translated code. */
 #define OWN_MIB 160
+#define BLOCK_MIB 128
 
 static void add(struct vm_args *a, const char *fmt, ...) PRINTF(2, 3);
 
@@ -41,52 +47,62 @@ static void add(struct vm_args *a, const char *fmt, ...)
 	a->used += (unsigned)n + 1;
 }
 
-static bool is_q35(const struct vm_machine *m)
-{
-	return m->ram_max > m->ram;
-}
-
 /* virtio devices are called so on either bus. */
 static const char *bus(const struct vm_machine *m)
 {
-	return is_q35(m) ? "pci" : "device";
+	return m->q35 ? "pci" : "device";
+}
+
+/* Linux takes memory in blocks of 128 MiB, of which it uses a part if need be. */
+static uint64_t more_mib(const struct vm_machine *m)
+{
+	uint64_t more = m->ram_max > m->ram ? m->ram_max - m->ram : 0;
+
+	return m->q35 ? (more / MIB + BLOCK_MIB - 1) / BLOCK_MIB * BLOCK_MIB : 0;
 }
 
 static void add_machine(const struct vm_machine *m, struct vm_args *a)
 {
 	add(a, "-machine");
-	add(a, "%s,mem-merge=off,dump-guest-core=off%s", is_q35(m) ? "q35" : "microvm",
-	    is_q35(m) ? ",usb=off,vmport=off,smbus=off,i8042=off" : ",auto-kernel-cmdline=off,rtc=on");
+	add(a, "%s,mem-merge=off,dump-guest-core=off%s", m->q35 ? "q35" : "microvm",
+	    m->q35 ? ",usb=off,vmport=off,smbus=off,i8042=off" : ",auto-kernel-cmdline=off,rtc=on");
 	add(a, "-accel");
 	add(a, "%s", m->accel == VM_KVM ? "kvm" : "tcg,tb-size=64");
 	add(a, "-cpu");
 	add(a, "%s", m->accel == VM_KVM ? "host,-vmx,-svm" : "max,la57=off,-svm");
 	add(a, "-smp");
-	add(a, "%u", m->cpus);
+	add(a, "%u", m->cpus_max);
 	add(a, "-m");
-	if (is_q35(m))
-		add(a, "%" PRIu64 "M,maxmem=%" PRIu64 "M", m->ram / MIB, m->ram_max / MIB + 128);
+	if (more_mib(m))
+		add(a, "%" PRIu64 "M,maxmem=%" PRIu64 "M", m->ram / MIB, m->ram / MIB + more_mib(m));
 	else
 		add(a, "%" PRIu64 "M", m->ram / MIB);
 }
 
 /*
+ * Memory that came can only go again if the kernel keeps nothing of its own in it (online_movable). And since it
+ * lies above 4 GiB, the kernel would set 64 MiB aside to copy for devices that reach less far; none here does.
+ *
  * Under TCG the guest's clocks are too coarse to measure the frequency of its counter by, and
- * microvm has no other clock to fall back to: it would hang now and then (tsc_early_khz).
+ * microvm has no other clock to fall back to: it would hang now and then (tsc_early_khz). For the
+ * same want a kernel with several CPUs must not doubt that their counters agree, as those of one QEMU do.
  */
 static void add_kernel(const struct vm_machine *m, struct vm_args *a)
 {
-	char tsc[40] = "";
+	char tsc[56] = "", cpus[24] = "";
 
 	if (m->accel == VM_TCG && m->tsc_khz)
-		(void)str_fmt(tsc, sizeof(tsc), " tsc_early_khz=%u", m->tsc_khz);
+		(void)str_fmt(tsc, sizeof(tsc), " tsc_early_khz=%u%s", m->tsc_khz,
+			      m->cpus_max > 1 ? " tsc=reliable" : "");
+	if (m->cpus < m->cpus_max)
+		(void)str_fmt(cpus, sizeof(cpus), " maxcpus=%u", m->cpus);
 	add(a, "-kernel");
 	add(a, VM_KERNEL);
 	add(a, "-initrd");
 	add(a, VM_INITRAMFS);
 	add(a, "-append");
-	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s", tsc,
-	    is_q35(m) ? " memhp_default_state=online_movable" : "");
+	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s%s", tsc,
+	    cpus, more_mib(m) ? " memhp_default_state=online_movable swiotlb=noforce" : "");
 	add(a, "-no-reboot");
 }
 
@@ -133,15 +149,34 @@ static void add_disk(const struct vm_machine *m, struct vm_args *a, const char *
 	    template ? "" : ",discard=on");
 }
 
+void vm_nic_name(char dst[16], unsigned index)
+{
+	(void)str_fmt(dst, 16, "net%u", index);
+}
+
 static void add_link(const struct vm_machine *m, struct vm_args *a, unsigned i)
 {
-	const uint8_t *c = m->mac[i];
+	const uint8_t *c = m->nic[i].mac;
+	char name[16], port[32] = "";
 
+	vm_nic_name(name, m->nic[i].index);
+	if (m->q35)
+		(void)str_fmt(port, sizeof(port), ",romfile=,bus=" VM_PORT, i);
 	add(a, "-netdev");
-	add(a, "tap,id=net%u,fd=%d,vhost=off", i, VM_FD_TAP + (int)i);
+	add(a, "tap,id=%s,fd=%d,vhost=off", name, VM_FD_TAP + (int)i);
 	add(a, "-device");
-	add(a, "virtio-net-%s,netdev=net%u,id=net%u-dev,mac=%02x:%02x:%02x:%02x:%02x:%02x%s", bus(m),
-	    i, i, c[0], c[1], c[2], c[3], c[4], c[5], is_q35(m) ? ",romfile=" : "");
+	add(a, "virtio-net-%s,netdev=%s,id=%s-dev,mac=%02x:%02x:%02x:%02x:%02x:%02x%s", bus(m), name,
+	    name, c[0], c[1], c[2], c[3], c[4], c[5], port);
+}
+
+/* All are functions of one device, which is quicker to look through than several. */
+static void add_link_ports(const struct vm_machine *m, struct vm_args *a)
+{
+	for (unsigned i = 0; m->q35 && i < VM_LINKS; i++) {
+		add(a, "-device");
+		add(a, "pcie-root-port,id=" VM_PORT ",chassis=%u,addr=8.%u%s,io-reserve=0", i, i + 1, i,
+		    i ? "" : ",multifunction=on");
+	}
 }
 
 static void add_ports(const struct vm_machine *m, struct vm_args *a)
@@ -169,13 +204,13 @@ static void add_memory(const struct vm_machine *m, struct vm_args *a)
 	add(a, "rng-builtin,id=random");
 	add(a, "-device");
 	add(a, "virtio-rng-%s,rng=random", bus(m));
-	if (!is_q35(m))
+	if (!more_mib(m))
 		return;
 	add(a, "-object");
-	add(a, "memory-backend-ram,id=more,size=%" PRIu64 "M,merge=off,dump=off,reserve=off",
-	    (m->ram_max - m->ram) / MIB / 128 * 128 + 128);
+	add(a, "memory-backend-ram,id=more,size=%" PRIu64 "M,merge=off,dump=off", more_mib(m));
 	add(a, "-device");
-	add(a, "virtio-mem-pci,id=more-dev,memdev=more,requested-size=0");
+	add(a, "virtio-mem-pci,id=more-dev,memdev=more,requested-size=0,block-size=%" PRIu64 "M",
+	    VM_MEMORY_STEP / MIB);
 }
 
 int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e)
@@ -194,6 +229,7 @@ int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e)
 	add_monitors(ret);
 	add_disk(m, ret, "template", VM_FD_TEMPLATE);
 	add_disk(m, ret, "disk", VM_FD_DISK);
+	add_link_ports(m, ret);
 	for (unsigned i = 0; i < m->n_links; i++)
 		add_link(m, ret, i);
 	add_ports(m, ret);

@@ -21,6 +21,7 @@ enum vm_fd {
 	VM_FD_END = VM_FD_AGENT + AGENT_PORTS,
 };
 #define VM_KERNEL "/kernel"
+#define VM_PORT "port%u"                /* of q35, for a link; VM_LINKS of them */
 #define VM_INITRAMFS "/initramfs"
 
 enum vm_accel { VM_KVM, VM_TCG };
@@ -28,14 +29,19 @@ enum vm_accel { VM_KVM, VM_TCG };
 struct vm_machine {
 	uint32_t id;
 	enum vm_accel accel;
-	uint64_t ram, ram_max;          /* bytes; more than ram: memory can be added up to that */
-	unsigned cpus;
-	uint8_t mac[VM_LINKS][6];
+	bool q35;                       /* PCI, and so memory and links can come and go; else microvm */
+	uint64_t ram, ram_max;          /* bytes it starts with, and can have */
+	unsigned cpus, cpus_max;        /* that its kernel starts with, and can bring up */
+	struct vm_nic {
+		uint8_t mac[6];
+		unsigned index;         /* names the device: of the VE's links, at most one has it */
+	} nic[VM_LINKS];
 	unsigned n_links;
 	uint32_t tsc_khz;               /* of the host; under TCG the guest must not measure */
 };
 
-#define VM_ARGS 192
+#define VM_ARGS 256
+#define VM_MEMORY_STEP (UINT64_C(4) << 20)      /* memory is added in multiples of this */
 
 struct vm_args {
 	const char *argv[VM_ARGS];
@@ -46,6 +52,9 @@ struct vm_args {
 
 /* -E2BIG when it does not fit, which no machine of ours does. */
 MUST_CHECK int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e);
+
+/* Name of a link's device and, with "-dev", of what the guest sees of it. */
+void vm_nic_name(char dst[16], unsigned index);
 
 /* Memory of the host that the machine may take: the guest's, and QEMU's own. */
 uint64_t vm_host_memory(uint64_t ram);

@@ -141,6 +141,29 @@ int qmp_balloon_set(int dir, uint64_t bytes, struct err *e)
 	return call(dir, text, NULL, e);
 }
 
+#define MORE "\"path\":\"/machine/peripheral/more-dev\",\"property\":"
+
+int qmp_more_get(int dir, uint64_t *ret, struct err *e)
+{
+	struct json_val *v;
+	int r = call(dir, "{\"execute\":\"qom-get\",\"arguments\":{" MORE "\"size\"}}\n", &v, e);
+
+	if (r < 0)
+		return r;
+	*ret = json_get_u64(v, "return", 0);
+	json_val_free(v);
+	return 0;
+}
+
+int qmp_more_set(int dir, uint64_t bytes, struct err *e)
+{
+	char text[160];
+
+	(void)str_fmt(text, sizeof(text), "{\"execute\":\"qom-set\",\"arguments\":{" MORE
+		      "\"requested-size\",\"value\":%" PRIu64 "}}\n", bytes);
+	return call(dir, text, NULL, e);
+}
+
 int qmp_disk_grown(int dir, uint64_t bytes, struct err *e)
 {
 	char text[128];

@@ -14,6 +14,9 @@
 MUST_CHECK int qmp_balloon_get(int dir, uint64_t *ret, struct err *e);
 /* Ask for so much; the guest follows in its own time, if at all. */
 MUST_CHECK int qmp_balloon_set(int dir, uint64_t bytes, struct err *e);
+/* Memory on top of what the machine was started with, that the guest has taken; and shall have. */
+MUST_CHECK int qmp_more_get(int dir, uint64_t *ret, struct err *e);
+MUST_CHECK int qmp_more_set(int dir, uint64_t bytes, struct err *e);
 /* The tenant's disk has grown to so many bytes: tell the guest. */
 MUST_CHECK int qmp_disk_grown(int dir, uint64_t bytes, struct err *e);
 /* Press the power button. */

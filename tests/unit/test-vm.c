@@ -94,7 +94,7 @@ TEST(a_machine_has_nothing_that_nobody_asked_for)
 {
 	static struct vm_args a;
 	struct vm_machine m = { .id = 7, .accel = VM_KVM, .ram = UINT64_C(256) << 20, .cpus = 2,
-				.n_links = 1 };
+				.cpus_max = 2, .n_links = 1 };
 	struct err e = ERR_INIT;
 
 	CHECK(vm_args_make(&m, &a, &e) == 0);
@@ -108,8 +108,15 @@ TEST(a_machine_has_nothing_that_nobody_asked_for)
 		      str_eq(a.argv[i], VM_INITRAMFS));
 	m.accel = VM_TCG;
 	m.tsc_khz = 2450000;
+	CHECK(!has(&a, "maxcpus=") && !has(&a, "pcie"));
+	m.q35 = true;
 	m.ram_max = UINT64_C(1) << 30;
+	m.cpus_max = 4;
 	CHECK(vm_args_make(&m, &a, &e) == 0);
 	CHECK(has(&a, "q35,mem-merge=off") && has(&a, "tsc_early_khz=2450000") && has(&a, "virtio-mem-pci"));
+	CHECK(has(&a, "256M,maxmem=1024M") && has(&a, " maxcpus=2") && has(&a, "bus=port0"));
+	m.ram_max = m.ram;
+	CHECK(vm_args_make(&m, &a, &e) == 0);
+	CHECK(has(&a, "q35,mem-merge=off") && !has(&a, "virtio-mem-pci") && !has(&a, "maxmem"));
 }
 

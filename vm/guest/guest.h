@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/err.h"
@@ -70,6 +71,10 @@ struct net_link {
 MUST_CHECK int link_set(const struct net_link *l, struct err *e);
 /* lo, which every link's addresses need. */
 void link_loopback(void);
+
+/* ---- cpus.c ---- */
+/* Use the first n CPUs and no others; *ret is how many are in use then. */
+MUST_CHECK int cpus_use(uint32_t n, uint32_t *ret, struct err *e);
 
 /* ---- disk.c ---- */
 MUST_CHECK int disk_grow(int disk, struct err *e);

@@ -185,6 +185,19 @@ static int freeze(struct agent *a, const struct agent_frame *f, struct err *e)
 					      : err_set(e, EPROTO, 0, "freeze: bad request");
 }
 
+static void use_cpus(struct session *s, const struct agent_frame *f)
+{
+	struct err e = ERR_INIT;
+	uint32_t n = 0;
+	int r = agent_take(f, &n, sizeof(n)) ? cpus_use(n, &n, &e)
+					     : err_set(&e, EPROTO, 0, "use CPUs: bad request");
+
+	if (r < 0)
+		put_fail(s, &e);
+	else
+		put(s, AGENT_OK, &n, sizeof(n));
+}
+
 /* Those that are answered by AGENT_OK or AGENT_FAIL alone. */
 static void serve_plain(struct agent *a, struct session *s, const struct agent_frame *f)
 {
@@ -245,6 +258,9 @@ static void serve_frame(struct agent *a, struct session *s, const struct agent_f
 	case AGENT_USAGE:
 		usage_read(a->boot->disk, &use);
 		put(s, AGENT_OK, &use, sizeof(use));
+		break;
+	case AGENT_CPUS:
+		use_cpus(s, f);
 		break;
 	default:
 		serve_plain(a, s, f);

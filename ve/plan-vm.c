@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which machine. microvm starts sooner and shows its guest less; q35 has what memory and links need
+ * that come and go while it runs. So auto is q35 only where the config says that the VE shall be able to grow, and who wants
+ * to change links only says so. CPUs decide nothing: both machines can have more than they start with.
+ */
+#include "ve/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "util/exits.h"
+#include "util/str.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define DEFAULT_RAM (512 * MIB)
+
+static uint64_t ram_of(const struct ve_conf *c)
+{
+	uint64_t ram = conf_has(c, param_by_key("PHYSPAGES")) ? c->ram : DEFAULT_RAM;
+
+	return ram == U64_UNLIMITED ? DEFAULT_RAM : ram;
+}
+
+static int check(const struct ve_conf *c, const struct vm_plan *p, struct err *e)
+{
+	if (p->ram_max < p->ram)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--ram-max: %" PRIu64 "M is below --ram, which is %" PRIu64 "M",
+			       p->ram_max / MIB, p->ram / MIB);
+	if (p->ram_max > p->ram && str_eq(c->machine, "microvm"))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--ram-max: memory cannot be added to a microvm; "
+			       "want --machine auto or q35");
+	if (c->cpus_max && !c->cpus)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--cpus-max: --cpus must say with how many it starts");
+	if (p->cpus_max < p->cpus)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--cpus-max: %u is below --cpus, which is %u",
+			       p->cpus_max, p->cpus);
+	return 0;
+}
+
+int plan_vm(const struct ve_conf *c, struct vm_plan *ret, struct err *e)
+{
+	struct vm_plan p = { .ram = ram_of(c), .cpus = c->cpus ? (unsigned)c->cpus : 1 };
+	int r;
+
+	p.ram_max = c->ram_max ? c->ram_max : p.ram;
+	p.cpus_max = c->cpus_max ? (unsigned)c->cpus_max : p.cpus;
+	p.q35 = str_eq(c->machine, "q35") || p.ram_max > p.ram;
+	r = check(c, &p, e);
+	if (!r)
+		*ret = p;
+	return r;
+}
