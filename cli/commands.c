@@ -3,15 +3,8 @@
 
 #include <stddef.h>
 
+#include "cli/opt-rows.h"
 #include "util/str.h"
-
-#define AT(field) offsetof(struct args, field)
-#define FLAG(letter, name, alias, field, help) \
-	{ OPT_FLAG, letter, name, alias, AT(field), NULL, help, 0, 0, 0, NULL }
-#define TEXT(letter, name, alias, field, arg, help) \
-	{ OPT_TEXT, letter, name, alias, AT(field), arg, help, 0, 0, 0, NULL }
-#define IGNORED(name) { OPT_IGNORE, 0, name, NULL, 0, NULL, NULL, 0, 0, 0, NULL }
-#define END { OPT_FLAG, 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0, NULL }
 
 #define DAY 86400
 
@@ -328,10 +321,6 @@ static const struct opt upgrade_opts[] = {
 
 #define ID_OPT TEXT(0, "id", NULL, id, "UUID", "the snapshot, by UUID or by its name")
 #define SKIP_CONFIG_OPT FLAG(0, "skip-config", NULL, skip_config, "leave the config out of it")
-#define FREEZE_OPT \
-	{ OPT_TAKE, 0, "freeze", NULL, 0, "TIME", \
-	  "how long a running VE may stand still, 30s unless said otherwise", 0, 0, 0, take_freeze }
-
 static const struct opt snapshot_opts[] = {
 	TEXT(0, "id", "uuid", id, "UUID", "its UUID; chosen otherwise"),
 	TEXT(0, "name", NULL, name, "NAME", "its name"),
@@ -381,32 +370,6 @@ static const struct opt chkpnt_opts[] = {
 
 static const struct opt convert_opts[] = {
 	TEXT(0, "layout", "ve-layout", name, "ploop", NULL),
-	END,
-};
-
-/* The names are vzctl's companions'; none of these is shown. */
-static const struct opt vzps_opts[] = {
-	TEXT('E', "ve", NULL, name, "CTID", NULL),
-	END,
-};
-static const struct opt vzmemcheck_opts[] = {
-	FLAG('A', "absolute", NULL, all, NULL),
-	FLAG('v', "verbose", NULL, raw, NULL),
-	END,
-};
-static const struct opt vzsplit_opts[] = {
-	{ OPT_NUMBER, 'n', "num", NULL, AT(timeout), "N", NULL, 1, 1000000, 0, NULL },
-	TEXT('f', "file", NULL, name, "NAME", NULL),
-	TEXT('s', "swap", NULL, delay, "KIB", NULL),
-	END,
-};
-static const struct opt vzcfgvalidate_opts[] = {
-	FLAG('r', "repair", NULL, force, NULL),
-	FLAG('i', "interactive", NULL, raw, NULL),
-	END,
-};
-static const struct opt vztmpl_opts[] = {
-	FLAG(0, "list-local", "list-all", all, NULL),
 	END,
 };
 
@@ -514,6 +477,21 @@ const struct command commands[] = {
 	  "or stopped goes on when called again.",
 	  "berth rollout debian-12 --to 3f9c2a71b04d --check tcp:22 --canary 5% --max-failures 2\n"
 	  "berth rollout debian-12 --status -j\nberth rollout debian-12 --undo\n" },
+	{ "send", NULL, "ID [options]", "write a VE to standard output, all of it", ONE | CMD_ENTERS, 0, 0,
+	  send_opts, cmd_send,
+	  "Config, template version and disk, with a checksum: a backup, or a copy for another host.\n"
+	  "Snapshots are not in it. The VE stays as it is.",
+	  "berth send 101 >101.berth\nberth send 101 --live | ssh host berth receive\n" },
+	{ "receive", NULL, "[ID] [options]", "make a VE of what send has written",
+	  VERB | CMD_PARAMS | CMD_JSON | CMD_ENTERS, 0, 1, receive_opts, cmd_receive,
+	  "From standard input. It gets its number, name and addresses back, unless ID and the options\n"
+	  "of set say otherwise. Nothing is left of one that is cut or changed.",
+	  "berth receive <101.berth\nberth receive 201 --name copy --ipadd auto <101.berth\n" },
+	{ "migrate", NULL, "HOST ID... [options]", "move VEs to another host, by ssh",
+	  VERB | CMD_ENTERS, 1, ~0U, migrate_opts, cmd_migrate,
+	  "One that runs is stopped, moved and started there. Until the other host has all of it, it is\n"
+	  "here; never can both start it. Given again after it was cut short, it goes on.",
+	  "berth migrate host2 101\nberth migrate host2 101 --ssh '-p 2222' --dry-run\n" },
 	{ "compact", NULL, "ID...", "give blocks that disks do not use back to the host", EACH, 0, 0,
 	  all_opts, cmd_compact,
 	  "Running or not. What is deleted inside goes back by itself; this is for what was not.",

@@ -56,6 +56,9 @@ struct args {
 	uint64_t freeze_ms;
 	const char *to, *check, *canary;
 	bool confirm, undo, status;
+	/* send, receive, migrate */
+	bool no_image, trust, release, session, no_start, take_back, realtime;
+	const char *remove_area, *ssh;
 	uint64_t check_ms, keep_ms, max_failures;
 	/* list */
 	uint64_t watch;                 /* seconds between two looks, 0: one look */

@@ -12,6 +12,7 @@ static const struct {
 } names[] = {
 	{ "vzctl", NULL },
 	{ "vzlist", "list" },
+	{ "vzmigrate", "migrate" },
 	{ "vzpid", "_vzpid" },
 	{ "vzps", "_vzps" },
 	{ "vzubc", "_vzubc" },

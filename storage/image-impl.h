@@ -28,3 +28,8 @@ int image_reach_mount(int dir, int loop_num, int *ret_mnt, struct err *e);
 int image_mount_ro(int dir, struct disk *ret, struct err *e);
 int image_in_use(int dir, struct err *e);
 int image_allocated(int dir, uint64_t *ret, struct err *e);
+
+/* Give the file that is IMAGE_NEW its name, for good; flags as of renameat2(2). */
+MUST_CHECK int image_place_new(int dir, unsigned flags, struct err *e);
+int image_fill_begin(int dir, uint64_t size, int *ret_file, struct err *e);
+int image_fill_end(int dir, int file, struct err *e);

@@ -124,7 +124,7 @@ static int copy_new(int dir, int from, bool renew, struct err *e)
 	return r;
 }
 
-static int place_new(int dir, unsigned flags, struct err *e)
+int image_place_new(int dir, unsigned flags, struct err *e)
 {
 	if (renameat2(dir, IMAGE_NEW, dir, IMAGE, flags) < 0)
 		return err_sys(e, "make " IMAGE);
@@ -141,7 +141,7 @@ static int image_create(int dir, const struct disk_spec *spec, struct err *e)
 	if (!r)
 		r = copy_new(dir, seed, true, e);
 	if (!r)
-		r = place_new(dir, RENAME_NOREPLACE, e);
+		r = image_place_new(dir, RENAME_NOREPLACE, e);
 	if (!r)
 		return 0;
 	(void)unlinkat(dir, IMAGE_NEW, 0);
@@ -199,7 +199,7 @@ static int shrink_offline(int dir, int fd, const struct ext4_geo *g, uint64_t pa
 	if (!r)
 		r = shrink_new(dir, ext4_blocks_for(g, payload), &ignored);
 	if (!r)
-		r = place_new(dir, 0, &ignored);
+		r = image_place_new(dir, 0, &ignored);
 	if (r < 0)
 		(void)unlinkat(dir, IMAGE_NEW, 0);
 	return 0;
@@ -566,4 +566,7 @@ const struct storage_backend storage_image = {
 	.mount_ro = image_mount_ro,
 	.in_use = image_in_use,
 	.allocated = image_allocated,
+	.open_file = image_lock,
+	.fill_begin = image_fill_begin,
+	.fill_end = image_fill_end,
 };

@@ -80,6 +80,12 @@ struct storage_backend {
 	int (*in_use)(int dir, struct err *e);
 	/* Bytes that it takes on the host. */
 	int (*allocated)(int private_dir, uint64_t *ret, struct err *e);
+	/* The bytes of a disk that is not mounted, to be read; nobody mounts it meanwhile. */
+	int (*open_file)(int private_dir, int *ret_file, struct err *e);
+	/* A disk from elsewhere: an empty file of that size for the caller to fill, then whether a
+	 * filesystem of ours is in it, and its place. What a killed one left is replaced. */
+	int (*fill_begin)(int private_dir, uint64_t size, int *ret_file, struct err *e);
+	int (*fill_end)(int private_dir, int file, struct err *e);
 };
 
 /* NULL when there is no such backend. "ploop" is an alias of image. */

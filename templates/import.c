@@ -162,7 +162,7 @@ static int open_archive(const struct import *im, struct sources *s, struct templ
 		return err_set(e, EINVAL, VZ_BAD_TEMPLATE,
 			       "open %s: neither a regular file nor a directory", im->path);
 	s->image = is_image(fd);
-	r = check_signature(im, fd, im->path, s->image || im->sign->require, t, e);
+	r = check_signature(im, fd, im->path, (s->image && !im->trusted) || im->sign->require, t, e);
 	if (r < 0)
 		return r;
 	s->fd[0] = TAKE_FD(fd);
@@ -225,6 +225,10 @@ static int carry_signature(const struct import *im, const struct scratch *sc, st
 	if (str_fmt(path, sizeof(path), "%s.minisig", im->path) < 0)
 		return err_set(e, ENAMETOOLONG, VZ_BAD_VALUE, "import: path too long");
 	r = fs_read_at(AT_FDCWD, path, 4096, &text, NULL, e);
+	if (r == -ENOENT && im->trusted) {
+		err_clear(e);
+		return 0;
+	}
 	return r < 0 ? r : fs_save_at(sc->fd, PACK_SIGNATURE, text, 0644, e);
 }
 
@@ -252,7 +256,8 @@ static int import_in(const struct store *s, const struct import *im, struct sour
 		say(im, "%llu devices and sockets left out", (unsigned long long)rep.devices);
 	if (rep.xattrs)
 		say(im, "%llu extended attributes left out", (unsigned long long)rep.xattrs);
-	return store_add(s, sc->fd, PACK_IMAGE, t, e);
+	return im->leave_channel ? store_add_beside(s, sc->fd, PACK_IMAGE, t, e) :
+				   store_add(s, sc->fd, PACK_IMAGE, t, e);
 }
 
 static int import_sources(const struct store *s, const struct import *im, struct sources *src,

@@ -13,6 +13,8 @@ struct import {
 	const char *ref;                /* which image of an OCI layout; NULL: the only one */
 	const char *unpack;             /* absolute path of berth-unpack */
 	const struct sign_policy *sign;
+	bool trusted;                   /* an image needs no signature, unless all do */
+	bool leave_channel;             /* where there is a channel of that name, it stays what it is */
 	uint64_t max_size, max_files;   /* 0: UNPACK_MAX_* */
 	int tmp;                        /* directory fd for scratch, on the store's filesystem */
 	/* Told what happens, a line at a time; may be NULL. */

@@ -243,8 +243,13 @@ static int check_words(const struct template *t, struct err *e)
 	return 0;
 }
 
-int store_add(const struct store *s, int dfd, const char *image, struct template *t,
-	      struct err *e)
+static bool has_channel(const struct store *s, const char *name)
+{
+	return faccessat(s->channels, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int add(const struct store *s, int dfd, const char *image, struct template *t,
+	       bool leave_channel, struct err *e)
 {
 	_fd_ int fd = -1, lock = -1;
 	struct template new = *t, old;
@@ -282,12 +287,48 @@ int store_add(const struct store *s, int dfd, const char *image, struct template
 	}
 	if (!r)
 		r = manifest_save(s->dir, &new, e);
-	if (!r)
+	if (!r && !(leave_channel && has_channel(s, t->name)))
 		r = channel_point(s, t->name, new.digest, e);
 	if (!r)
 		*t = new;
 	return r;
 }
+
+int store_add(const struct store *s, int dfd, const char *image, struct template *t,
+	      struct err *e)
+{
+	return add(s, dfd, image, t, false, e);
+}
+
+int store_add_beside(const struct store *s, int dfd, const char *image, struct template *t,
+		     struct err *e)
+{
+	return add(s, dfd, image, t, true, e);
+}
+
+int store_open_image(const struct store *s, const char *digest, int *ret_fd, char **ret_signature,
+		     struct err *e)
+{
+	char name[DIGEST_LEN + 16];
+	_fd_ int fd = -1;
+	int r;
+
+	image_name(digest, name);
+	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open template %.12s", digest);
+	(void)str_fmt(name, sizeof(name), "%.64s.%s", digest, PACK_SIGNATURE);
+	*ret_signature = NULL;
+	r = fs_read_at(s->dir, name, 4096, ret_signature, NULL, e);
+	if (r == -ENOENT) {
+		err_clear(e);
+		r = 0;
+	}
+	if (!r)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
 
 /* ---- list, verify, tag, remove ---- */
 

@@ -49,6 +49,14 @@ MUST_CHECK int store_find(const struct store *s, const char *name, struct templa
 MUST_CHECK int store_add(const struct store *s, int dfd, const char *image, struct template *t,
 			 struct err *e);
 
+/* The same, but a channel of that name that is there already stays where it points. */
+MUST_CHECK int store_add_beside(const struct store *s, int dfd, const char *image,
+				struct template *t, struct err *e);
+
+/* A version's bytes, and its signature: NULL when it has none, else the caller's to free. */
+MUST_CHECK int store_open_image(const struct store *s, const char *digest, int *ret_fd,
+				char **ret_signature, struct err *e);
+
 /* Every version, newest first; *ret is the caller's to free. */
 MUST_CHECK int store_list(const struct store *s, struct template **ret, size_t *ret_n,
 			  struct err *e);

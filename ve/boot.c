@@ -11,6 +11,7 @@
 #include "util/sys-proc.h"
 #include "ve/conf.h"
 #include "ve/intent.h"
+#include "ve/moved.h"
 #include "ve/registry.h"
 #include "ve/state.h"
 
@@ -52,7 +53,7 @@ static bool goes_up(const struct inst *in, uint32_t id, uint64_t *ret_order)
 	if (conf_load(in, id, &c, &ignored) < 0)
 		return ignored.eno != ENOENT;
 	*ret_order = c.bootorder;
-	if (c.disabled)
+	if (c.disabled || !moved_is_here(in, id))
 		return false;
 	return conf_has(&c, param_by_key("ONBOOT")) ? c.onboot : up_read(in, id);
 }

@@ -355,6 +355,8 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 	if (str_eq(l->key, "SEARCHDOMAIN"))
 		return str_fmt(c->searchdomain, sizeof(c->searchdomain), "%s", l->value) < 0
 			? -ERANGE : 0;
+	if (str_eq(l->key, "SSH"))
+		return *l->value == '/' && str_fmt(c->ssh, sizeof(c->ssh), "%s", l->value) > 0 ? 0 : -EINVAL;
 	return 0;                               /* keys of vz.conf that mean nothing here */
 }
 

@@ -404,3 +404,23 @@ int create_like(struct inst *in, uint32_t id, const struct create_like *l,
 	ve_close(&c.ve);
 	return r;
 }
+
+int create_like_check(struct inst *in, uint32_t id, const struct create_like *l,
+		      const struct ve_change *change, struct err *e)
+{
+	struct create c = { .ve = { .in = in, .id = id, .lock = -1, .pidfd = -1 },
+			    .change = change, .like = l };
+	struct err none = ERR_INIT;
+	struct links_want w;
+	struct links links;
+	uint32_t other;
+	int r = gather_like(&c, e);
+
+	if (r < 0)
+		return r;
+	if (*c.ve.conf.name && reg_resolve(in, c.ve.conf.name, &other, &none) == 0 && other != id)
+		return err_set(e, EEXIST, VZ_NAME, "name \"%s\" is that of VE %u", c.ve.conf.name, other);
+	w = links_of_conf(&c.ve);
+	r = links_plan(&c.ve, &w, &links, e);
+	return r < 0 ? r : addrs_check(&c.ve, &links, e);
+}

@@ -21,3 +21,6 @@ struct create_like {
 };
 MUST_CHECK int create_like(struct inst *in, uint32_t id, const struct create_like *l,
 			   const struct ve_change *change, struct err *e);
+/* Would it be refused? Looks, and changes nothing. */
+MUST_CHECK int create_like_check(struct inst *in, uint32_t id, const struct create_like *l,
+				 const struct ve_change *change, struct err *e);

@@ -28,6 +28,7 @@ struct inst_conf {
 	char configfile[64];            /* CONFIGFILE: default plan */
 	char def_ostemplate[128];       /* DEF_OSTEMPLATE */
 	char nameserver[256], searchdomain[256];
+	char ssh[256];                  /* SSH: program that migrate runs, "" for /usr/bin/ssh */
 };
 
 struct inst {

@@ -10,6 +10,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/moved.h"
 
 #define DEFAULT_DISK (UINT64_C(4) << 30)
 #define GIB (UINT64_C(1) << 30)
@@ -115,6 +116,9 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 	int r;
 
 	plan_for_undo(ve, ret);
+	r = moved_check(ve->in, ve->id, e);
+	if (r < 0)
+		return r;
 	r = links_plan(ve, &w, &ret->links, e);
 	if (r < 0)
 		return err_wrap(e, "VE %u", ve->id);

@@ -7,7 +7,7 @@ load helpers/load
 
 export BATS_TEST_TIMEOUT=$((120 * ${BERTH_PATIENCE:-1}))
 
-names=(vzctl vzlist vzpid vzps vzubc vzcfgvalidate vzsplit vzmemcheck vzcpucheck vzcalc vznetaddbr vztmpl-dl)
+names=(vzctl vzlist vzmigrate vzpid vzps vzubc vzcfgvalidate vzsplit vzmemcheck vzcpucheck vzcalc vznetaddbr vztmpl-dl)
 
 data=$BATS_TEST_DIRNAME/data/vzctl-clients.txt
 
