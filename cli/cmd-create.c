@@ -55,21 +55,16 @@ int cmd_create(struct cli *c, const struct args *a, struct err *e)
 	return out_json(j, e);
 }
 
-/* A yes on the terminal. Anything else, or an end of input, is a no. */
 static bool confirmed(const struct args *a)
 {
-	char first = 0, c = 0;
-	ssize_t n;
+	char question[80];
 
 	if (a->n_ids == 1)
-		(void)fprintf(stderr, "Destroy CT %u with all its data? [y/N] ", a->ids[0]);
+		(void)str_fmt(question, sizeof(question), "Destroy CT %u with all its data?", a->ids[0]);
 	else
-		(void)fprintf(stderr, "Destroy %zu VEs with all their data? [y/N] ", a->n_ids);
-	(void)fflush(stderr);
-	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
-		if (!first)
-			first = c;
-	return first == 'y' || first == 'Y';
+		(void)str_fmt(question, sizeof(question), "Destroy %zu VEs with all their data?",
+			      a->n_ids);
+	return out_confirmed(question);
 }
 
 static int destroy_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)

@@ -20,6 +20,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/fence.h"
 
 #define FOR_MS 60000
 #define FILE_MAX (UINT64_C(256) << 20)
@@ -108,12 +109,16 @@ static void tell(struct cli *c, uint32_t id, const struct mirror *m, const struc
 	*ret = out_json(j, e);
 }
 
-static int run(struct cli *c, const struct args *a, struct mirror *m, struct err *e)
+/* The links of a copy behind a fence are there; those of the host are not. */
+static int run(struct cli *c, const struct args *a, const char *fence, struct mirror *m, struct err *e)
 {
 	struct mirror_result res;
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	_fd_ int in = -1, out = -1, file = -1;
-	int r = mirror_open(m, &in, &out, e);
+	int r = fence_enter(&c->in, fence, &home, e);
 
+	if (r == 0)
+		r = mirror_open(m, &in, &out, e);
 	if (r == 0 && a->output)
 		r = open_file(a->output, &file, e);
 	if (r == 0)
@@ -134,11 +139,16 @@ int cmd_network_mirror(struct cli *c, const struct args *a, struct err *e)
 {
 	struct mirror m = { .fd = -1, .max = a->max_size ? a->max_size : FILE_MAX,
 			    .ms = a->for_ms ? a->for_ms : FOR_MS, .stop = &stopped };
+	struct ve_host_link at = { .name = "" };
 	int r = check_options(c, a, e);
 
 	if (r == 0 && a->to)
 		(void)str_fmt(m.to, sizeof(m.to), "%s", a->to);
 	if (r == 0)
-		r = ve_host_link(&c->in, a->ids[0], a->name ? a->name : NETIF_FIRST, m.link, e);
-	return r < 0 ? r : run(c, a, &m, e);
+		r = ve_host_link(&c->in, a->ids[0], a->name ? a->name : NETIF_FIRST, &at, e);
+	if (r == 0 && a->to && *at.fence)
+		r = err_set(e, EINVAL, VZ_BAD_OPTION, "--to %s: VE %u is behind fence %s; want --pcap", a->to,
+			    a->ids[0], at.fence);
+	memcpy(m.link, at.name, sizeof(m.link));
+	return r < 0 ? r : run(c, a, at.fence, &m, e);
 }

@@ -287,6 +287,29 @@ static const struct opt clone_opts[] = {
 	END,
 };
 
+static const struct opt fence_opts[] = {
+	TEXT(0, "forward", NULL, network.text[NR_FORWARD], "LIST",
+	     "ports of the host that lead to a copy, as tcp:8080=10.0.0.5:80"),
+	END,
+};
+
+static const struct opt fence_create_opts[] = {
+	TEXT(0, "forward", NULL, network.text[NR_FORWARD], "LIST",
+	     "ports of the host that lead to a copy, as tcp:8080=10.0.0.5:80"),
+	{ OPT_NUMBER, 0, "first", NULL, AT(first), "N", "number of the first copy; else behind all there are",
+	  101, 2147483644, 0, NULL },
+	FLAG(0, "live", NULL, live, "although they run: each stands still for a moment"),
+	{ OPT_TAKE, 0, "freeze", NULL, 0, "TIME", "how long that may be, 30s unless said otherwise",
+	  0, 0, 0, take_freeze },
+	FLAG(0, "start", NULL, start, "start the copies too"),
+	END,
+};
+
+static const struct opt fence_delete_opts[] = {
+	FLAG(0, "yes", NULL, yes, "do not ask"),
+	END,
+};
+
 static const struct opt reinstall_opts[] = {
 	TEXT(0, "ostemplate", NULL, to, "TEMPLATE", "another template; the VE's own otherwise"),
 	FLAG(0, "skipbackup", NULL, skip_backup, "remove /old as soon as the new root has booted"),
@@ -660,6 +683,20 @@ const struct command commands[] = {
 	  "VE does not notice, and the audit log names who looked.",
 	  "berth network mirror 101 --pcap web.pcap --for 10s\n"
 	  "berth network mirror 101 --to ids0\nberth network mirror 101 --pcap - | tcpdump -nr -\n" },
+	{ "fence create", NULL, "NAME ID... [options]", "copy VEs, addresses unchanged, onto a closed network",
+	  VERB | CMD_JSON, 2, ~0U, fence_create_opts, cmd_fence_create,
+	  "The copies have other numbers, and what they are known by inside: addresses, MACs, host names,\n"
+	  "keys. They reach each other, not the originals, the host or anybody else; a forward leads in.\n"
+	  "The same command goes on where a killed one has ended.",
+	  "berth fence create test 101 102 105-110 --live --start\n"
+	  "berth fence create test web db --forward tcp:8080=10.0.0.5:80\n" },
+	{ "fence list", NULL, "", "list fences, their forwards and copies", CMD_ROOT | CMD_JSON, 0, 0,
+	  NULL, cmd_fence_list, NULL, "berth fence list\n" },
+	{ "fence set", NULL, "FENCE [options]", "change what leads into a fence", CMD_ROOT | CMD_JSON, 1, 1,
+	  fence_opts, cmd_fence_set, NULL, "berth fence set test --forward 'tcp:8080=10.0.0.5:80 tcp:8022=10.0.0.5:22'\n" },
+	{ "fence delete", NULL, "FENCE [options]", "destroy a fence with all its copies", VERB, 1, 1,
+	  fence_delete_opts, cmd_fence_delete, "A terminal is asked first. There is no way back.",
+	  "berth fence delete test --yes\n" },
 	{ "audit list", NULL, "", "what was done, by whom and when", CMD_ROOT | CMD_JSON, 0, 0, NULL,
 	  cmd_audit_list, NULL, "berth audit list\n" },
 	{ "audit verify", NULL, "[HASH]", "check that nothing was changed in what was done",

@@ -40,6 +40,7 @@ static const struct {
 	{ "NAME|DIGEST", true, "template/channels", "", "" },
 	{ "CHANNEL|DIGEST", true, "template/channels", "", "" },
 	{ "PLAN", false, "conf", "ve-", ".conf-sample" },
+	{ "FENCE", false, "fences", "", ".conf" },
 	{ "NETWORK", false, "networks", "", ".conf" },
 	{ "POOL", false, "pools", "", ".conf" },
 };

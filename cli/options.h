@@ -69,6 +69,7 @@ struct args {
 	bool ckpt_suspend, ckpt_resume, ckpt_dump, ckpt_undump, ckpt_kill;
 	/* create of many */
 	uint64_t count;
+	uint64_t first;                 /* fence create: number of the first copy */
 	const char *from;
 	bool start;
 	char **argv;                    /* the whole command line, which names the batch */

@@ -94,6 +94,19 @@ void out_warn(const struct cli *c, const char *fmt, ...)
 	out_error(text);
 }
 
+bool out_confirmed(const char *question)
+{
+	char first = 0, c = 0;
+	ssize_t n;
+
+	(void)fprintf(stderr, "%s [y/N] ", question);
+	(void)fflush(stderr);
+	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+		if (!first)
+			first = c;
+	return first == 'y' || first == 'Y';
+}
+
 int out_finish(struct err *e)
 {
 	bool bad = ferror(stdout);

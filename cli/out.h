@@ -26,6 +26,9 @@ void out_error(const char *text);
 void out_plain_error(const char *text);
 void out_warn(const struct cli *c, const char *fmt, ...) PRINTF(2, 3);
 
+/* Ask on the terminal. Anything but a yes, or an end of input, is a no. */
+bool out_confirmed(const char *question);
+
 /* Flush and close stdout. -EIO or what the write failed with. */
 MUST_CHECK int out_finish(struct err *e);
 

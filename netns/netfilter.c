@@ -146,6 +146,8 @@ static void put_guard(struct change *c, const struct net_spec *s)
 		put_key(c, S_CLOSED, NULL, 0);
 	if (s->mode == NET_NAT)
 		put_key(c, S_HIDDEN, NULL, 0);
+	if (s->flags & NET_DOOR)
+		put_key(c, S_DOORS, NULL, 0);
 	if (s->mode == NET_HOSTONLY || s->mode == NET_NAT) {
 		struct elem same = { .key_len = 8 };
 
@@ -209,12 +211,15 @@ static int change(struct change *c, const struct net_spec *s, struct err *e)
 
 static int ensure(const struct net_spec *s, struct err *e)
 {
+	bool door = s->flags & NET_DOOR, nat = s->mode == NET_NAT || door;
 	int r = nf_ensure(s->table, s->mode == NET_BRIDGED ? NF_BRIDGED : NF_ROUTED, e);
 
-	if (r == 0 && (s->mode == NET_HOSTONLY || s->mode == NET_NAT))
+	if (r == 0 && (s->mode == NET_HOSTONLY || nat))
 		r = nf_ensure(s->table, NF_CLOSED, e);
-	if (r == 0 && s->mode == NET_NAT)
+	if (r == 0 && nat)
 		r = nf_ensure(s->table, NF_NAT, e);
+	if (r == 0 && door)
+		r = nf_ensure(s->table, NF_DOOR, e);
 	return r;
 }
 

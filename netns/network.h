@@ -42,6 +42,7 @@ enum net_flags {
 	NET_DEFAULT4 = 1 << 2,  /* the VE's default route is by this link */
 	NET_DEFAULT6 = 1 << 3,
 	NET_ISOLATED = 1 << 4,  /* a port that other isolated ports cannot reach */
+	NET_DOOR = 1 << 5,      /* no VE's: leads to a closed namespace (door.h) */
 };
 
 /* What comes to a port of the host goes to a VE behind it. */

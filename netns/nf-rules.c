@@ -47,6 +47,7 @@ const struct nf_set nf_sets[S_COUNT] = {
 	[S_CLOSED] = { "closed", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_HIDDEN] = { "hidden", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_FORWARDS] = { "forwards", CONCAT(T_PROTO, T_PORT), 8, { 0 }, CONCAT(T_IP4, T_PORT), 8 },
+	[S_DOORS] = { "doors", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_FLOWS] = { "flows", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_ENTRIES] = { "entries", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_MAIL] = { "mail", T_IFNAME, NAME, { 0 }, 0, 0 },
@@ -211,6 +212,12 @@ static const struct nf_expr forward[][NF_RULE_MAX] = {
 	  MAP("forwards", FIRST, SECOND), { .kind = X_DNAT } },
 };
 
+/* Who comes by a door looks like our end of it; the host's own processes may come, too. */
+static const struct nf_expr by_door[][NF_RULE_MAX] = {
+	{ OUT_LINK, NOT_IN_SET("doors"), PASS },
+	{ { .kind = X_MASQUERADE } },
+};
+
 /*
  * Behind connection tracking, which has found the flow, and before translation; a flow dropped
  * here is never entered. What a VE is asked from outside takes an entry too.
@@ -255,6 +262,12 @@ static const struct nf_chain chains_nat[] = {
 	{ "into_hidden", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, RULES(into_hidden) },
 };
 
+static const enum nf_set_id sets_door[] = { S_DOORS };
+static const struct nf_chain chains_door[] = {
+	{ "by_door", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, RULES(by_door) },
+	{ "forward_own", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST, RULES(forward) },
+};
+
 static const enum nf_set_id sets_caps[] = { S_FLOWS, S_ENTRIES, S_MAIL };
 static const struct nf_chain chains_caps[] = {
 	{ "out", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE, RULES(caps_out) },
@@ -275,6 +288,10 @@ static const struct nf_family nat[] = {
 	{ NFPROTO_INET, RULES(sets_nat), RULES(chains_nat) },
 };
 
+static const struct nf_family door[] = {
+	{ NFPROTO_INET, RULES(sets_door), RULES(chains_door) },
+};
+
 static const struct nf_family caps[] = {
 	{ NFPROTO_INET, RULES(sets_caps), RULES(chains_caps) },
 };
@@ -284,5 +301,6 @@ const struct nf_part nf_parts[NF_PARTS] = {
 	[NF_BRIDGED] = { RULES(bridged) },
 	[NF_CLOSED] = { RULES(closed) },
 	[NF_NAT] = { RULES(nat) },
+	[NF_DOOR] = { RULES(door) },
 	[NF_CAPS] = { RULES(caps) },
 };

@@ -12,6 +12,7 @@
 
 /* A set's place in nf_sets. */
 enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS,
+		 S_DOORS,
 		 S_FLOWS, S_ENTRIES, S_MAIL,      /* their elements have limits of their own */
 		 S_COUNT };
 
@@ -46,6 +47,7 @@ enum nf_part_id {
 	NF_BRIDGED,             /* links whose host end is a port */
 	NF_CLOSED,              /* networks that do not reach all others */
 	NF_NAT,                 /* networks behind an address of the host */
+	NF_DOOR,                /* ways into closed namespaces: door.h */
 	NF_CAPS,                /* links with caps, in a table of its own: caps.h */
 	NF_PARTS
 };

@@ -91,7 +91,7 @@ void uplink_bridge_drop(const char *bridge)
 /* ---- the last VE ---- */
 
 /* Any answer at all is enough: the dump is not read to its end. */
-static bool any_link(const char *table)
+bool uplink_any_link(const char *table)
 {
 	static const uint8_t families[] = { NFPROTO_ARP, NFPROTO_BRIDGE };
 
@@ -120,7 +120,7 @@ void uplink_tidy(const char *table)
 	struct err ignored = ERR_INIT;
 	_nl_ struct nl n = NL_INIT;
 
-	if (any_link(table))
+	if (uplink_any_link(table))
 		return;
 	nf_remove_table(table);
 	acct_remove(table);

@@ -13,6 +13,8 @@ void uplink_bridge_drop(const char *bridge);
 bool uplink_exists(const char *link);
 bool uplink_is_bridge(const char *link);
 
+/* Is there a link that the instance guards, in this network namespace? */
+bool uplink_any_link(const char *table);
 /*
  * Remove the instance's tables unless a link is guarded, and the IPv4 gateway's address unless
  * another instance has a table. The caller holds the instance's network lock alone.

@@ -15,6 +15,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/fence.h"
 #include "ve/network-impl.h"
 
 /* ---- where a pool's free addresses are ---- */
@@ -167,7 +168,7 @@ static int next_free(const struct ve *ve, const struct network *n, uint8_t famil
 	int r = hints_open(ve->in, n->name, &h, e);
 
 	if (r == 0)
-		r = fs_open_dir(ve->in->lib, "ip", &claims, e);
+		r = fence_claims(ve->in, fence_of(ve), &claims, e);
 	w.claims = claims;
 	if (r == 0)
 		r = from_free(&h, &w, ret, e);
@@ -220,6 +221,10 @@ static int choose(const struct ve *ve, const struct network *n, struct ip_list *
 	struct ip_list out = { 0 };
 	int r = 0;
 
+	if (*fence_of(ve))
+		return err_set(e, EINVAL, VZ_BAD_IP,
+			       "--ipadd auto: pools are not for fence %s; name the address",
+			       fence_of(ve));
 	if (!n->n_pool)
 		return err_set(e, ENOENT, VZ_BAD_IP,
 			       "--ipadd auto: network %s has no pool; give it one with network set --pool",
@@ -298,7 +303,7 @@ static int check_addr(const struct ve *ve, int claims, const struct network *n,
 			       owner);
 	if (owner > 0)
 		return 0;
-	if (net_is_host_addr(a))
+	if (!*fence_of(ve) && net_is_host_addr(a))
 		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: is an address of this host",
 			       text);
 	return *n->name ? network_check_addr(ve->in, n, a, e) : 0;
@@ -344,7 +349,7 @@ static int check_twice(const struct links *l, struct err *e)
 int addrs_check(const struct ve *ve, const struct links *l, struct err *e)
 {
 	_fd_ int claims = -1;
-	int r = fs_open_dir(ve->in->lib, "ip", &claims, e);
+	int r = fence_claims(ve->in, fence_of(ve), &claims, e);
 
 	if (r == 0)
 		r = check_twice(l, e);
@@ -375,7 +380,7 @@ static int claim_mac(const struct ve *ve, int claims, const struct net_spec *s, 
 int addrs_claim(const struct ve *ve, const struct links *l, struct err *e)
 {
 	_fd_ int claims = -1;
-	int r = fs_open_dir(ve->in->lib, "ip", &claims, e);
+	int r = fence_claims(ve->in, fence_of(ve), &claims, e);
 
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
 		r = claim_mac(ve, claims, &l->a[i], e);
@@ -394,7 +399,7 @@ static void give_back(const struct ve *ve, int claims, const struct network *n,
 	char name[IPADDR_STRLEN];
 	_fd_ int fd = -1;
 
-	if (network_has(n, a) && ipam_owner(claims, a) == (int64_t)ve->id &&
+	if (!*fence_of(ve) && network_has(n, a) && ipam_owner(claims, a) == (int64_t)ve->id &&
 	    hints_open(ve->in, n->name, &h, &ignored) == 0) {
 		format_ip_host(a, name);
 		fd = openat(h.free, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -425,7 +430,7 @@ void addrs_release(const struct ve *ve, const struct links *gone, const struct l
 	_fd_ int claims = -1;
 	char name[20];
 
-	if (fs_open_dir(ve->in->lib, "ip", &claims, &ignored) < 0)
+	if (fence_claims(ve->in, fence_of(ve), &claims, &ignored) < 0)
 		return;
 	for (unsigned i = 0; i < gone->n; i++) {
 		mac_name(gone->a[i].guest_mac, name);
@@ -462,7 +467,7 @@ void addrs_drop_unnamed(const struct ve *ve)
 	struct links l;
 	int list;
 
-	if (fs_open_dir(ve->in->lib, "ip", &claims, &ignored) < 0)
+	if (fence_claims(ve->in, fence_of(ve), &claims, &ignored) < 0)
 		return;
 	list = openat(claims, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d = list < 0 ? NULL : fdopendir(list);
@@ -476,7 +481,7 @@ void addrs_drop(const struct ve *ve, const struct ip_list *l, const struct links
 	struct err ignored = ERR_INIT;
 	_fd_ int claims = -1;
 
-	if (fs_open_dir(ve->in->lib, "ip", &claims, &ignored) < 0)
+	if (fence_claims(ve->in, fence_of(ve), &claims, &ignored) < 0)
 		return;
 	for (unsigned i = 0; i < l->n; i++)
 		if (!stays(stay, &l->a[i]))

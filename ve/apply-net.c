@@ -14,6 +14,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/apply.h"
+#include "ve/fence.h"
 #include "ve/links.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"
@@ -98,12 +99,14 @@ void recall_netrate(struct ve *ve)
 
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct links_want w = links_of_state(ve);
 	struct links links;
 	int r = 0;
 
 	(void)p;
 	links_plan_undo(ve, &w, &links);
+	r = fence_enter(ve->in, links.fence, &home, e);
 	for (unsigned i = 0; i < links.n && r == 0; i++)
 		r = shape_set(links.a[i].host_name, &links.a[i].shape, e);
 	return r < 0 ? r : remember(ve, e);
@@ -112,6 +115,7 @@ int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 /* The first link's, or those of one that differs from what it should obey. */
 static int effective(const struct ve *ve, struct shape *ret)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct err ignored = ERR_INIT;
 	struct links_want w = links_of_state(ve);
 	struct links links;
@@ -119,6 +123,8 @@ static int effective(const struct ve *ve, struct shape *ret)
 	int r = -ENOENT;
 
 	links_plan_undo(ve, &w, &links);
+	if (fence_enter(ve->in, links.fence, &home, &ignored) < 0)
+		return -ENOENT;
 	for (unsigned i = 0; i < links.n; i++) {
 		const struct shape *want = &links.a[i].shape;
 
@@ -175,12 +181,14 @@ uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p)
 
 int apply_caps(struct ve *ve, const struct param *p, struct err *e)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct links_want w = links_of_state(ve);
 	struct links links;
 	int r = 0;
 
 	(void)p;
 	links_plan_undo(ve, &w, &links);
+	r = fence_enter(ve->in, links.fence, &home, e);
 	for (unsigned i = 0; i < links.n && r == 0; i++)
 		r = net_cap(&links.a[i], e);
 	return r;
@@ -189,6 +197,7 @@ int apply_caps(struct ve *ve, const struct param *p, struct err *e)
 /* The links' own, where they agree. */
 static int effective_cap(struct ve *ve, enum cap cap, uint64_t *ret)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct err ignored = ERR_INIT;
 	struct links_want w = links_of_state(ve);
 	struct links links;
@@ -196,6 +205,8 @@ static int effective_cap(struct ve *ve, enum cap cap, uint64_t *ret)
 	uint64_t n = 0;
 
 	links_plan_undo(ve, &w, &links);
+	if (fence_enter(ve->in, links.fence, &home, &ignored) < 0)
+		return -ENOENT;
 	for (unsigned i = 0; i < links.n; i++) {
 		const struct net_spec *s = &links.a[i];
 

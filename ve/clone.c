@@ -21,6 +21,7 @@
 #include "util/uuid.h"
 #include "ve/conf.h"
 #include "ve/create.h"
+#include "ve/links.h"
 #include "ve/mount.h"
 #include "ve/snapshot.h"
 
@@ -143,18 +144,25 @@ static int renew_ssh_keys(struct inst *in, int root, uint32_t id, struct err *e)
 	return r;
 }
 
-static int renew(struct ve *ve, struct err *e)
+/*
+ * Behind a fence a copy is the machine it was, for the others in there too; a VM has its root for
+ * itself, and its kernel random numbers of its own.
+ */
+static int renew(struct ve *ve, bool fenced, struct err *e)
 {
 	struct ns_home home = NS_HOME_INIT;
 	struct disk disk = DISK_INIT;
 	_fd_ int root = -1;
-	int r = ns_unshare_mounts(&home, e);
+	int r;
 
+	if (fenced && str_eq(ve->conf.kind, "vm"))
+		return 0;
+	r = ns_unshare_mounts(&home, e);
 	if (!r)
 		r = mount_tree(ve, &disk, &root, e);
-	if (!r)
+	if (!r && !fenced)
 		r = renew_machine_id(root, e);
-	if (!r)
+	if (!r && !fenced)
 		r = renew_ssh_keys(ve->in, root, ve->id, e);
 	if (!r)
 		drop_seeds(root);
@@ -189,30 +197,76 @@ static int fill(void *arg, struct ve *ve, int private, struct err *e)
 	const struct clone *c = arg;
 	int r = copy_disk(c, private, e);
 
-	return r < 0 ? r : renew(ve, e);
+	return r < 0 ? r : renew(ve, c->opts->fence, e);
 }
 
 /* ---- the config ---- */
 
+static void forget(struct ve_conf *c, const char *const *keys, size_t n)
+{
+	struct ve_conf none = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		param_copy(param_by_key(keys[i]), c, &none);
+}
+
 /* What only one may have; a host name becomes the one that a VE without one gets. */
 static void forget_identity(struct ve_conf *c, uint32_t copy)
 {
-	static const char *const keys[] = { "NAME", "IP_ADDRESS", "NETIF", "LOCAL_UID", "LOCAL_GID",
-					    "HOSTNAME" };
+	static const char *const keys[] = { "IP_ADDRESS", "NETIF", "HOSTNAME", "FENCE" };
 	bool named = *c->hostname;
-	struct ve_conf none = { 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		param_copy(param_by_key(keys[i]), c, &none);
+	forget(c, keys, ARRAY_SIZE(keys));
 	if (!named)
 		return;
 	(void)str_fmt(c->hostname, sizeof(c->hostname), "ct%u", copy);
 	conf_mark(c, param_by_key("HOSTNAME"), true);
 }
 
+/* Links get the MACs said that they have from the original's number, on both ends. */
+static int keep_links(struct ve *from, struct err *e)
+{
+	struct links_want w = links_of_conf(from);
+	struct links l;
+	int r = links_plan(from, &w, &l, e);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < l.n; i++) {
+		struct netif *f = &l.conf.a[i];
+
+		f->has_mac = f->has_host_mac = true;
+		memcpy(f->mac, l.a[i].guest_mac, sizeof(f->mac));
+		memcpy(f->host_mac, l.a[i].host_mac, sizeof(f->host_mac));
+	}
+	if (netif_format(&l.conf, from->conf.netif, sizeof(from->conf.netif)) < 0)
+		return err_set(e, E2BIG, VZ_VETH, "clone %u: its links with their MACs are more than a config can hold",
+			       from->id);
+	conf_mark(&from->conf, param_by_key("NETIF"), true);
+	return 0;
+}
+
+/* The same machine to whoever meets it behind the fence; nobody starts it but by name. */
+static int keep_identity(struct inst *in, uint32_t id, const char *fence, struct ve_conf *c,
+			 struct err *e)
+{
+	static const char *const keys[] = { "ONBOOT" };
+	struct ve from = { .in = in, .id = id, .lock = -1, .pidfd = -1, .conf = *c };
+	int r = keep_links(&from, e);
+
+	if (r < 0)
+		return r;
+	*c = from.conf;
+	forget(c, keys, ARRAY_SIZE(keys));
+	(void)str_fmt(c->fence, sizeof(c->fence), "%s", fence);
+	conf_mark(c, param_by_key("FENCE"), true);
+	return 0;
+}
+
 int ve_clone(struct inst *in, uint32_t id, uint32_t copy, const struct clone_opts *o,
 	     struct err *e)
 {
+	static const char *const one_only[] = { "NAME", "LOCAL_UID", "LOCAL_GID" };
 	struct clone c = { .in = in, .from = id, .opts = o };
 	struct create_like like = { .fill = fill, .arg = &c };
 	struct ve_state s = VE_STATE_INIT;
@@ -225,7 +279,13 @@ int ve_clone(struct inst *in, uint32_t id, uint32_t copy, const struct clone_opt
 		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u is running; stop it first, or add --live", id);
 	if (r < 0)
 		return r;
-	forget_identity(&conf, copy);
+	if (o->fence)
+		r = keep_identity(in, id, o->fence, &conf, e);
+	else
+		forget_identity(&conf, copy);
+	if (r < 0)
+		return r;
+	forget(&conf, one_only, ARRAY_SIZE(one_only));
 	like.conf = &conf;
 	return create_like(in, copy, &like, o->change, e);
 }

@@ -7,10 +7,12 @@
 #include <sys/file.h>
 
 #include "netns/guestlink.h"
+#include "netns/ipam.h"
 #include "netns/uplink.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/fence.h"
 #include "ve/netlock.h"
 #include "ve/plan.h"
 #include "ve/ve.h"
@@ -151,12 +153,29 @@ static int read_conf(const char *netif, struct links *l, struct err *e)
 	return 0;
 }
 
+/* A bridge without what leads out, a network without ports of the host. */
+static void close_network(struct network *n)
+{
+	n->text[NR_UPLINK][0] = '\0';
+	n->own_bridge = n->mode == NET_BRIDGED;
+	n->probe = false;
+	n->n_forward = 0;
+}
+
+/* Nobody is outside whom these modes would keep away, and all in there shall meet. */
+static void close_spec(struct net_spec *s)
+{
+	if (s->mode == NET_NAT || s->mode == NET_HOSTONLY)
+		s->mode = NET_ROUTED;
+}
+
 static int plan(const struct ve *ve, const struct links_want *w, struct links *l, bool undo,
 		struct err *e)
 {
 	int r = read_conf(w->netif, l, e);
 
 	l->n = r < 0 ? 0 : l->conf.n;
+	memcpy(l->fence, fence_of(ve), sizeof(l->fence));
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
 		const struct netif *f = &l->conf.a[i];
 
@@ -168,6 +187,8 @@ static int plan(const struct ve *ve, const struct links_want *w, struct links *l
 		}
 		if (r < 0)
 			return err_wrap(e, "link %s", f->ifname);
+		if (*l->fence)
+			close_network(&l->net[i]);
 		l->ips[i] = f->ips;
 		if (i == 0)
 			(void)!netif_all_ips(w->ips, "", &l->ips[0], e);
@@ -177,6 +198,8 @@ static int plan(const struct ve *ve, const struct links_want *w, struct links *l
 	}
 	choose_default(l, AF_INET, NET_DEFAULT4);
 	choose_default(l, AF_INET6, NET_DEFAULT6);
+	for (unsigned i = 0; *l->fence && i < l->n; i++)
+		close_spec(&l->a[i]);
 	return r;
 }
 
@@ -227,33 +250,71 @@ static int forwards_up(const struct net_spec *s, const struct network *net, stru
 	return net_forward(s->table, none, all, e);
 }
 
-static int one_up(const struct net_spec *s, const struct network *net, int netns, struct err *e)
+/* The prefix of the network that a gateway is in, which an address beside it has. */
+static uint8_t prefix_beside(const struct net_spec *s, const struct ipaddr *gw)
 {
-	int r = bridge_up(net, e);
+	for (size_t i = 0; i < s->n_addrs; i++)
+		if (s->addrs[i].family == gw->family)
+			return s->addrs[i].prefix;
+	return gw->prefix;
+}
+
+/* Behind a fence the namespace is the gateway of its bridges, unless one of the copies is. */
+static int gateways_up(const struct inst *in, const struct links *l, const struct net_spec *s,
+		       struct err *e)
+{
+	_fd_ int claims = -1;
+	int r = 0;
+
+	if (!*l->fence || s->mode != NET_BRIDGED)
+		return 0;
+	r = fence_claims(in, l->fence, &claims, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(s->gateway); i++) {
+		const struct ipaddr *gw = &s->gateway[i];
+
+		if (gw->family && ipam_owner(claims, gw) == 0)
+			r = door_gateway(s->bridge, gw, prefix_beside(s, gw), e);
+	}
+	return r;
+}
+
+static int one_up(const struct inst *in, const struct links *l, unsigned i, int netns, struct err *e)
+{
+	int r = bridge_up(&l->net[i], e);
 
 	if (r == 0)
-		r = net_up(s, netns, e);
-	return r < 0 ? r : forwards_up(s, net, e);
+		r = gateways_up(in, l, &l->a[i], e);
+	if (r == 0)
+		r = net_up(&l->a[i], netns, e);
+	return r < 0 ? r : forwards_up(&l->a[i], &l->net[i], e);
 }
 
 int links_up(const struct inst *in, const struct links *l, int netns, struct err *e)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	_fd_ int lock = -1;
 	int r = netlock_take(in, false, &lock, e);
 
+	if (r == 0)
+		r = fence_enter(in, l->fence, &home, e);
 	for (unsigned i = 0; i < l->n && r == 0; i++)
-		r = one_up(&l->a[i], &l->net[i], netns, e);
+		r = one_up(in, l, i, netns, e);
 	return r;
 }
 
 int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],
 		  struct err *e)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	_fd_ int lock = -1;
 	int r = netlock_take(in, false, &lock, e);
 
+	if (r == 0)
+		r = fence_enter(in, l->fence, &home, e);
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
 		r = bridge_up(&l->net[i], e);
+		if (r == 0)
+			r = gateways_up(in, l, &l->a[i], e);
 		if (r == 0)
 			r = net_up_tap(&l->a[i], &ret_taps[i], e);
 		if (r == 0)
@@ -266,10 +327,13 @@ int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET
 
 int links_down(const struct inst *in, const struct links *l)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct err ignored = ERR_INIT;
 	_fd_ int lock = -1;
-	int r = 0;
+	int r = fence_enter(in, l->fence, &home, &ignored);
 
+	if (r < 0)                      /* gone with all in it, or not to be reached */
+		return r == -ENOENT ? 0 : r;
 	(void)!netlock_take(in, false, &lock, &ignored);
 	for (unsigned i = l->n; i-- > 0;)
 		if (net_down(&l->a[i]) < 0)
@@ -372,7 +436,8 @@ static int change_one(const struct links *from, unsigned k, const struct links *
 }
 
 /* Links that go, then those that come or change: what one gives up another may take over. */
-static int change(const struct links *from, const struct links *to, int netns, struct err *e)
+static int change(const struct inst *in, const struct links *from, const struct links *to, int netns,
+		  struct err *e)
 {
 	unsigned k = 0;
 	int r = 0;
@@ -389,7 +454,7 @@ static int change(const struct links *from, const struct links *to, int netns, s
 		if (s && same_link(s, &to->a[i]))
 			r = change_one(from, k, to, i, netns, e);
 		else
-			r = one_up(&to->a[i], &to->net[i], netns, e);
+			r = one_up(in, to, i, netns, e);
 	}
 	return r;
 }
@@ -410,8 +475,11 @@ bool links_same(const struct links *a, const struct links *b)
 int links_change(const struct inst *in, const struct links *from, const struct links *to,
 		 int netns, struct err *e)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	_fd_ int lock = -1;
 	int r = netlock_take(in, false, &lock, e);
 
-	return r < 0 ? r : change(from, to, netns, e);
+	if (r == 0)
+		r = fence_enter(in, to->fence, &home, e);
+	return r < 0 ? r : change(in, from, to, netns, e);
 }

@@ -22,6 +22,7 @@ struct links {
 	struct ip_list ips[NET_MAX_LINKS];
 	struct ipaddr nets[NET_MAX_LINKS][NETWORK_POOLS];
 	struct netif_list conf;
+	char fence[NETWORK_NAME_LEN];   /* that all of it is in; "": none */
 };
 
 /* What says which links a VE has: three rows of its config, or what it runs with. */

@@ -13,6 +13,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/fence.h"
 #include "ve/netif.h"
 #include "ve/netlock.h"
 #include "ve/network-impl.h"
@@ -45,7 +46,6 @@ static int save(const struct inst *in, const struct network *n, struct err *e)
 struct meeting {
 	const struct network *n;
 	char name[NETWORK_NAME_LEN], range[2 * IPADDR_STRLEN];
-	uint16_t port;
 	uint64_t numbers[1024];         /* bits of the numbers that are taken */
 };
 
@@ -57,14 +57,6 @@ static int meet(void *arg, const struct network *other)
 		m->numbers[other->number / 64] |= UINT64_C(1) << other->number % 64;
 	if (str_eq(other->name, m->n->name))
 		return 0;
-	for (size_t i = 0; i < m->n->n_forward; i++)
-		for (size_t k = 0; k < other->n_forward; k++)
-			if (m->n->forward[i].proto == other->forward[k].proto &&
-			    m->n->forward[i].port == other->forward[k].port) {
-				memcpy(m->name, other->name, sizeof(m->name));
-				m->port = other->forward[k].port;
-				return 1;
-			}
 	for (size_t i = 0; i < m->n->n_pool; i++)
 		for (size_t k = 0; k < other->n_pool; k++)
 			if (range_overlap(&m->n->pool[i], &other->pool[k])) {
@@ -81,10 +73,9 @@ static int check_meeting(const struct inst *in, const struct network *n, struct 
 	int r;
 
 	*m = (struct meeting){ .n = n };
-	r = network_each(in, meet, m, e);
-	if (r == 1 && m->port)
-		return err_set(e, EEXIST, VZ_BAD_VALUE, "--forward: port %u is forwarded by network %s",
-			       m->port, m->name);
+	r = forwards_check(in, &(struct forwards_of){ n->name, "", { n->forward, n->n_forward } }, e);
+	if (r == 0)
+		r = network_each(in, meet, m, e);
 	if (r == 1)
 		return err_set(e, EEXIST, VZ_BAD_VALUE, "--pool: overlaps %s of network %s", m->range,
 			       m->name);

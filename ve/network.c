@@ -151,9 +151,8 @@ static int take_gateway(struct network *n, const char *v, struct err *e)
 }
 
 /* tcp:8080=10.0.0.5:80 */
-static int take_one_forward(struct network *n, const char *word)
+static int take_one_forward(const char *word, const struct network *pool, struct net_forward *f)
 {
-	struct net_forward *f = &n->forward[n->n_forward];
 	const char *eq = strchr(word, '='), *colon = eq ? strchr(eq, ':') : NULL;
 	char port[8], addr[IPADDR_STRLEN];
 	uint32_t from, to;
@@ -164,28 +163,49 @@ static int take_one_forward(struct network *n, const char *word)
 	    str_fmt(addr, sizeof(addr), "%.*s", (int)(colon - eq - 1), eq + 1) < 0 ||
 	    parse_u32(port, 1, 65535, &from) < 0 || parse_u32(colon + 1, 1, 65535, &to) < 0 ||
 	    strchr(addr, '/') || parse_ip(addr, &a) < 0 || a.family != AF_INET ||
-	    (n->n_pool && !network_has(n, &a)))
+	    (pool && pool->n_pool && !network_has(pool, &a)))
 		return -EINVAL;
 	*f = (struct net_forward){ *word == 't' ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)from,
 				   (uint16_t)to, a.v4 };
-	for (size_t i = 0; i < n->n_forward; i++)
-		if (n->forward[i].proto == f->proto && n->forward[i].port == f->port)
-			return -EEXIST;
-	n->n_forward++;
 	return 0;
 }
 
-static int take_forward(struct network *n, const char *v, struct err *e)
+static bool same_port(const struct net_forward *a, const struct net_forward *b)
 {
-	const char *s = v;
+	return a->proto == b->proto && a->port == b->port;
+}
+
+int network_parse_forwards(const char *text, const struct network *pool,
+			   struct net_forward ret[NETWORK_FORWARDS], size_t *ret_n, struct err *e)
+{
+	const char *s = text;
 	char word[64];
+	size_t n = 0;
+	bool ok = true;
 	int r;
 
-	while ((r = str_word(&s, word, sizeof(word))) != 0)
-		if (r < 0 || n->n_forward == NETWORK_FORWARDS || take_one_forward(n, word) < 0)
-			return bad(e, NR_FORWARD, v,
-				   "at most 32 as tcp:8080=10.0.0.5:80, each port once, to addresses of the pool");
+	while (ok && (r = str_word(&s, word, sizeof(word))) != 0) {
+		ok = r > 0 && n < NETWORK_FORWARDS && take_one_forward(word, pool, &ret[n]) == 0;
+		for (size_t i = 0; ok && i < n; i++)
+			ok = !same_port(&ret[i], &ret[n]);
+		n++;
+	}
+	if (!ok)
+		return bad(e, NR_FORWARD, text, pool ?
+			   "at most 32 as tcp:8080=10.0.0.5:80, each port once, to addresses of the pool" :
+			   "at most 32 as tcp:8080=10.0.0.5:80, each port once");
+	*ret_n = n;
 	return 0;
+}
+
+const struct net_forward *network_common_port(const struct net_forward *a, size_t n_a,
+					      const struct net_forward *b, size_t n_b)
+{
+	for (size_t i = 0; i < n_a; i++)
+		for (size_t k = 0; k < n_b; k++)
+			if (same_port(&a[i], &b[k]))
+				return &a[i];
+	return NULL;
 }
 
 static int take_bool(enum net_row row, const char *v, bool *ret, struct err *e)
@@ -214,7 +234,7 @@ static int take(struct network *n, enum net_row row, const char *v, struct err *
 	case NR_ISOLATED:
 		return take_bool(row, v, &n->isolated, e);
 	case NR_FORWARD:
-		return take_forward(n, v, e);
+		return network_parse_forwards(v, n, n->forward, &n->n_forward, e);
 	case NR_NUMBER:
 		return parse_u32(v, 1, 65535, &n->number) < 0 ? bad(e, row, v, "a number") : 0;
 	case NR_COUNT:

@@ -301,6 +301,8 @@ const struct param params[] = {
 	{ .key = "NETIF", .json = "netif", .help = "its links: --netif_add, --netif_del, --ifname",
 	  .type = &ptype_netif, .flags = P_LIVE | P_HIDDEN | BOTH, TEXT(netif), .exit = VZ_VETH,
 	  .apply = apply_links },
+	{ .key = "FENCE", .json = "fence", .help = "closed network of copies that it is in (fence create)",
+	  .type = &ptype_word, .flags = P_HIDDEN | BOTH, TEXT(fence) },
 	{ .key = "NETRATE_IN", .opt = "netrate-in", .json = "netrate_in", .arg = "RATE",
 	  .help = "most it receives, such as 10mbit; a bare number is kbit per second; 0 is no limit",
 	  NET_RATE, AT(netrate_in), .effective = effective_netrate_in,

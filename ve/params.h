@@ -42,7 +42,7 @@ struct ve_conf {
 	char pool[VE_NAME_LEN];
 	struct ip_list ips;
 	char owner[64], expires[11], expire_action[16];
-	char network[NETWORK_NAME_LEN], netif[NETIF_LEN];
+	char network[NETWORK_NAME_LEN], netif[NETIF_LEN], fence[NETWORK_NAME_LEN];
 	uint64_t ram, swap, cpulimit, cpuunits, cpus, numproc;
 	uint64_t ram_max, cpus_max;     /* of a virtual machine; 0: no more than it starts with */
 	uint64_t cpuburst;

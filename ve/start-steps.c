@@ -27,6 +27,7 @@
 #include "ve/apply.h"
 #include "ve/events.h"
 #include "ve/exec.h"
+#include "ve/fence.h"
 #include "ve/guest.h"
 #include "ve/hooks.h"
 #include "ve/host-root.h"
@@ -54,6 +55,7 @@ int up_record(void *ctx, struct err *e)
 				       .ips = ve->conf.ips };
 	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
 	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
+	memcpy(ve->state.fence, ve->conf.fence, sizeof(ve->state.fence));
 	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
 	r = state_save(ve->in, ve->id, &ve->state, e);
 	if (r < 0)
@@ -243,6 +245,21 @@ void down_limits(void *ctx)
 		cg_forget_io(&s->ve->in->cg, (dev_t)s->ve->state.disk_dev);
 }
 
+int up_fence(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+
+	return fence_up(s->ve->in, fence_of(s->ve), &s->fence, e);
+}
+
+void down_fence(void *ctx)
+{
+	struct start *s = ctx;
+
+	cleanup_fd(&s->fence);
+	fence_down(s->ve->in, fence_of(s->ve));
+}
+
 int up_stage(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
@@ -415,6 +432,7 @@ int up_network(void *ctx, struct err *e)
 		r = links_up(s->ve->in, &s->plan.links, netns, e);
 	if (r < 0)
 		return err_exit(e, VZ_VETH);
+	cleanup_fd(&s->fence);
 	if (s->ve->conf.ips.n &&
 	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
 		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);

@@ -45,6 +45,7 @@ const struct step start_steps[] = {
 	{ "disk",     up_disk,     down_disk },
 	{ "cgroup",   up_cgroup,   down_cgroup },
 	{ "limits",   up_limits,   down_limits },
+	{ "fence",    up_fence,    down_fence },        /* of a copy in one: its network namespace */
 	{ "stage",    up_stage,    down_stage },        /* private mount namespace */
 	{ "init",     up_init,     down_init },
 	{ "root",     up_root,     NULL },
@@ -76,7 +77,7 @@ static void start_done(struct start *s)
 
 void start_init(struct start *s, struct ve *ve)
 {
-	*s = (struct start){ .ve = ve, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
+	*s = (struct start){ .ve = ve, .fence = -1, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
 			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
 			     .listen = -1, .log = -1, .events = -1, .oom = -1, .node = -1,
 			     .vm = { .kernel = KERNEL_FILES_INIT, .qmp = -1,

@@ -25,6 +25,7 @@ struct start {
 	const struct start_opts *opts;
 	int template;                   /* detached mount of the template */
 	struct disk disk;
+	int fence;                      /* lock that keeps its namespace, until it has a link there */
 	struct ns_home home;            /* the host's mount namespace, while the worker is away */
 	struct spawn init;
 	int root, console, console_slave;

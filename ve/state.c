@@ -67,6 +67,7 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
 	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
+	(void)str_fmt(s->fence, sizeof(s->fence), "%s", json_get_str(v, "fence", ""));
 }
 
 /* A record of before the last boot says nothing about now. */
@@ -178,6 +179,8 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 	json_kstr(j, "ips", ips);
 	json_kstr(j, "network", s->network);
 	json_kstr(j, "netif", s->netif);
+	if (*s->fence)
+		json_kstr(j, "fence", s->fence);
 	json_end(j);
 }
 

@@ -39,6 +39,7 @@ struct ve_state {
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */
 	char network[NETWORK_NAME_LEN], netif[NETIF_LEN];       /* and links, likewise */
+	char fence[NETWORK_NAME_LEN];   /* that its links are in; "": none */
 };
 
 #define VE_STATE_INIT { .phase = PH_STOPPED, .loop = -1 }

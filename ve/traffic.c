@@ -18,6 +18,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "ve/fence.h"
 #include "ve/netif.h"
 #include "ve/ve.h"
 
@@ -257,8 +258,9 @@ static struct traffic since(const struct traffic *seen, const struct traffic *no
 	return new;
 }
 
-/* What the host's ends are called, by index: as usual, or as NETIF says. */
-static void link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IFNAMSIZ])
+/* What the host's ends are called, by index, as usual or as NETIF says, and where they are. */
+static void link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IFNAMSIZ],
+		       char fence[NETWORK_NAME_LEN])
 {
 	struct err ignored = ERR_INIT;
 	struct netif_list l = { 0 };
@@ -267,8 +269,10 @@ static void link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IF
 
 	for (unsigned i = 0; i < INDEXES; i++)
 		net_host_name(ends[i], in->link_tag, id, i);
+	fence[0] = '\0';
 	if (ve_open(&ve, (struct inst *)in, id, NULL, &ignored) < 0)
 		return;
+	memcpy(fence, fence_of(&ve), NETWORK_NAME_LEN);
 	if (netif_parse(*ve.state.netif ? ve.state.netif : ve.conf.netif, &l, &want) == 0)
 		for (unsigned i = 0; i < l.n; i++)
 			if (*l.a[i].host_ifname && l.a[i].index < INDEXES)
@@ -297,15 +301,35 @@ static int take_link(const struct inst *in, const char *link, unsigned index, st
 	return 0;
 }
 
+/* Of each namespace the kernel numbers the tables from 1. */
+static int generation(const struct inst *in, const char *fence, uint64_t *ret, struct err *e)
+{
+	int r = acct_generation(in->name, ret, e);
+
+	if (r == 0 && *fence)
+		*ret ^= space_cookie() << 32;
+	return r;
+}
+
 static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_changed,
 		struct err *e)
 {
-	char ends[INDEXES][IFNAMSIZ];
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
+	char ends[INDEXES][IFNAMSIZ], fence[NETWORK_NAME_LEN];
 	struct ledger before = *l;
 	uint64_t table = 0;
 	char boot[37] = "";
-	int r = acct_generation(in->name, &table, e);
+	int r;
 
+	link_names(in, id, ends, fence);
+	r = fence_enter(in, fence, &home, e);
+	if (r == -ENOENT) {             /* no namespace: nothing more to count than there was */
+		err_clear(e);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = generation(in, fence, &table, e);
 	if (r == -ENOENT) {
 		err_clear(e);
 		r = 0;
@@ -315,7 +339,6 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 		memset(l->seen, 0, sizeof(l->seen));
 	memcpy(l->boot, boot, sizeof(boot));
 	l->table = table;
-	link_names(in, id, ends);
 	for (unsigned i = 0; r == 0 && i < INDEXES; i++)
 		r = take_link(in, ends[i], i, l, e);
 	*ret_changed |= memcmp(&before.today.t, &l->today.t, sizeof(before.today.t)) != 0;
@@ -402,12 +425,12 @@ void traffic_free(struct traffic_report *r)
 void traffic_retire(const struct inst *in, uint32_t id)
 {
 	static const char *const suffixes[] = { "json", "days" };
-	char ends[INDEXES][IFNAMSIZ], from[64], to[80];
+	char ends[INDEXES][IFNAMSIZ], fence[NETWORK_NAME_LEN], from[64], to[80];
 	struct err ignored = ERR_INIT;
 
 	(void)!traffic_fold(in, id, &ignored);
-	link_names(in, id, ends);
-	for (unsigned i = 0; i < INDEXES; i++) {
+	link_names(in, id, ends, fence);
+	for (unsigned i = 0; i < INDEXES && !*fence; i++) {
 		struct traffic t;
 
 		if (acct_read(in->name, ends[i], &t, &ignored) == 0)

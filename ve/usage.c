@@ -8,6 +8,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/fence.h"
 #include "ve/links.h"
 #include "ve/ve.h"
 
@@ -28,6 +29,7 @@ static void read_link(const struct net_spec *s, struct ve_usage *u)
 /* The links of its state, which are those it has now. */
 static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 {
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
 	struct ve ve = { .in = (struct inst *)in, .id = id, .lock = -1, .pidfd = -1 };
 	struct err ignored = ERR_INIT;
 	struct links_want w;
@@ -37,11 +39,13 @@ static void read_net(const struct inst *in, uint32_t id, struct ve_usage *u)
 		return;
 	w = links_of_state(&ve);
 	links_plan_undo(&ve, &w, &links);
+	if (fence_enter(in, links.fence, &home, &ignored) < 0)
+		return;
 	for (unsigned i = 0; i < links.n; i++)
 		read_link(&links.a[i], u);
 }
 
-static int find_link(const struct ve *ve, const char *ifname, char ret[IFNAMSIZ], struct err *e)
+static int find_link(const struct ve *ve, const char *ifname, struct ve_host_link *ret, struct err *e)
 {
 	struct links_want w = links_of_state(ve);
 	struct links links;
@@ -49,13 +53,14 @@ static int find_link(const struct ve *ve, const char *ifname, char ret[IFNAMSIZ]
 	links_plan_undo(ve, &w, &links);
 	for (unsigned i = 0; i < links.n; i++)
 		if (str_eq(links.a[i].guest_name, ifname)) {
-			memcpy(ret, links.a[i].host_name, IFNAMSIZ);
+			memcpy(ret->name, links.a[i].host_name, IFNAMSIZ);
+			memcpy(ret->fence, links.fence, sizeof(ret->fence));
 			return 0;
 		}
 	return err_set(e, ENODEV, VZ_VETH, "VE %u has no link %.40s", ve->id, ifname);
 }
 
-int ve_host_link(struct inst *in, uint32_t id, const char *ifname, char ret[IFNAMSIZ],
+int ve_host_link(struct inst *in, uint32_t id, const char *ifname, struct ve_host_link *ret,
 		 struct err *e)
 {
 	struct ve ve;

@@ -88,6 +88,7 @@ MUST_CHECK int ve_reinstall(struct inst *in, uint32_t id, const struct reinstall
 struct clone_opts {
 	bool live;                      /* although it runs: it stands still for a moment */
 	int freeze_ms;                  /* how long; 0: the usual */
+	const char *fence;              /* the same machine, behind this fence; NULL: another machine */
 	const struct ve_change *change; /* of the copy */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *arg;
@@ -183,9 +184,12 @@ struct ve_usage {
 void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *state,
 		   struct ve_usage *ret);
 
-/* Name of the host's end of a running VE's link. */
-MUST_CHECK int ve_host_link(struct inst *in, uint32_t id, const char *ifname, char ret[IFNAMSIZ],
-			    struct err *e);
+/* The host's end of a running VE's link: its name, and the fence it is behind. */
+struct ve_host_link {
+	char name[IFNAMSIZ], fence[NETWORK_NAME_LEN];
+};
+MUST_CHECK int ve_host_link(struct inst *in, uint32_t id, const char *ifname,
+			    struct ve_host_link *ret, struct err *e);
 
 /* Calls fn for every step of every table, for the tests that make each of them fail. */
 void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), void *arg);

@@ -30,6 +30,7 @@ const struct step vm_start_steps[] = {
 	{ "cgroup",   up_vm_cgroup,   down_cgroup },
 	{ "limits",   up_vm_limits,   down_limits },
 	{ "kernel",   up_vm_kernel,   NULL },
+	{ "fence",    up_fence,       down_fence },
 	{ "network",  up_vm_network,  down_network },
 	{ "sockets",  up_vm_sockets,  NULL },
 	{ "init",     up_vm_init,     down_init },

@@ -98,6 +98,7 @@ int up_vm_record(void *ctx, struct err *e)
 	(void)str_fmt(ve->state.machine, sizeof(ve->state.machine), "%s", p->q35 ? "q35" : "microvm");
 	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
 	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
+	memcpy(ve->state.fence, ve->conf.fence, sizeof(ve->state.fence));
 	memcpy(ve->state.accel, accel, sizeof(accel));
 	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
 	s->vm.kvm = str_eq(accel, "kvm");
@@ -186,6 +187,7 @@ int up_vm_network(void *ctx, struct err *e)
 		r = links_up_taps(s->ve->in, &s->plan.links, s->vm.taps, e);
 	if (r < 0)
 		return err_exit(e, VZ_VETH);
+	cleanup_fd(&s->fence);
 	if (s->ve->conf.ips.n &&
 	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
 		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);

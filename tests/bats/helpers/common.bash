@@ -104,6 +104,10 @@ common_teardown() {
 
 destroy_all() {
 	local id
+	for id in "$ROOT"/etc/berth/fences/*.conf; do
+		[[ ! -e $id ]] || berth -q fence delete "$(basename "$id" .conf)" ||
+			fail "cannot delete $id" || return
+	done
 	for id in $(berth list -a -H -o ctid 2>/dev/null); do
 		berth stop "$id" --fast >/dev/null 2>&1 || :
 		berth umount "$id" >/dev/null 2>&1 || :
