@@ -53,6 +53,6 @@ int cmd_expire(struct cli *c, const struct args *a, struct err *e)
 		r = r < 0 ? r : out_json(j, e);
 	}
 	if (r >= 0 && first.eno)
-		r = err_set(e, first.eno, first.exit, "expire: not every expired VE could be stopped");
+		r = err_set(e, first.eno, first.exit, "expire: not every expired VE could be stopped or archived");
 	return r;
 }

@@ -23,7 +23,7 @@
 /* The store does not know VEs: whoever was made from the version still needs it. */
 static int check_unused(struct cli *c, const struct template *t, struct err *e)
 {
-	struct template_uses u = { NULL, NULL, 0 };
+	struct template_uses u = { .n = 0 };
 	const char *how = "";
 	uint32_t id;
 	int r = template_uses_load(c, &u, e);
@@ -105,7 +105,7 @@ static void gone(const struct cli *c, const struct args *a, const struct templat
 static int gc_all(struct cli *c, const struct args *a, const struct store *s, struct json_out *j,
 		  struct err *e)
 {
-	struct template_uses u = { NULL, NULL, 0 };
+	struct template_uses u = { .n = 0 };
 	_free_ struct template *t = NULL;
 	bool wanted = false;
 	const char *how;

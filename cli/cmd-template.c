@@ -123,7 +123,7 @@ static void history_json(struct json_out *j, const struct channel *ch)
 static int show_all(struct cli *c, const struct store *s, const struct template *t,
 		    const struct channel *ch, struct err *e)
 {
-	struct template_uses u = { NULL, NULL, 0 };
+	struct template_uses u = { .n = 0 };
 	struct json_out *j = NULL;
 	int r = template_uses_load(c, &u, e);
 
@@ -190,7 +190,7 @@ static int list_json(const struct store *s, const struct template_uses *u,
 
 static int list(struct cli *c, const struct args *a, const struct store *s, struct err *e)
 {
-	struct template_uses u = { NULL, NULL, 0 };
+	struct template_uses u = { .n = 0 };
 	_free_ struct template *t = NULL;
 	size_t n;
 	int r = store_list(s, &t, &n, e);

@@ -510,6 +510,19 @@ const struct command commands[] = {
 	  "From standard input. It gets its number, name and addresses back, unless ID and the options\n"
 	  "of set say otherwise. Nothing is left of one that is cut or changed.",
 	  "berth receive <101.berth\nberth receive 201 --name copy --ipadd auto <101.berth\n" },
+	{ "archive list", NULL, "", "list archived VEs", VERB | CMD_JSON, 0, 0, NULL, cmd_archive_list, NULL,
+	  "berth archive list\n" },
+	{ "archive restore", NULL, "ID|FILE [options]", "bring an archived VE back",
+	  VERB | CMD_PARAMS | CMD_JSON, 1, 1, NULL, cmd_archive_restore,
+	  "The newest of that number, or the one of a name that archive list shows. It gets its number,\n"
+	  "name and addresses back, unless the options of set say otherwise; its archive is gone then.",
+	  "berth archive restore 101\nberth archive restore 101 --ipadd auto\n" },
+	{ "archive delete", NULL, "ID|FILE [options]", "remove an archive", VERB, 1, 1, archive_delete_opts,
+	  cmd_archive_delete, "There is no way back.", "berth archive delete 101 --yes\n" },
+	{ "archive create", "archive", "ID... [options]", "put stopped VEs away, in a file each", EACH, 0, 0,
+	  all_opts, cmd_archive_create,
+	  "The file is read again before the VE is removed. Number, name and addresses are free then.",
+	  "berth archive create 101\nberth archive 101-120\n" },
 	{ "migrate", NULL, "HOST ID... [options]", "move VEs to another host, by ssh",
 	  VERB | CMD_ENTERS, 1, ~0U, migrate_opts, cmd_migrate,
 	  "One that runs is stopped, moved and started there. Until the other host has all of it, it is\n"
@@ -574,9 +587,10 @@ const struct command commands[] = {
 	  "Created, started, changed, stopped, destroyed; out of memory, and how a VE ended. With -j a\n"
 	  "JSON object a line, so that a program can follow.",
 	  "berth events 101\nberth events -f -j\n" },
-	{ "expire", NULL, "[ID...] [options]", "stop VEs whose last day is over, as their configs say",
+	{ "expire", NULL, "[ID...] [options]", "stop or archive VEs whose last day is over",
 	  VERB | CMD_JSON | CMD_ENTERS, 0, ~0U, expire_opts, cmd_expire,
-	  "The day is --expires of set, the action --expire-action: warn is an event and a line here.\n"
+	  "The day is --expires of set, the action --expire-action: warn is an event and a line here,\n"
+	  "archive is archive create after a stop.\n"
 	  "Meant to be run once a day; list --expired shows them.",
 	  "berth set 101 --owner acme --expires 2027-01-31 --expire-action stop --save\n"
 	  "berth expire --dry-run\n" },

@@ -17,6 +17,11 @@ const struct opt receive_opts[] = {
 	END,
 };
 
+const struct opt archive_delete_opts[] = {
+	FLAG('y', "yes", NULL, yes, "do not ask"),
+	END,
+};
+
 const struct opt migrate_opts[] = {
 	TEXT('r', "remove-area", NULL, remove_area, "yes|no", "remove it here afterwards; yes unless said otherwise"),
 	TEXT(0, "ssh", NULL, ssh, "OPTIONS", "options for ssh, divided by blanks"),

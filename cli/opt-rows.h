@@ -20,5 +20,5 @@
 	  "how long a running VE may stand still, 30s unless said otherwise", 0, 0, 0, take_freeze }
 /* clang-format on */
 
-extern const struct opt send_opts[], receive_opts[], migrate_opts[];
+extern const struct opt send_opts[], receive_opts[], migrate_opts[], archive_delete_opts[];
 extern const struct opt vzps_opts[], vzmemcheck_opts[], vzsplit_opts[], vzcfgvalidate_opts[], vztmpl_opts[];

@@ -7,6 +7,7 @@
 #include "cli/xalloc.h"
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "ve/archive.h"
 #include "ve/conf.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
@@ -15,7 +16,7 @@
 int template_uses_load(struct cli *c, struct template_uses *ret, struct err *e)
 {
 	_free_ struct ve_conf *conf = xcalloc(1, sizeof(*conf));
-	struct template_uses u = { NULL, NULL, 0 };
+	struct template_uses u = { .n = 0 };
 	int r = reg_list(&c->in, &u.ids, &u.n, e);
 
 	if (r < 0)
@@ -31,6 +32,8 @@ int template_uses_load(struct cli *c, struct template_uses *ret, struct err *e)
 		if (r >= 0)
 			(void)str_fmt(u.digests[i], sizeof(u.digests[i]), "%s", conf->template);
 	}
+	if (r >= 0)
+		r = archive_list(&c->in, &u.archives, &u.n_archives, e);
 	if (r < 0) {
 		template_uses_free(&u);
 		return r;
@@ -43,7 +46,8 @@ void template_uses_free(struct template_uses *u)
 {
 	free(u->digests);
 	free(u->ids);
-	*u = (struct template_uses){ NULL, NULL, 0 };
+	free(u->archives);
+	*u = (struct template_uses){ .n = 0 };
 }
 
 size_t template_uses_count(const struct template_uses *u, const char *digest)
@@ -69,5 +73,9 @@ uint32_t template_uses_who(struct cli *c, const struct template_uses *u, const c
 		if (ve_snapshot_needs(&c->in, u->ids[i], digest))
 			return u->ids[i];
 	}
+	*ret_how = "is archived on it";
+	for (size_t i = 0; i < u->n_archives; i++)
+		if (str_eq(u->archives[i].conf.template, digest))
+			return u->archives[i].id;
 	return 0;
 }

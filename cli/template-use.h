@@ -10,6 +10,8 @@ struct template_uses {
 	char (*digests)[65];            /* one per VE */
 	uint32_t *ids;
 	size_t n;
+	struct archive *archives;
+	size_t n_archives;
 };
 
 /* Reads every config: for verbs that show or remove, not for those that a VE waits for. */
@@ -20,8 +22,8 @@ void template_uses_free(struct template_uses *u);
 size_t template_uses_count(const struct template_uses *u, const char *digest);
 
 /*
- * A VE that needs it, 0 when none does: is on it, may go back to it after an upgrade, or has a
- * snapshot on it. *ret_how is a text about "VE %u".
+ * A VE that needs it, 0 when none does: is on it, may go back to it after an upgrade, has a
+ * snapshot on it, or is archived on it. *ret_how is a text about "VE %u".
  */
 uint32_t template_uses_who(struct cli *c, const struct template_uses *u, const char *digest,
 			   const char **ret_how);

@@ -11,6 +11,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,8 @@ int conf_load(const struct inst *in, uint32_t id, struct ve_conf *ret, struct er
 
 	(void)conf_path(id, path);
 	r = conf_read(in, path, &text, &len, e);
+	if (r == -ENOENT && archive_has(in, id))
+		return err_set(e, ENOENT, VZ_NO_CONF, "VE %u is archived (archive restore %u)", id, id);
 	if (r == -ENOENT)
 		return err_set(e, ENOENT, VZ_NO_CONF, "VE %u does not exist", id);
 	if (r < 0)

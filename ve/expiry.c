@@ -7,6 +7,7 @@
 
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "ve/archive.h"
 #include "ve/events.h"
 
 void expiry_today(char dst[11])
@@ -24,12 +25,23 @@ bool expiry_over(const struct ve_conf *conf, const char *today)
 	return *conf->expires && strcmp(conf->expires, today) < 0;
 }
 
-int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done, struct err *e)
+/* An archive that cannot be made leaves it stopped. */
+static int act(struct inst *in, const struct ve_status *s, struct err *e)
 {
 	static const struct stop_opts orderly = { .fast = false };
+	static const struct send_opts quiet = { .progress = NULL };
+	char name[ARCHIVE_NAME_LEN];
+	int r = s->running ? ve_stop(in, s->id, &orderly, e) : 0;
+
+	return r < 0 || !str_eq(s->conf.expire_action, "archive") ? r :
+	       ve_archive(in, s->id, &quiet, name, e);
+}
+
+int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done, struct err *e)
+{
 	_free_ struct ve_status *s = calloc(1, sizeof(*s));
 	char today[11];
-	bool stop;
+	bool stop, archive;
 	int r;
 
 	if (!s)
@@ -40,14 +52,14 @@ int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done,
 	if (r < 0 || !s->exists || !expiry_over(&s->conf, today))
 		return r;
 	stop = str_eq(s->conf.expire_action, "stop");
+	archive = str_eq(s->conf.expire_action, "archive");
 	if (stop && !s->running)
 		return 0;
-	if (stop && !dry_run)
-		r = ve_stop(in, id, &orderly, e);
-	if (r < 0)
-		return r;
-	*ret_done = stop ? "stopped" : "warned";
-	if (!dry_run)
+	if ((stop || archive) && !dry_run)
+		r = act(in, s, e);
+	if (r >= 0 && !dry_run)
 		events_add(in, id, "expired");
-	return 0;
+	if (r >= 0)
+		*ret_done = archive ? "archived" : stop ? "stopped" : "warned";
+	return r;
 }

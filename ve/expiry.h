@@ -13,8 +13,9 @@ void expiry_today(char dst[11]);
 bool expiry_over(const struct ve_conf *conf, const char *today);
 
 /*
- * Do to an expired VE what its config says: stop it, or nothing (warn). *ret_done is what was
- * done, "warned", "stopped", or "" when it is not expired or is down already.
+ * Do to an expired VE what its config says: stop it, stop and archive it (ve/archive.h), or
+ * nothing (warn). *ret_done is what was done, "warned", "stopped", "archived", or "" when it is
+ * not expired or is down already.
  */
 MUST_CHECK int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done,
 			 struct err *e);

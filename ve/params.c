@@ -66,7 +66,7 @@ const struct param params[] = {
 	  .help = "last day it is paid for; see expire", .type = &ptype_date,
 	  .flags = P_LIVE | P_SAVE | BOTH, AT(expires) },
 	{ .key = "EXPIRE_ACTION", .opt = "expire-action", .json = "expire_action",
-	  .arg = "warn|stop", .help = "what expire does to it afterwards; warn is the default",
+	  .arg = "warn|stop|archive", .help = "what expire does to it afterwards; warn is the default",
 	  .type = &ptype_expire, .flags = P_LIVE | P_SAVE | BOTH, TEXT(expire_action) },
 	{ .key = "OSTEMPLATE", .opt = "ostemplate", .json = "ostemplate", .arg = "TEMPLATE",
 	  .help = "template to create from", .type = &ptype_word, .flags = P_CREATE | BOTH,

@@ -146,11 +146,11 @@ static int onexit_parse(const struct param *p, const char *text, bool from_file,
 static int expire_parse(const struct param *p, const char *text, bool from_file, void *val,
 			const char **ret_want)
 {
-	static const char *const words[] = { "warn", "stop", NULL };
+	static const char *const words[] = { "warn", "stop", "archive", NULL };
 
 	(void)p;
 	(void)from_file;
-	*ret_want = "warn or stop";
+	*ret_want = "warn, stop or archive";
 	return choice(text, words, val, ptype_expire.size);
 }
 
@@ -179,7 +179,7 @@ static int date_parse(const struct param *p, const char *text, bool from_file, v
 }
 
 const struct ptype ptype_date = { "date", 11, false, true, date_parse, text_format };
-const struct ptype ptype_expire = { "warn|stop", 16, false, true, expire_parse, text_format };
+const struct ptype ptype_expire = { "warn|stop|archive", 16, false, true, expire_parse, text_format };
 
 static int pool_parse(const struct param *p, const char *text, bool from_file, void *val,
 		      const char **ret_want)

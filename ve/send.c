@@ -274,6 +274,21 @@ static int send_ve(struct inst *in, uint32_t id, struct stream_head *h, const st
 	return r < 0 ? r : put_all(&ve, h, conf, disk, o, fd, e);
 }
 
+int send_locked(struct ve *ve, const struct send_opts *o, int fd, struct err *e)
+{
+	_free_ struct stream_head *h = calloc(1, sizeof(*h));
+	_free_ char *conf = NULL;
+	_fd_ int disk = -1;
+	int r;
+
+	if (!h)
+		return err_set(e, ENOMEM, 0, "send VE %u: out of memory", ve->id);
+	r = send_head_make(ve, !o->no_image, h, &conf, e);
+	if (!r)
+		r = open_stopped(ve, &disk, e);
+	return r < 0 ? r : put_all(ve, h, conf, disk, o, fd, e);
+}
+
 int ve_send(struct inst *in, uint32_t id, const struct send_opts *o, int fd, struct err *e)
 {
 	_free_ struct stream_head *h = calloc(1, sizeof(*h));

@@ -17,7 +17,7 @@ load helpers/load
 	equal "$(conf_value 101 EXPIRES)" 2028-02-29
 	berth set 101 --expires never --save
 	equal "$(conf_value 101 EXPIRES)" ''
-	refused 21 'warn or stop' berth set 101 --expire-action burn --save
+	refused 21 'warn, stop or archive' berth set 101 --expire-action burn --save
 }
 
 @test "list --expired: those whose last day is over; today still counts" {
@@ -43,4 +43,47 @@ CT 102: expired, would be warned"
 	is_state 103 'exist mounted running'
 	equal "$(berth events 101 -j -n 1 | jq -r .event)" expired
 	equal "$(berth expire)" 'CT 102: expired, warned'
+}
+
+@test "expire: archive stops, packs and removes; one command brings it back" {
+	run_ve 101 --name web --ipadd 10.77.0.5 --owner acme --expires 2020-01-01 --expire-action archive
+	shell 101 'echo data >/root/file; sync'
+	equal "$(berth expire --dry-run)" 'CT 101: expired, would be archived'
+	is_state 101 'exist mounted running'
+	equal "$(berth expire)" 'CT 101: expired, archived'
+	equal "$(berth status 101)" 'CTID 101 deleted unmounted down'
+	[[ ! -e $ROOT/var/lib/berth/private/101 && ! -e $ROOT/var/lib/berth/ip/10.77.0.5 ]]
+	equal "$(berth archive list -j | jq -c '.[] | [.ctid, .name, .owner]')" '[101,"web","acme"]'
+	refused 14 'archive restore 101' berth start 101
+	refused 3 archived berth template remove "$(berth archive list -j | jq -r '.[0].template')"
+	equal "$(berth expire)" ''
+	berth archive restore 101 --expires never >/dev/null
+	equal "$(berth archive list -j | jq length)" 0
+	berth start web >/dev/null
+	equal "$(shell 101 'cat /root/file')" data
+	equal "$(conf_value 101 IP_ADDRESS)" 10.77.0.5
+}
+
+@test "archive: what cannot be put away whole stays; restoring what is taken is refused" {
+	local file
+	run_ve 101 --name web
+	refused 32 running berth archive 101
+	berth stop 101 >/dev/null
+	berth snapshot create 101 --name a >/dev/null
+	refused 20 snapshots berth archive 101
+	berth -q snapshot delete 101 --id a
+	refused 3 'injected' host env BERTH_FAULT=archive/remove "$BERTH" --root "$ROOT" -q archive 101
+	is_state 101 'exist unmounted down'
+	sleep 1
+	berth -q archive 101
+	equal "$(berth archive list -j | jq length)" 1
+	new_ve 102 --name web
+	refused 131 'name "web"' berth -q archive restore 101
+	file=$(berth archive list -j | jq -r '.[0].file')
+	printf 'x' | dd of="$ROOT/var/lib/berth/archive/$file" bs=1 seek=5000 conv=notrunc status=none
+	run -21 berth -q archive restore "$file" --name web2
+	equal "$(berth list -a -1)" '       102'
+	refused 20 '--yes' berth archive delete 101
+	berth archive delete "$file" --yes
+	refused 14 'no archive' berth archive restore 101
 }
