@@ -358,9 +358,21 @@ int fs_open_dir(int dfd, const char *path, int *ret, struct err *e)
 	return 0;
 }
 
-static int remove_at(int dfd, const char *name, dev_t dev);
+/*
+ * A tenant can nest directories deeper than we have descriptors, or stack. What lies too deep is
+ * lifted into the directory that is to be removed, and is one more thing in that.
+ */
+#define REMOVE_DEPTH 100
 
-static int remove_children(int dfd, dev_t dev)
+struct removal {
+	dev_t dev;
+	int top;
+	unsigned depth, lifted;
+};
+
+static int remove_at(struct removal *rm, int dfd, const char *name);
+
+static int remove_children(struct removal *rm, int dfd)
 {
 	int copy = openat(dfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_dir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -376,14 +388,40 @@ static int remove_children(int dfd, dev_t dev)
 	while ((errno = 0, de = readdir(d))) {
 		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
 			continue;
-		r = remove_at(dfd, de->d_name, dev);
+		r = remove_at(rm, dfd, de->d_name);
 		if (r < 0)
 			return r;
 	}
 	return -errno;
 }
 
-static int remove_at(int dfd, const char *name, dev_t dev)
+static int lift(struct removal *rm, int dfd, const char *name)
+{
+	char at_top[32];
+	int r;
+
+	do {
+		(void)str_fmt(at_top, sizeof(at_top), ".lifted-%u", rm->lifted++);
+		r = renameat2(dfd, name, rm->top, at_top, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);     /* of a removal that was killed */
+	return r < 0 ? -errno : 0;
+}
+
+/* What was lifted meanwhile may have been read past. */
+static int remove_top(struct removal *rm, int fd)
+{
+	unsigned before;
+	int r;
+
+	rm->top = fd;
+	do {
+		before = rm->lifted;
+		r = remove_children(rm, fd);
+	} while (!r && rm->lifted != before);
+	return r;
+}
+
+static int remove_at(struct removal *rm, int dfd, const char *name)
 {
 	_fd_ int fd = -1;
 	struct stat st;
@@ -396,9 +434,12 @@ static int remove_at(int dfd, const char *name, dev_t dev)
 	fd = openat(dfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_dev != dev)
+	if (st.st_dev != rm->dev)
 		return -EBUSY;                  /* something is mounted here: not ours to empty */
-	r = remove_children(fd, dev);
+	if (rm->depth >= REMOVE_DEPTH)
+		return lift(rm, dfd, name);
+	r = rm->depth++ ? remove_children(rm, fd) : remove_top(rm, fd);
+	rm->depth--;
 	if (r < 0)
 		return r;
 	return unlinkat(dfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
@@ -406,6 +447,7 @@ static int remove_at(int dfd, const char *name, dev_t dev)
 
 int fs_remove_tree(int dfd, const char *path, struct err *e)
 {
+	struct removal rm = { .top = -1 };
 	char parent[PATH_MAX];
 	_fd_ int dir = -1;
 	const char *name;
@@ -419,7 +461,8 @@ int fs_remove_tree(int dfd, const char *path, struct err *e)
 		return errno == ENOENT ? 0 : err_sys(e, "remove %s", path);
 	if (fstat(dir, &st) < 0)
 		return err_sys(e, "remove %s", path);
-	r = remove_at(dir, name, st.st_dev);
+	rm.dev = st.st_dev;
+	r = remove_at(&rm, dir, name);
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "remove %s", path);

@@ -17,6 +17,7 @@
 #include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
+#include "util/sys-tree.h"
 
 #define UNTOUCHED UINT64_C(0xfeedface)
 
@@ -569,6 +570,116 @@ TEST(fs_mkdir_p_and_remove_tree)
 	CHECK(holds(s.fd, "keep", "me"));
 	CHECK(fs_remove_tree(s.fd, "a", &e) == 0);
 	CHECK(fs_remove_tree(s.fd, "..", &e) == -EINVAL);
+}
+
+/* Deeper than there are descriptors, with something beside each step down. */
+static void nest(int dir, unsigned levels)
+{
+	int at = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (unsigned i = 0; i < levels; i++) {
+		int next;
+
+		CHECK(mkdirat(at, "d", 0700) == 0 && mkdirat(at, "e", 0700) == 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CHECK(next >= 0);
+		(void)close(at);
+		at = next;
+	}
+	(void)close(at);
+}
+
+TEST(fs_remove_tree_however_deep)
+{
+	SCRATCH(s);
+	struct err e = ERR_INIT;
+
+	CHECK(fs_mkdir_p(s.fd, "a/.lifted-0", 0700, &e) == 0);
+	CHECK(fs_mkdir_p(s.fd, "a/b", 0700, &e) == 0);
+	nest(s.fd, 1);
+	CHECK(renameat(s.fd, "d", s.fd, "a/b/d") == 0);
+	{
+		_fd_ int deep = openat(s.fd, "a/b/d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		nest(deep, 3000);
+	}
+	CHECK(fs_remove_tree(s.fd, "a", &e) == 0);
+	CHECK(faccessat(s.fd, "a", F_OK, 0) < 0);
+}
+
+/* ---- sys-tree ---- */
+
+static int copy_tree(int dir, struct err *e)
+{
+	_fd_ int from = openat(dir, "from", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int to = openat(dir, "to", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int files = openat(dir, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return tree_copy(&(struct tree_copy){ .from = from, .to = to, .files = files }, e);
+}
+
+static struct stat stat_of(int dir, const char *path)
+{
+	struct stat st = { .st_ino = 0 };
+
+	CHECK(fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0);
+	return st;
+}
+
+static void make_from(int dir)
+{
+	static const struct timespec times[2] = { { 1000, 5 }, { 2000, 7 } };
+	struct err e = ERR_INIT;
+	char sparse[] = "end";
+	_fd_ int fd = -1;
+
+	CHECK(fs_mkdir_p(dir, "from/sub/empty", 0755, &e) == 0);
+	CHECK(fs_mkdir_p(dir, "to", 0755, &e) == 0 && fs_mkdir_p(dir, "files", 0755, &e) == 0);
+	put(dir, "outside", "host");
+	put(dir, "from/one", "one");
+	CHECK(linkat(dir, "from/one", dir, "from/sub/two", 0) == 0);
+	CHECK(symlinkat("../../outside", dir, "from/sub/link") == 0);
+	CHECK(mkfifoat(dir, "from/fifo", 0640) == 0);
+	fd = openat(dir, "from/holes", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(pwrite(fd, sparse, sizeof(sparse), 8 << 20) == (ssize_t)sizeof(sparse));
+	CHECK(fchmodat(dir, "from/one", 04755, 0) == 0 && fchmodat(dir, "from/sub", 01777, 0) == 0);
+	CHECK(utimensat(dir, "from/sub", times, 0) == 0);
+}
+
+TEST(tree_copy_keeps_what_files_are)
+{
+	SCRATCH(s);
+	struct err e = ERR_INIT;
+	char target[64] = "";
+
+	make_from(s.fd);
+	CHECK(copy_tree(s.fd, &e) == 0);
+	CHECK(holds(s.fd, "to/sub/two", "one"));
+	CHECK(stat_of(s.fd, "to/one").st_ino == stat_of(s.fd, "to/sub/two").st_ino);
+	CHECK(stat_of(s.fd, "to/one").st_mode == (S_IFREG | 04755));
+	CHECK(stat_of(s.fd, "to/fifo").st_mode == (S_IFIFO | 0640));
+	CHECK(stat_of(s.fd, "to/sub").st_mode == (S_IFDIR | 01777));
+	CHECK(stat_of(s.fd, "to/sub").st_mtim.tv_sec == 2000);
+	CHECK(stat_of(s.fd, "to/holes").st_size > 8 << 20);
+	CHECK(stat_of(s.fd, "to/holes").st_blocks < 1024);
+	CHECK(readlinkat(s.fd, "to/sub/link", target, sizeof(target) - 1) > 0);
+	CHECK_STR(target, "../../outside");
+	CHECK(faccessat(s.fd, "to/sub/empty", F_OK, 0) == 0);
+}
+
+TEST(tree_copy_refuses_what_is_too_deep)
+{
+	SCRATCH(s);
+	struct err e = ERR_INIT;
+
+	make_from(s.fd);
+	{
+		_fd_ int from = openat(s.fd, "from", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		nest(from, TREE_DEPTH + 1);
+	}
+	CHECK(copy_tree(s.fd, &e) == -ELOOP);
+	CHECK(strstr(e.msg, "directories deep") != NULL);
 }
 
 TEST(fs_read_u64)
