@@ -215,12 +215,12 @@ int image_copy(const struct disk_copy *c, struct err *e)
 	_fd_ int from = -1, to = -1;
 	int r = 0;
 
-	if (c->loop_num < 0)
+	if (!c->mounted)
 		r = image_lock(c->from, &from, e);
 	if (!r)
 		r = make_file(c->to, &to, e);
 	if (!r)
-		r = c->loop_num < 0 ? copy_idle(c, from, to, e) : copy_in_use(c, to, e);
+		r = !c->mounted ? copy_idle(c, from, to, e) : copy_in_use(c, to, e);
 	if (!r && c->renew)
 		r = ext4_renew_uuid(to, e);
 	if (!r && fsync(to) < 0)

@@ -315,10 +315,10 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 		r = loop_attach(fd, false, &d.loop, e);
 	if (!r)
 		r = image_mount_loop(&d.loop, &d.mnt, e);
-	if (!r)         /* a reinstall that was killed between its two renames */
-		(void)renameat2(d.mnt, "upper.fresh", d.mnt, "upper", RENAME_NOREPLACE);
-	if (!r)
+	if (!r) {
+		disk_end_reinstall(d.mnt);
 		r = apply_cap(d.mnt, d.loop.num, plan_blocks(spec), e);
+	}
 	if (r < 0) {
 		disk_done(&d);
 		return err_exit(e, VZ_IMAGE_MOUNT);
@@ -527,13 +527,14 @@ static int image_resize_offline(int dir, const struct disk_spec *spec, struct er
 	return used > plan_blocks(spec) ? too_small(plan_blocks(spec), used, e) : 0;
 }
 
-static int image_usage(int mnt_dir, int loop_num, struct disk_usage *ret, struct err *e)
+static int image_usage(int dir, int mnt_dir, int loop_num, struct disk_usage *ret, struct err *e)
 {
 	struct statvfs vfs;
 	uint64_t reserved;
 	char path[64];
 	int r;
 
+	(void)dir;
 	(void)cap_path(loop_num, path);
 	r = fs_read_u64(AT_FDCWD, path, &reserved);
 	if (r < 0)
@@ -553,6 +554,7 @@ static int image_usage(int mnt_dir, int loop_num, struct disk_usage *ret, struct
 
 const struct storage_backend storage_image = {
 	.name = "image",
+	.file = IMAGE,
 	.create = image_create,
 	.prepare = image_prepare,
 	.mount = image_mount,

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "storage/image.h"
+#include "storage/quota.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 
@@ -18,10 +20,13 @@ static const struct {
 } storage_backends[] = {
 	{ "image", &storage_image },
 	{ "ploop", &storage_image },
+	{ "quota", &storage_quota },
 };
 
 const struct storage_backend *storage_find(const char *name)
 {
+	if (!*name)
+		return &storage_image;
 	for (size_t i = 0; i < ARRAY_SIZE(storage_backends); i++)
 		if (str_eq(storage_backends[i].name, name))
 			return storage_backends[i].backend;
@@ -32,6 +37,11 @@ void disk_done(struct disk *d)
 {
 	cleanup_fd(&d->mnt);
 	loop_close(&d->loop);
+}
+
+void disk_end_reinstall(int mnt)
+{
+	(void)renameat2(mnt, "upper.fresh", mnt, "upper", RENAME_NOREPLACE);
 }
 
 int disk_trim(int mnt, struct err *e)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A VE's writable area. A backend is one row of `storage_backends` in storage.c; `image` (a
- * sparse ext4 file on a loop device of its own) is the default and works on every host.
+ * sparse ext4 file on a loop device of its own) is the default and works on every host, `quota`
+ * (a directory of the host's filesystem with a project quota) where that has them.
  *
  * Nothing here enters the host's mount table: mounts are made detached (fsmount(2)) and
  * handed over as descriptors.
@@ -37,10 +38,12 @@ struct disk {
 /* Copying the disk in one directory into another, to a moment at which it is consistent. */
 struct disk_copy {
 	int from, to;                           /* directories; `to` has no disk yet */
-	int loop_num;                           /* device of a mounted disk; -1: it is not mounted */
+	bool mounted;
+	int loop_num;                           /* device of a mounted disk that has one */
 	bool renew;                             /* the copy gets an identity of its own */
-	/* Hold all writers of a mounted disk (mnt is a mount of it), and let them go on; a hold
-	 * that did not last until then makes the copy worthless, and release fail. */
+	/* Hold all writers of a mounted disk (mnt is a mount of it, to be frozen; -1: its
+	 * filesystem is not only its own), and let them go on; a hold that did not last until then
+	 * makes the copy worthless, and release fail. */
 	int (*hold)(void *arg, int mnt, struct err *e);
 	int (*release)(void *arg, struct err *e);
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
@@ -49,6 +52,10 @@ struct disk_copy {
 
 struct storage_backend {
 	const char *name;                       /* VE_LAYOUT word */
+	const char *file;                       /* what the disk is called in its directory */
+	bool on_host;                           /* its files lie in the host's own filesystem */
+	/* Whether this host can keep such disks below dir, else why not. NULL: always. */
+	int (*usable)(int dir, struct err *e);
 	/* Make the area inside the VE's private directory; all or nothing. */
 	int (*create)(int private_dir, const struct disk_spec *spec, struct err *e);
 	/* Before the mount of a cold start: check (e2fsck -p) after an unclean end, and make the filesystem
@@ -57,7 +64,8 @@ struct storage_backend {
 	/* Mount detached and apply the cap. */
 	int (*mount)(int private_dir, const struct disk_spec *spec, struct disk *ret, struct err *e);
 	/* For a VM, which mounts it itself: the device alone, mnt -1. Refuses a filesystem that is
-	 * larger than the plan, since nothing but the device's end can be a cap then. */
+	 * larger than the plan, since nothing but the device's end can be a cap then. NULL: no VM
+	 * can have it. */
 	int (*attach)(int private_dir, const struct disk_spec *spec, struct disk *ret, struct err *e);
 	/* The same while a VM has it: file and device, as large as the plan wants. *ret_bytes is the
 	 * device then, 0 when it is large enough. Smaller is refused. */
@@ -69,18 +77,23 @@ struct storage_backend {
 		      struct err *e);
 	/* Change the plan of a disk that is not mounted (checks only; prepare does the work). */
 	int (*resize_offline)(int private_dir, const struct disk_spec *spec, struct err *e);
-	int (*usage)(int mnt_dir, int loop_num, struct disk_usage *ret, struct err *e);
+	int (*usage)(int private_dir, int mnt_dir, int loop_num, struct disk_usage *ret,
+		     struct err *e);
 	/* At once where the host's filesystem shares blocks; all or nothing. */
 	int (*copy)(const struct disk_copy *c, struct err *e);
 	/* One more detached mount of a disk that is mounted. */
 	int (*reach)(int private_dir, int loop_num, int *ret_mnt, struct err *e);
 	/* Mount a disk that is nobody's (a snapshot's) without ever writing to it. */
 	int (*mount_ro)(int dir, struct disk *ret, struct err *e);
-	/* 1 while it is mounted, 0, or -Exxx. */
+	/* 1 while it is mounted, 0, or -Exxx. NULL: nothing tells. */
 	int (*in_use)(int dir, struct err *e);
 	/* Bytes that it takes on the host. */
 	int (*allocated)(int private_dir, uint64_t *ret, struct err *e);
-	/* The bytes of a disk that is not mounted, to be read; nobody mounts it meanwhile. */
+	/* The disk in dir is about to be removed, or is a snapshot from now on: nothing is kept
+	 * of its cap. NULL: nothing is to be done. */
+	void (*retire)(int dir);
+	/* The bytes of a disk that is not mounted, to be read; nobody mounts it meanwhile. NULL, and
+	 * the two below: it is no single file, and cannot be sent elsewhere. */
 	int (*open_file)(int private_dir, int *ret_file, struct err *e);
 	/* A disk from elsewhere: an empty file of that size for the caller to fill, then whether a
 	 * filesystem of ours is in it, and its place. What a killed one left is replaced. */
@@ -88,10 +101,16 @@ struct storage_backend {
 	int (*fill_end)(int private_dir, int file, struct err *e);
 };
 
-/* NULL when there is no such backend. "ploop" is an alias of image. */
+/* NULL when there is no such backend; "" is the default, "ploop" an alias of image. */
 const struct storage_backend *storage_find(const char *name);
 
 void disk_done(struct disk *d);
+
+/*
+ * A reinstall that was killed between its two renames (ve/reinstall.c) is ended by whoever mounts
+ * the disk next.
+ */
+void disk_end_reinstall(int mnt);
 
 /* Give what is free inside back to the host (FITRIM). mnt is a mount of the disk. */
 MUST_CHECK int disk_trim(int mnt, struct err *e);

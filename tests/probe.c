@@ -751,6 +751,7 @@ static const struct command {
 	{ "net-recv", "ADDR PORT SECONDS", 3, do_net_recv },
 	{ "net-send", "ADDR PORT SECONDS [BYTES]", 3, do_net_send },
 	{ "openfiles", "N [SECONDS]", 1, do_openfiles },
+	{ "project", "DIR", 1, do_project },
 	{ "ptys", "N [SECONDS]", 1, do_ptys },
 	{ "reboot", "reboot|poweroff", 1, do_reboot },
 	{ "signals", "N", 1, do_signals },

@@ -15,6 +15,7 @@ int do_ptys(char **argv);
 int do_signals(char **argv);
 int do_inotify(char **argv);
 int do_database(char **argv);
+int do_project(char **argv);
 
 /* ---- probe-net.c ---- */
 int do_net_send(char **argv);

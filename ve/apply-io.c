@@ -6,17 +6,12 @@
  * the next change.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "util/cleanup.h"
+#include "storage/storage.h"
 #include "util/exits.h"
-#include "util/parse.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
+#include "util/sys-blk.h"
 #include "ve/apply.h"
 #include "ve/pool.h"
 
@@ -38,6 +33,21 @@ static const struct rates *configured(const struct ve *ve, enum cg_io what, stru
 	return dst;
 }
 
+/*
+ * On v1 the flusher's writes have to be throttled on the device (cgroups/cg-io.c); on one that is
+ * shared that would be everybody's.
+ */
+const char *lacks_io_rate(struct ve *ve, const struct param *p)
+{
+	const struct storage_backend *b = storage_find(ve->conf.layout);
+
+	(void)p;
+	if (ve->is_pool || !b || !b->on_host || ve->in->cg.on_v2[CG_IO])
+		return NULL;
+	return "cgroup v1 cannot tell whose buffered writes to the host's disk are; want "
+	       "--layout image, or cgroup v2";
+}
+
 static int apply(struct ve *ve, enum cg_io what, const struct param *p, struct err *e)
 {
 	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };
@@ -49,6 +59,8 @@ static int apply(struct ve *ve, enum cg_io what, const struct param *p, struct e
 			pool_bound(ve->was, &was);
 		return pool_push(ve, p, &was, e);
 	}
+	if (lacks_io_rate(ve, p))
+		return err_set(e, EOPNOTSUPP, VZ_IO, "%s", lacks_io_rate(ve, p));
 	if (!rate.dev)
 		return err_set(e, EOPNOTSUPP, VZ_IO, "%s/var/lib/berth lies on no block device",
 			       ve->in->root);
@@ -162,34 +174,11 @@ int effective_iopslimit_write(struct ve *ve, const struct param *p, uint64_t *re
 
 /*
  * The disk that the images of all VEs are on: a rate on it in the pool's node is shared by them,
- * because a loop device reads and writes in the name of who uses it (since 5.13). Rates are kept
- * by whole disks.
+ * because a loop device reads and writes in the name of who uses it (since 5.13).
  */
 uint64_t host_disk(const struct inst *in)
 {
-	struct err ignored = ERR_INIT;
-	_free_ char *text = NULL;
-	unsigned major_nr = 0, minor_nr = 0;
-	struct stat st;
-	char path[64];
-	const char *colon;
-
-	if (fstat(in->lib, &st) < 0 || !major(st.st_dev))
-		return 0;
-	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(st.st_dev),
-		      minor(st.st_dev));
-	if (access(path, F_OK) < 0)
-		return st.st_dev;
-	(void)str_fmt(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(st.st_dev),
-		      minor(st.st_dev));
-	if (fs_read_at(AT_FDCWD, path, 32, &text, NULL, &ignored) < 0)
-		return 0;
-	text[strcspn(text, "\n")] = '\0';
-	colon = strchr(text, ':');
-	if (!colon || parse_u32(colon + 1, 0, UINT32_MAX, &minor_nr) < 0)
-		return 0;
-	text[colon - text] = '\0';
-	return parse_u32(text, 1, UINT32_MAX, &major_nr) < 0 ? 0 : makedev(major_nr, minor_nr);
+	return blk_disk_of(in->lib);
 }
 
 const char *lacks_ioprio(struct ve *ve, const struct param *p)

@@ -371,7 +371,7 @@ static int open_disk(struct ve *ve, int *ret_private, int *ret_root, struct err 
 
 int apply_disk(struct ve *ve, const struct param *p, struct err *e)
 {
-	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	const struct storage_backend *b = storage_find(ve->conf.layout);
 	_fd_ int private = -1, root = -1;
 	struct disk_spec spec;
 	int r = open_disk(ve, &private, &root, e);
@@ -383,7 +383,7 @@ int apply_disk(struct ve *ve, const struct param *p, struct err *e)
 
 static int disk_usage(struct ve *ve, struct disk_usage *ret)
 {
-	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	const struct storage_backend *b = storage_find(ve->conf.layout);
 	_fd_ int private = -1, root = -1;
 	struct err ignored = ERR_INIT;
 	int r;
@@ -392,7 +392,7 @@ static int disk_usage(struct ve *ve, struct disk_usage *ret)
 		return vm_disk_usage(ve, ret, &ignored);
 	r = open_disk(ve, &private, &root, &ignored);
 
-	return r < 0 ? r : b->usage(root, ve->state.loop, ret, &ignored);
+	return r < 0 ? r : b->usage(private, root, ve->state.loop, ret, &ignored);
 }
 
 int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
@@ -403,6 +403,36 @@ int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 	(void)p;
 	if (!r)
 		*ret = u.size;
+	return r;
+}
+
+/* Only where it is the host's to change. */
+bool disk_inodes_live(const struct ve *ve)
+{
+	const struct storage_backend *b = storage_find(ve->conf.layout);
+
+	return b && b->on_host;
+}
+
+int effective_inodes(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	struct disk_usage u;
+	int r = disk_inodes_live(ve) ? disk_usage(ve, &u) : -EOPNOTSUPP;
+
+	(void)p;
+	if (!r)
+		*ret = u.inodes;
+	return r;
+}
+
+int used_inodes(struct ve *ve, const struct param *p, uint64_t *ret)
+{
+	struct disk_usage u;
+	int r = disk_usage(ve, &u);
+
+	(void)p;
+	if (!r)
+		*ret = u.inodes_used;
 	return r;
 }
 

@@ -34,6 +34,9 @@ bool param_obeyed(struct ve *ve, const struct param *p, uint64_t *ret);
 int used_memory(struct ve *ve, const struct param *p, uint64_t *ret);
 int used_processes(struct ve *ve, const struct param *p, uint64_t *ret);
 int used_disk(struct ve *ve, const struct param *p, uint64_t *ret);
+bool disk_inodes_live(const struct ve *ve);
+int effective_inodes(struct ve *ve, const struct param *p, uint64_t *ret);
+int used_inodes(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_cpu_quota(struct ve *ve, const struct param *p, struct err *e);
 int effective_cpu_quota(struct ve *ve, const struct param *p, uint64_t *ret);
 uint64_t wanted_cpu_quota(const struct ve *ve, const struct param *p);
@@ -115,6 +118,7 @@ int apply_ioprio(struct ve *ve, const struct param *p, struct err *e);
 int effective_ioprio(struct ve *ve, const struct param *p, uint64_t *ret);
 uint64_t wanted_ioprio(const struct ve *ve, const struct param *p);
 const char *lacks_ioprio(struct ve *ve, const struct param *p);
+const char *lacks_io_rate(struct ve *ve, const struct param *p);
 /* The whole disk that the instance lies on, 0 where there is none. */
 uint64_t host_disk(const struct inst *in);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

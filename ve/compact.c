@@ -36,7 +36,7 @@ static int compact(struct ve *ve, struct ve_compacted *ret, struct err *e)
 		return r;
 	plan_for_undo(ve, &plan);
 	r = plan.backend->allocated(private, &ret->before, e);
-	if (!r)
+	if (!r && !plan.backend->on_host)       /* there what is free has gone back already */
 		r = mounted ? trim_running(ve, &plan, private, e) :
 			      trim_stopped(&plan, private, e);
 	return r < 0 ? r : plan.backend->allocated(private, &ret->after, e);

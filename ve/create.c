@@ -164,6 +164,7 @@ static void down_private(void *ctx)
 	struct err e = ERR_INIT;
 	char path[64];
 
+	plan_retire_disk(&c->ve);
 	private_path(c, path);
 	if (fs_remove_tree(c->ve.in->lib, path, &e) < 0)
 		log_warn(&c->ve.in->log, "%s", e.msg);
@@ -279,10 +280,29 @@ static int choose_template(struct create *c, struct err *e)
 	return 0;
 }
 
+static int refuse_layout(const struct create *c, struct err *e)
+{
+	const struct ve_conf *conf = &c->ve.conf;
+	const struct storage_backend *b = storage_find(conf->layout);
+	_fd_ int dir = -1;
+	int r;
+
+	if (!b)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image or quota",
+			       conf->layout);
+	if (!b->usable)
+		return 0;
+	r = fs_open_dir(c->ve.in->lib, "private", &dir, e);
+	if (!r)
+		r = b->usable(dir, e);
+	return r < 0 ? err_wrap(e, "--layout %s", conf->layout) : 0;
+}
+
 /* What start would fail on, or what was asked for and this host does not have. */
 static int refuse(struct create *c, struct err *e)
 {
 	char why[160];
+	int r;
 
 	for (size_t i = 0; i < n_params; i++)
 		if (conf_has(&c->change->to, &params[i]) &&
@@ -291,7 +311,8 @@ static int refuse(struct create *c, struct err *e)
 	if (str_eq(c->ve.conf.kind, "vm") && (c->change->ssh_keys || c->change->user_script))
 		return err_set(e, ENOTSUP, VZ_BAD_OPTION,
 			       "create %u: --ssh-key and --user-script are for containers", c->ve.id);
-	return refuse_conf(c->ve.in, &c->ve.conf, e);
+	r = refuse_layout(c, e);
+	return r < 0 ? r : refuse_conf(c->ve.in, &c->ve.conf, e);
 }
 
 /* The other's config, then what was asked for now. One that was there is somebody's. */
@@ -331,8 +352,6 @@ static int gather(struct create *c, struct err *e)
 	if (r < 0)
 		return r;
 	c->ve.conf = conf;
-	if (!storage_find(*conf.layout ? conf.layout : "image"))
-		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image", conf.layout);
 	r = refuse(c, e);
 	return r < 0 ? r : choose_template(c, e);
 }

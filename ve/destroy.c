@@ -22,6 +22,7 @@
 #include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/netlock.h"
+#include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
@@ -67,6 +68,7 @@ static int remove_private(const struct ve *ve, struct err *e)
 	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
 	inst_say(ve->in, "Destroying container private area: %s/var/lib/berth/%s", ve->in->root,
 		 path);
+	plan_retire_disk(ve);
 	r = fs_remove_tree(ve->in->lib, path, e);
 	if (r < 0)
 		return err_exit(e, VZ_DELETE_PRIVATE);

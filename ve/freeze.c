@@ -19,9 +19,10 @@ static void marker_path(const struct ve *ve, char dst[64])
 	(void)str_fmt(dst, 64, "%u/frozen", ve->id);
 }
 
+/* mnt -1: only processes stand still. */
 static int thaw_disk(int mnt)
 {
-	_fd_ int root = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int root = mnt < 0 ? -1 : openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return root < 0 || ioctl(root, FITHAW, 0) < 0 ? -errno : 0;
 }
@@ -94,7 +95,7 @@ static int freeze_disk(const struct freeze *f, struct err *e)
 
 static void write_back(int mnt)
 {
-	_fd_ int root = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int root = mnt < 0 ? -1 : openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (root >= 0)
 		(void)syncfs(root);
@@ -117,14 +118,17 @@ int freeze_hold(struct freeze *f, int mnt, struct err *e)
 		return r;
 	}
 	/*
-	 * A task in uninterruptible sleep cannot be parked. The filesystem is frozen all the same:
+	 * A task in uninterruptible sleep cannot be parked. Where the filesystem is frozen all the same
 	 * the disk is then as after a power cut, which it must bear anyway.
 	 */
-	if (ve->state.phase == PH_RUNNING && cg_freeze(&ve->in->cg, ve->cg, true, e) < 0) {
+	r = ve->state.phase == PH_RUNNING ? cg_freeze(&ve->in->cg, ve->cg, true, e) : 0;
+	if (r < 0 && mnt >= 0) {
 		log_debug(&ve->in->log, "%s (going on)", e->msg);
 		err_clear(e);
+		r = 0;
 	}
-	r = freeze_disk(f, e);
+	if (!r && mnt >= 0)
+		r = freeze_disk(f, e);
 	if (r < 0) {
 		thaw_tasks(ve);
 		end_guard(f);
@@ -132,13 +136,22 @@ int freeze_hold(struct freeze *f, int mnt, struct err *e)
 	return r;
 }
 
+/* Until it acts nothing else lets the processes go on. */
+static bool guard_waits(struct freeze *f)
+{
+	if (waitpid(f->guard, NULL, WNOHANG) != f->guard)
+		return true;
+	f->guard = -1;
+	return false;
+}
+
 int freeze_release(struct freeze *f, struct err *e)
 {
-	int r = thaw_disk(f->mnt);
+	bool held = f->mnt < 0 ? guard_waits(f) : thaw_disk(f->mnt) == 0;
 
 	thaw_tasks(f->ve);
 	end_guard(f);
-	if (r == 0)
+	if (held)
 		return 0;
 	return err_set(e, ETIMEDOUT, 0,
 		       "copy the disk of VE %u: not done within the %d ms it may stand still; allow more "
@@ -156,7 +169,7 @@ void freeze_mend(struct ve *ve)
 	if (faccessat(ve->in->run, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	plan_for_undo(ve, &plan);
-	if (plan.backend && plan_private(ve, &private, &ignored) == 0 &&
+	if (plan.backend && !plan.backend->on_host && plan_private(ve, &private, &ignored) == 0 &&
 	    plan.backend->reach(private, ve->state.loop, &mnt, &ignored) == 0)
 		(void)thaw_disk(mnt);
 	thaw_tasks(ve);

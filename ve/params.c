@@ -33,10 +33,11 @@
 
 #define IO_BYTES                                                                              \
 	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,              \
-	.max = 64 * GIB, .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO
+	.max = 64 * GIB, .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO,                    \
+	.lacks = lacks_io_rate
 #define IO_COUNT                                                                              \
 	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,            \
-	.max = 100000000, .exit = VZ_IO
+	.max = 100000000, .exit = VZ_IO, .lacks = lacks_io_rate
 
 #define NET_RATE                                                                              \
 	.type = &ptype_rate, .flags = P_LIVE | P_PART | BOTH, .exit = VZ_VETH,                \
@@ -93,7 +94,7 @@ const struct param params[] = {
 	  .type = &ptype_number, .flags = P_RESTART | P_VM, AT(cpus_max), .max = 255,
 	  .most = most_cpus },
 	{ .key = "VE_LAYOUT", .opt = "layout", .alias = "ve_layout", .json = "layout",
-	  .arg = "LAYOUT", .help = "how the disk is kept: image (ploop means image)",
+	  .arg = "LAYOUT", .help = "how the disk is kept: image (ploop means image) or quota",
 	  .type = &ptype_word, .flags = P_CREATE | BOTH, TEXT(layout) },
 	{ .key = "LOCAL_UID", .json = "local_uid", .help = "first host uid of its range",
 	  .type = &ptype_number, .flags = P_HIDDEN | P_CT, AT(local_uid), .max = UINT32_MAX },
@@ -248,14 +249,15 @@ const struct param params[] = {
 	/* disk */
 	{ .key = "DISKSPACE", .opt = "diskspace", .json = "diskspace", .arg = "SIZE[:SIZE]",
 	  .help = "disk; a bare number is KiB; the second value counts", .type = &ptype_disk,
-	  .flags = P_LIVE | P_SAVE | BOTH, AT(diskspace), .min = 16384 * KIB,
+	  .flags = P_LIVE | P_SAVE | P_PART | BOTH, AT(diskspace), .min = 16384 * KIB,
 	  .max = 16384 * GIB, .unit = KIB, .file_unit = KIB, .exit = VZ_IMAGE_RESIZE,
 	  .apply = apply_disk, .effective = effective_disk,
 	  .apply_vm = vm_apply_disk, .effective_vm = vm_unknown, .used = used_disk },
 	{ .key = "DISKINODES", .opt = "diskinodes", .json = "diskinodes", .arg = "N[:N]",
 	  .help = "files it may have; fixed at creation for an image", .type = &ptype_ubc_count,
-	  .flags = P_CREATE | P_MOOT | BOTH, AT(diskinodes), .min = 1024, .max = UINT32_MAX, .unit = 1,
-	  .exit = VZ_IMAGE_RESIZE },
+	  .flags = P_CREATE | P_MOOT | P_PART | BOTH, AT(diskinodes), .min = 1024, .max = UINT32_MAX,
+	  .unit = 1, .exit = VZ_IMAGE_RESIZE, .live = disk_inodes_live, .apply = apply_disk,
+	  .effective = effective_inodes, .used = used_inodes },
 	{ .key = "DISK_HEADROOM", .opt = "disk-headroom", .json = "disk_headroom", .arg = "SIZE",
 	  .help = "how much larger than the plan the disk can grow while it runs",
 	  .type = &ptype_size, .flags = P_CREATE | BOTH, AT(disk_headroom), .max = 16384 * GIB,

@@ -117,6 +117,8 @@ struct param {
 	uint64_t (*most)(void);
 	/* What the kernel would make of `to`, and why; NULL or SET_DONE: the usual. */
 	int (*judge)(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
+	/* With P_CREATE: a VE that can change it all the same, live. NULL: none. */
+	bool (*live)(const struct ve *ve);
 	/* Why this host cannot enforce it, or NULL. */
 	const char *(*lacks)(struct ve *ve, const struct param *p);
 };

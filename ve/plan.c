@@ -79,12 +79,22 @@ int plan_private(const struct ve *ve, int *ret, struct err *e)
 	return r;
 }
 
+void plan_retire_disk(const struct ve *ve)
+{
+	const struct storage_backend *b = storage_find(ve->conf.layout);
+	struct err ignored = ERR_INIT;
+	_fd_ int private = -1;
+
+	if (b && b->retire && plan_private(ve, &private, &ignored) == 0)
+		b->retire(private);
+}
+
 void plan_for_undo(const struct ve *ve, struct plan *ret)
 {
 	struct links_want w = links_of_state(ve);
 
 	memset(ret, 0, sizeof(*ret));
-	ret->backend = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	ret->backend = storage_find(ve->conf.layout);
 	plan_disk(ve, &ret->disk);
 	links_plan_undo(ve, &w, &ret->links);
 	(void)str_fmt(ret->stage, sizeof(ret->stage), "%s/run/berth/%u/root", ve->in->root, ve->id);
@@ -125,6 +135,9 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 	if (!ret->backend)
 		return err_set(e, EINVAL, VZ_BAD_CONF, "VE %u: VE_LAYOUT \"%s\" is not known", ve->id,
 			       c->layout);
+	if (str_eq(c->kind, "vm") && !ret->backend->attach)
+		return err_set(e, EINVAL, VZ_BAD_CONF,
+			       "VE %u: no virtual machine can have VE_LAYOUT \"%s\"", ve->id, c->layout);
 	if (str_eq(c->kind, "vm"))
 		r = plan_vm(c, &ret->vm, e);
 	if (r < 0)

@@ -46,5 +46,7 @@ void plan_shape(const struct ve *ve, struct shape *ret);
 /* The links must outlive ret. */
 void plan_guest(const struct ve *ve, int root, uid_t owner, struct guest_conf *ret);
 bool plan_no_core(void);
+/* Before the private area is removed. */
+void plan_retire_disk(const struct ve *ve);
 /* Open lib/private/ID. */
 MUST_CHECK int plan_private(const struct ve *ve, int *ret, struct err *e);

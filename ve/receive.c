@@ -21,6 +21,7 @@
 #include "ve/plan.h"
 #include "ve/receive-image.h"
 #include "ve/registry.h"
+#include "ve/send.h"
 
 #define ROOM_EVERY (64u << 20)  /* bytes between two looks at the room that is left */
 
@@ -140,8 +141,10 @@ static int fill(void *arg, struct ve *ve, int private, struct err *e)
 	struct receiving *rc = arg;
 	_fd_ int file = -1;
 	struct plan plan;
-	int r;
+	int r = send_possible(&ve->conf, e);
 
+	if (r < 0)
+		return err_wrap(e, "receive VE %u", ve->id);
 	plan_for_undo(ve, &plan);
 	r = plan.backend->fill_begin(private, rc->h.disk, &file, e);
 	if (!r)

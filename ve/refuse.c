@@ -9,6 +9,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "storage/storage.h"
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
@@ -116,6 +117,12 @@ int refuse_conf(const struct inst *in, const struct ve_conf *to, struct err *e)
 {
 	uint64_t cap = to->cpulimit, cpus = to->cpus * 100;
 
+	const struct storage_backend *b = storage_find(to->layout);
+
+	if (str_eq(to->kind, "vm") && b && !b->attach)
+		return err_set(e, EOPNOTSUPP, VZ_BAD_VALUE,
+			       "--kind vm: a virtual machine mounts its disk itself, and a %s is a "
+			       "directory of the host; want --layout image", b->name);
 	if (swap_alone_v1(in, to))
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "--swap: cgroup v1 limits swap only beside a memory limit; "

@@ -62,6 +62,17 @@ static int disk_size(struct ve *ve, uint64_t *ret, struct err *e)
 	return 0;
 }
 
+int send_possible(const struct ve_conf *c, struct err *e)
+{
+	const struct storage_backend *b = storage_find(c->layout);
+
+	if (b && b->open_file)
+		return 0;
+	return err_set(e, EOPNOTSUPP, VZ_BAD_VALUE,
+		       "only disks in one file go from host to host, and --layout %s has none; "
+		       "publish it as a template", c->layout);
+}
+
 int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret, char **ret_conf,
 		   struct err *e)
 {
@@ -69,6 +80,9 @@ int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret, char
 	char path[32];
 	int r;
 
+	r = send_possible(&ve->conf, e);
+	if (r < 0)
+		return err_wrap(e, "send VE %u", ve->id);
 	*ret = (struct stream_head){ .id = ve->id };
 	own_name(ret->from);
 	(void)str_fmt(ret->template, sizeof(ret->template), "%s", ve->conf.template);

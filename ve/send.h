@@ -18,6 +18,9 @@ MUST_CHECK int ve_send(struct inst *in, uint32_t id, const struct send_opts *o, 
 /* The same of one that is stopped and whose lock the caller has; live is not looked at. */
 MUST_CHECK int send_locked(struct ve *ve, const struct send_opts *o, int fd, struct err *e);
 
+/* Refuses a VE whose disk is nothing that can be sent, or received. */
+MUST_CHECK int send_possible(const struct ve_conf *c, struct err *e);
+
 /* In pieces, for a sender that talks to its receiver meanwhile. */
 MUST_CHECK int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret,
 			      char **ret_conf, struct err *e);

@@ -92,7 +92,7 @@ static enum set_outcome judge_by_table(struct set *s, const struct param *p, cha
 		(void)str_fmt(why, size, "kept for vzctl's clients; this kernel has no such limit");
 		return SET_WITHOUT_EFFECT;
 	}
-	if (p->flags & P_CREATE) {
+	if ((p->flags & P_CREATE) && !(p->live && p->live(&s->ve))) {
 		(void)str_fmt(why, size, "fixed when the VE is created");
 		if (param_same(p, &s->old, &s->to))
 			return SET_SAME;

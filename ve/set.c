@@ -210,15 +210,16 @@ static int apply_all(struct set *s, struct err *e)
 
 static int check_stopped(struct set *s, struct err *e)
 {
-	const struct storage_backend *b = storage_find(*s->old.layout ? s->old.layout : "image");
+	const struct storage_backend *b = storage_find(s->old.layout);
 	_fd_ int private = -1;
 	struct disk_spec spec;
 	struct ve want = s->ve;
 	int r;
 
-	if (!conf_has(&s->to, param_by_key("DISKSPACE")))
+	if (!conf_has(&s->to, param_by_key("DISKSPACE")) &&
+	    !(conf_has(&s->to, param_by_key("DISKINODES")) && b->on_host))
 		return 0;
-	want.conf.diskspace = s->to.diskspace;
+	conf_merge(&want.conf, &s->to);
 	plan_disk(&want, &spec);
 	r = plan_private(&s->ve, &private, e);
 	if (!r)

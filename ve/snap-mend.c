@@ -109,10 +109,17 @@ static int load_note(int dir, struct switch_note *ret, struct err *e)
 /* The disk was exchanged: the rest of the switch, each part of which may be done already. */
 static int end_switch(struct ve *ve, int dir, const struct switch_note *note, struct err *e)
 {
+	const struct storage_backend *b = storage_find(ve->conf.layout);
 	struct snapshot target, back;
+	_fd_ int new = -1;
 	char path[128];
 	int r = snap_load(dir, SNAP_NEW, &back, e);
 
+	if (!r && b && b->retire) {
+		r = fs_open_dir(dir, SNAP_NEW, &new, e);
+		if (!r)
+			b->retire(new);
+	}
 	if (!r)
 		r = snap_load(dir, note->target, &target, e);
 	if (!r)
@@ -134,15 +141,17 @@ int switch_end(struct ve *ve, int dir, struct err *e)
 	_fd_ int private = -1;
 	struct switch_note note;
 	struct snapshot back;
+	char other[64];
 	int r = plan_private(ve, &private, e);
 
 	if (!r)
 		r = load_note(dir, &note, e);
 	if (r < 0)
 		return r;
-	if (inode_of(private, "disk.img") == note.live)
+	(void)str_fmt(other, sizeof(other), SNAP_NEW "/%s", snap_disk(ve));
+	if (inode_of(private, snap_disk(ve)) == note.live)
 		return fs_remove_tree(dir, SNAP_NEW, e);
-	if (inode_of(dir, SNAP_NEW "/disk.img") == note.live)
+	if (inode_of(dir, other) == note.live)
 		return end_switch(ve, dir, &note, e);
 	/* Moved to another filesystem meanwhile: nobody knows any more, so nothing is thrown away. */
 	r = snap_load(dir, SNAP_NEW, &back, e);

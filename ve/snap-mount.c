@@ -7,10 +7,12 @@
 #include "ve/snapshot.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "storage/overlay.h"
 #include "templates/store.h"
@@ -24,6 +26,23 @@
 static void record_path(const char *uuid, char dst[64])
 {
 	(void)str_fmt(dst, 64, "snap-%s", uuid);
+}
+
+bool snap_is_mounted(const struct ve *ve, const char *uuid)
+{
+	struct err ignored = ERR_INIT;
+	_free_ char *target = NULL;
+	_fd_ int at = -1;
+	struct statx stx;
+	struct statfs fs;
+	char record[64];
+
+	record_path(uuid, record);
+	if (fs_read_at(ve->in->run, record, PATH_MAX, &target, NULL, &ignored) < 0)
+		return false;
+	at = open(target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return at >= 0 && statx(at, "", AT_EMPTY_PATH, 0, &stx) == 0 && fstatfs(at, &fs) == 0 &&
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 /* Both layers, detached. The stage is for kernels that need paths (storage/overlay.h). */

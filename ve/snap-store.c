@@ -87,6 +87,13 @@ int snap_save(int dir, const char *name, const struct snapshot *s, struct err *e
 	return r;
 }
 
+const char *snap_disk(const struct ve *ve)
+{
+	const struct storage_backend *b = storage_find(ve->conf.layout);
+
+	return (b ? b : storage_find(""))->file;
+}
+
 /* ---- all of them ---- */
 
 static int oldest_first(const void *a, const void *b)

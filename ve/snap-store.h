@@ -3,6 +3,7 @@
  * The snapshots of a VE on disk, below private/ID/snapshots (0700):
  *
  *   UUID/disk.img    the whole disk at that moment, no delta: removing one never touches another
+ *                    (`disk` where it is a directory)
  *   UUID/ve.conf     the config at that moment, unless --skip-config
  *   UUID/info.json   name, parent, template version
  *   current          the UUID that the disk of now stems from
@@ -34,6 +35,11 @@ MUST_CHECK int snap_find(int dir, const char *text, struct snapshot *ret, struct
 /* "" when there is none. */
 void snap_current(int dir, char ret[UUID_LEN + 1]);
 MUST_CHECK int snap_set_current(int dir, const char *uuid, struct err *e);
+
+/* What the disk is called, beside the config as in a snapshot. */
+const char *snap_disk(const struct ve *ve);
+/* By the record of a mount and what is there now: for disks that nothing holds while mounted. */
+bool snap_is_mounted(const struct ve *ve, const char *uuid);
 
 /* Begin `.new` for s (its uuid is chosen unless it has one), and give it its name. */
 MUST_CHECK int snap_begin(const struct ve *ve, int dir, struct snapshot *s, bool with_conf,

@@ -75,13 +75,13 @@ int snap_copy_disk(struct ve *ve, int to, bool renew, const struct snap_opts *o,
 	struct copying c = { .freeze = FREEZE_INIT, .opts = o };
 	_fd_ int private = -1;
 	struct disk_copy copy = {
-		.to = to, .loop_num = mounted ? ve->state.loop : -1, .renew = renew,
+		.to = to, .mounted = mounted, .loop_num = ve->state.loop, .renew = renew,
 		.hold = hold, .release = release, .progress = progress, .arg = &c,
 	};
 	struct plan plan;
 	int r;
 
-	if (mounted && ve->state.loop < 0)      /* a virtual machine has its disk for itself */
+	if (mounted && ve->state.vm)            /* it has its disk for itself */
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "copy the disk of VE %u: it is a running virtual machine; stop it first",
 			       ve->id);
@@ -225,14 +225,16 @@ static int adopt_children(int dir, const struct snapshot *gone, struct err *e)
 	return r;
 }
 
-/* The image of a snapshot that is mounted is held by its loop device. */
-static int check_unused(int dir, const struct snapshot *s, const struct plan *plan, struct err *e)
+/* The image of a snapshot that is mounted is held by its loop device; a directory by nothing. */
+static int check_unused(struct ve *ve, int dir, const struct snapshot *s, const struct plan *plan,
+			struct err *e)
 {
 	_fd_ int one = -1;
 	int r = fs_open_dir(dir, s->uuid, &one, e);
 
 	if (!r)
-		r = plan->backend->in_use(one, e);
+		r = plan->backend->in_use ? plan->backend->in_use(one, e) :
+					    snap_is_mounted(ve, s->uuid);
 	if (r == 1)
 		return err_set(e, EBUSY, VZ_MOUNTED, "snapshot %s is mounted; unmount it first",
 			       s->uuid);
@@ -255,7 +257,7 @@ int snap_none_mounted(struct ve *ve, struct err *e)
 	if (!r)
 		r = snap_all(dir, &all, &n, e);
 	for (size_t i = 0; !r && plan.backend && i < n; i++)
-		r = check_unused(dir, &all[i], &plan, e);
+		r = check_unused(ve, dir, &all[i], &plan, e);
 	return r;
 }
 
@@ -272,7 +274,7 @@ int ve_snapshot_delete(struct inst *in, uint32_t id, const char *which, struct e
 	plan_for_undo(&ve, &plan);
 	r = snap_find(dir, which, &s, e);
 	if (!r)
-		r = check_unused(dir, &s, &plan, e);
+		r = check_unused(&ve, dir, &s, &plan, e);
 	if (!r)
 		r = adopt_children(dir, &s, e);
 	if (!r)
@@ -292,15 +294,15 @@ int ve_snapshot_delete(struct inst *in, uint32_t id, const char *which, struct e
 
 /* ---- switch ---- */
 
-static int write_note(int private, int dir, const struct snapshot *target, bool skip_config,
-		      struct err *e)
+static int write_note(struct ve *ve, int private, int dir, const struct snapshot *target,
+		      bool skip_config, struct err *e)
 {
 	struct json_out *j = json_new(false);
 	const char *text;
 	struct stat st;
 	int r;
 
-	if (fstatat(private, "disk.img", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(private, snap_disk(ve), &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		json_free(j);
 		return err_sys(e, "stat the disk");
 	}
@@ -322,7 +324,7 @@ static int copy_target(struct ve *ve, int dir, const struct snapshot *target, in
 {
 	struct copying c = { .freeze = FREEZE_INIT, .opts = o };
 	_fd_ int from = -1;
-	struct disk_copy copy = { .to = new, .loop_num = -1, .progress = progress, .arg = &c };
+	struct disk_copy copy = { .to = new, .progress = progress, .arg = &c };
 	struct plan plan;
 	int r = fs_open_dir(dir, target->uuid, &from, e);
 
@@ -340,10 +342,10 @@ static int exchange(struct ve *ve, int dir, int new, const struct snapshot *targ
 	int r = plan_private(ve, &private, e);
 
 	if (!r)
-		r = write_note(private, dir, target, skip, e);
+		r = write_note(ve, private, dir, target, skip, e);
 	if (!r)
 		r = fault_at("snapshot-switch", "exchange", false, e);
-	if (!r && renameat2(private, "disk.img", new, "disk.img", RENAME_EXCHANGE) < 0)
+	if (!r && renameat2(private, snap_disk(ve), new, snap_disk(ve), RENAME_EXCHANGE) < 0)
 		r = err_sys(e, "exchange the disk");
 	if (!r && (fsync(private) < 0 || fsync(new) < 0))
 		r = err_sys(e, "exchange the disk: sync");

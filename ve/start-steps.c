@@ -241,7 +241,8 @@ void down_limits(void *ctx)
 {
 	struct start *s = ctx;
 
-	if (s->ve->state.disk_dev)
+	/* On a disk that is shared nothing but the VE's own node has had a limit. */
+	if (s->ve->state.disk_dev && !(s->plan.backend && s->plan.backend->on_host))
 		cg_forget_io(&s->ve->in->cg, (dev_t)s->ve->state.disk_dev);
 }
 

@@ -24,16 +24,17 @@ static void read_conf(const struct inst *in, struct ve_status *s)
 
 static void read_disk(struct inst *in, struct ve_status *s)
 {
-	const struct storage_backend *b = storage_find(*s->conf.layout ? s->conf.layout : "image");
+	const struct storage_backend *b = storage_find(s->conf.layout);
 	struct ve ve = { .in = in, .id = s->id, .conf = s->conf, .state = s->state, .lock = -1,
 			 .pidfd = -1 };
 	struct err ignored = ERR_INIT;
-	_fd_ int root = -1;
+	_fd_ int private = -1, root = -1;
 
 	if (s->state.vm ? vm_disk_usage(&ve, &s->disk, &ignored) == 0 : false)
 		return;
 	if (!b || s->state.vm || guest_open_root(&ve, &root, &ignored) < 0 ||
-	    b->usage(root, s->state.loop, &s->disk, &ignored) < 0)
+	    plan_private(&ve, &private, &ignored) < 0 ||
+	    b->usage(private, root, s->state.loop, &s->disk, &ignored) < 0)
 		s->disk = (struct disk_usage){ 0 };
 }
 

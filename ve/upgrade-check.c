@@ -166,7 +166,7 @@ static int open_upper(struct ve *ve, struct disk *disk, int *ret, struct err *e)
 	struct plan plan;
 	int r;
 
-	if (mounted && ve->state.loop < 0)
+	if (mounted && ve->state.vm)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "check VE %u: it is a running virtual machine; stop it first", ve->id);
 	r = plan_private(ve, &private, e);

@@ -76,7 +76,7 @@ int vm_effective_cpus(struct ve *ve, const struct param *p, uint64_t *ret)
 
 int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e)
 {
-	const struct storage_backend *b = storage_find(*ve->conf.layout ? ve->conf.layout : "image");
+	const struct storage_backend *b = storage_find(ve->conf.layout);
 	_fd_ int private = -1, dir = -1;
 	struct disk_spec spec;
 	uint64_t bytes = 0;

@@ -45,7 +45,7 @@ modules() {
 
 # Images of VEs lie on a disk as they do on a server: an overlay in memory would not do.
 scratch() {
-	mkdir -p /mnt/scratch && mount -t ext4 -o discard /dev/vda /mnt/scratch || die "no scratch disk"
+	mkdir -p /mnt/scratch && mount -t ext4 -o discard,prjquota /dev/vda /mnt/scratch || die "no scratch disk"
 	export BERTH_SCRATCH=/mnt/scratch
 }
 

@@ -21,6 +21,7 @@ has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
 has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_strace() { command -v strace >/dev/null; }
+has_prjquota() { [[ $(findmnt -no OPTIONS -T "$SCRATCH") == *prjquota* ]]; }
 # Reserved by the host: without them there is nothing to limit.
 has_hugepages() { [[ $(</proc/sys/vm/nr_hugepages) -ge 12 ]]; }
 has_vm() { vm_possible; }
