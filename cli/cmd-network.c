@@ -9,7 +9,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 
-static void network_json(struct json_out *j, const struct network *n)
+static void network_json(const struct cli *c, struct json_out *j, const struct network *n)
 {
 	char number[16];
 
@@ -25,6 +25,8 @@ static void network_json(struct json_out *j, const struct network *n)
 			text = n->bridge;
 		else if (i == NR_PROBE)
 			text = n->probe ? "yes" : "no";
+		else if (i == NR_HOST_SERVICES)
+			text = network_services(&c->in, n);
 		else if (i == NR_NUMBER)
 			text = number;
 		json_kstr(j, net_rows[i].json, text);
@@ -32,9 +34,16 @@ static void network_json(struct json_out *j, const struct network *n)
 	json_end(j);
 }
 
+struct listing {
+	const struct cli *c;
+	struct json_out *j;
+};
+
 static int list_json(void *arg, const struct network *n)
 {
-	network_json(arg, n);
+	const struct listing *l = arg;
+
+	network_json(l->c, l->j, n);
 	return 0;
 }
 
@@ -50,7 +59,7 @@ static int list_text(void *arg, const struct network *n)
 
 int cmd_network_list(struct cli *c, const struct args *a, struct err *e)
 {
-	struct json_out *j;
+	struct listing l = { c, NULL };
 	int r;
 
 	(void)a;
@@ -58,15 +67,15 @@ int cmd_network_list(struct cli *c, const struct args *a, struct err *e)
 		out_printf("%-20s %-9s %-15s %s\n", "NAME", "MODE", "BRIDGE", "POOL");
 		return network_each(&c->in, list_text, NULL, e);
 	}
-	j = json_new(true);
-	json_array(j);
-	r = network_each(&c->in, list_json, j, e);
-	json_end(j);
+	l.j = json_new(true);
+	json_array(l.j);
+	r = network_each(&c->in, list_json, &l, e);
+	json_end(l.j);
 	if (r < 0) {
-		json_free(j);
+		json_free(l.j);
 		return r;
 	}
-	return out_json(j, e);
+	return out_json(l.j, e);
 }
 
 static int show(struct cli *c, const char *name, struct err *e)
@@ -79,17 +88,19 @@ static int show(struct cli *c, const char *name, struct err *e)
 		return r;
 	if (c->json) {
 		j = json_new(true);
-		network_json(j, &n);
+		network_json(c, j, &n);
 		return out_json(j, e);
 	}
-	out_printf("%-10s %s\n%-10s %s\n", "name", n.name, "mode", network_mode_word(n.mode));
+	out_printf("%-13s %s\n%-13s %s\n", "name", n.name, "mode", network_mode_word(n.mode));
 	if (*n.bridge)
-		out_printf("%-10s %s\n", "bridge", n.bridge);
+		out_printf("%-13s %s\n", "bridge", n.bridge);
 	for (unsigned i = NR_UPLINK; i < NR_NUMBER; i++) {
-		if (!*n.text[i])
+		const char *text = i == NR_HOST_SERVICES ? network_services(&c->in, &n) : n.text[i];
+
+		if (!*text)
 			continue;
-		out_printf("%-10s ", net_rows[i].json);
-		out_safe(n.text[i]);
+		out_printf("%-13s ", net_rows[i].json);
+		out_safe(text);
 		out_printf("\n");
 	}
 	return 0;

@@ -413,6 +413,8 @@ static const struct opt network_opts[] = {
 	NET_ROW(NR_GATEWAY, "gateway", "ADDRESSES", "where VEs send what is for others"),
 	NET_ROW(NR_PROBE, "probe", "yes|no", "ask the wire for an address before a VE gets it"),
 	NET_ROW(NR_FORWARD, "forward", "LIST", "ports of the host that lead to a VE, as tcp:8080=10.0.0.5:80"),
+	NET_ROW(NR_HOST_SERVICES, "host-services", "LIST",
+		"what its VEs reach of the host itself: icmp, tcp:53, udp:53, ..., all or none"),
 	NET_ROW(NR_ISOLATED, "isolated", "yes|no", "its VEs do not reach each other"),
 	END,
 };

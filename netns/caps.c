@@ -95,17 +95,6 @@ static void put(struct nl *nl, uint16_t type, const char *table, enum cap cap, c
 
 /* ---- what is there ---- */
 
-static const struct nlattr *find(const struct nlattr *nest, uint16_t type)
-{
-	const struct nlattr *a;
-
-	if (nest)
-		mnl_attr_for_each_nested(a, nest)
-			if (mnl_attr_get_type(a) == type)
-				return a;
-	return NULL;
-}
-
 /* A limit's rate is its first attribute, as a count's is: of 8 bytes and of 4. */
 static int take_value(const struct nlmsghdr *h, void *data)
 {
@@ -114,8 +103,9 @@ static int take_value(const struct nlmsghdr *h, void *data)
 	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) {
 		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		value = find(find(find(find(a, NFTA_LIST_ELEM), NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA),
-			     NFTA_LIMIT_RATE);
+		value = nf_find(a, NFTA_LIST_ELEM);
+		value = nf_find(nf_find(value, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
+		value = nf_find(value, NFTA_LIMIT_RATE);
 		if (value && mnl_attr_get_payload_len(value) == sizeof(uint64_t))
 			*(uint64_t *)data = be64toh(mnl_attr_get_u64(value));
 		else if (value && mnl_attr_get_payload_len(value) == sizeof(uint32_t))

@@ -79,6 +79,13 @@ void link_put_up(struct nl *n, const char *name)
 	m->ifi_change = IFF_UP;
 }
 
+void link_put_group(struct nl *n, const char *name, uint32_t group)
+{
+	struct nlmsghdr *h = put_link(n, RTM_NEWLINK, NLM_F_ACK, name, "set group of link");
+
+	mnl_attr_put_u32(h, IFLA_GROUP, group);
+}
+
 /*
  * Per-link values of ip-sysctl.rst, index IPV4_DEVCONF_*. A udev rule of systemd may put
  * rp_filter back to 2 (loose) later; the spoof filters do not rely on it.

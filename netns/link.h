@@ -15,6 +15,8 @@ void link_put_ifb(struct nl *n, const char *name);
 /* Delete by name; a link that is not there is fine. */
 void link_put_del(struct nl *n, const char *name);
 void link_put_up(struct nl *n, const char *name);
+/* See net_group; a pair is born in its. */
+void link_put_group(struct nl *n, const char *name, uint32_t group);
 /* IPv4: forward what comes in, strict source check, no redirects in either direction. */
 void link_put_routed(struct nl *n, const char *name);
 /* The kernel makes no IPv6 link-local address itself; one is set explicitly, without DAD. */

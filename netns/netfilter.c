@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "netns/addr.h"
+#include "netns/nf-host.h"
 #include "netns/nf-table.h"
 #include "util/str.h"
 
@@ -23,40 +24,14 @@ struct change {
 	const uint8_t *families;
 	size_t n_families;
 	bool add;
+	bool no_host;                   /* sets of nf-host.c are left alone */
+	bool taken;                     /* its key leads to another network's chain */
 };
 
-/* An element: key, end of the key's interval, value of a map; lengths 0 where there is none. */
-struct elem {
-	uint8_t key[IFNAMSIZ + 16], end[IFNAMSIZ + 16], data[8];
-	uint16_t key_len, end_len, data_len;
-};
-
-static void put_value(struct nlmsghdr *h, uint16_t type, const void *value, uint16_t len)
+/* They are in the inet table, be the link a bridge's or not. */
+static bool is_of_host(enum nf_set_id set)
 {
-	struct nlattr *nest = mnl_attr_nest_start(h, type);
-
-	mnl_attr_put(h, NFTA_DATA_VALUE, len, value);
-	mnl_attr_nest_end(h, nest);
-}
-
-static void put_elem(struct change *c, uint8_t family, uint16_t type, enum nf_set_id set,
-		     const struct elem *el)
-{
-	uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
-	struct nlmsghdr *h = nf_put(&c->n, type, family, flags, "change filter set");
-	struct nlattr *list, *elem;
-
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, c->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, nf_sets[set].name);
-	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
-	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-	put_value(h, NFTA_SET_ELEM_KEY, el->key, el->key_len);
-	if (el->end_len)
-		put_value(h, NFTA_SET_ELEM_KEY_END, el->end, el->end_len);
-	if (el->data_len)
-		put_value(h, NFTA_SET_ELEM_DATA, el->data, el->data_len);
-	mnl_attr_nest_end(h, elem);
-	mnl_attr_nest_end(h, list);
+	return set >= S_GUESTS;
 }
 
 static bool has_set(uint8_t family, enum nf_set_id set)
@@ -72,20 +47,24 @@ static bool has_set(uint8_t family, enum nf_set_id set)
  * tolerates it exists since 6.3 only. Adding one that is there is no error, so deleting is
  * adding first, in the same transaction.
  */
-static void put(struct change *c, enum nf_set_id set, const struct elem *el)
+static void put(struct change *c, enum nf_set_id set, const struct nf_elem *el)
 {
-	for (size_t i = 0; i < c->n_families; i++) {
-		if (!has_set(c->families[i], set))
+	bool host = is_of_host(set);
+
+	for (size_t i = 0; i < (host ? 1 : c->n_families); i++) {
+		uint8_t family = host ? NFPROTO_INET : c->families[i];
+
+		if (host ? c->no_host : !has_set(family, set))
 			continue;
-		put_elem(c, c->families[i], NFT_MSG_NEWSETELEM, set, el);
+		nf_put_elem(&c->n, NFT_MSG_NEWSETELEM, family, c->table, set, el);
 		if (!c->add)
-			put_elem(c, c->families[i], NFT_MSG_DELSETELEM, set, el);
+			nf_put_elem(&c->n, NFT_MSG_DELSETELEM, family, c->table, set, el);
 	}
 }
 
 static void put_key(struct change *c, enum nf_set_id set, const void *value, size_t len)
 {
-	struct elem el = { .key_len = (uint16_t)(IFNAMSIZ + (len + 3) / 4 * 4) };
+	struct nf_elem el = { .key_len = (uint16_t)(IFNAMSIZ + (len + 3) / 4 * 4) };
 
 	memcpy(el.key, c->link, IFNAMSIZ);
 	if (len)
@@ -93,16 +72,46 @@ static void put_key(struct change *c, enum nf_set_id set, const void *value, siz
 	put(c, set, &el);
 }
 
+static struct nf_elem elem_of(const void *key, uint16_t len)
+{
+	struct nf_elem el = { .key_len = len };
+
+	memcpy(el.key, key, len);
+	return el;
+}
+
 static void put_source(struct change *c, const struct ipaddr *a)
 {
+	struct nf_elem el = elem_of(&a->v4, (uint16_t)addr_len(a));
+
+	put(c, a->family == AF_INET6 ? S_VE6 : S_VE4, &el);
 	put_key(c, a->family == AF_INET6 ? S_SRC6 : S_SRC4, &a->v4, addr_len(a));
+}
+
+/*
+ * Where what it sends to the host is judged. Adding does not replace (EBUSY, later EEXIST), so
+ * what is there goes first.
+ */
+static void put_host(struct change *c, const struct net_spec *s)
+{
+	bool port = s->mode == NET_BRIDGED;
+	struct nf_elem el = port ? elem_of(s->guest_mac, 6) : elem_of(c->link, IFNAMSIZ);
+	enum nf_set_id set = port ? S_PORTS : S_GUESTS;
+	char chain[NF_HOST_CHAIN];
+
+	nf_host_chain(chain, s->group);
+	el.chain = chain;
+	if (c->taken && !c->no_host)
+		nf_put_elem(&c->n, NFT_MSG_DELSETELEM, NFPROTO_INET, c->table, set, &el);
+	if (c->add || !c->taken)
+		put(c, set, &el);
 }
 
 /* From the first address of a network to its last. */
 static void put_network(struct change *c, const struct ipaddr *a)
 {
 	uint16_t len = (uint16_t)(IFNAMSIZ + addr_len(a));
-	struct elem el = { .key_len = len, .end_len = len };
+	struct nf_elem el = { .key_len = len, .end_len = len };
 
 	memcpy(el.key, c->link, IFNAMSIZ);
 	memcpy(el.key + IFNAMSIZ, &a->v4, addr_len(a));
@@ -137,6 +146,7 @@ static void put_guard(struct change *c, const struct net_spec *s)
 	put_key(c, S_LINKS, NULL, 0);
 	put_key(c, S_MACS, s->guest_mac, 6);
 	put_source(c, &own);
+	put_host(c, s);
 	put_open(c, s->flags);
 	if (s->mode == NET_BRIDGED)
 		put_trunk(c, s);
@@ -149,7 +159,7 @@ static void put_guard(struct change *c, const struct net_spec *s)
 	if (s->flags & NET_DOOR)
 		put_key(c, S_DOORS, NULL, 0);
 	if (s->mode == NET_HOSTONLY || s->mode == NET_NAT) {
-		struct elem same = { .key_len = 8 };
+		struct nf_elem same = { .key_len = 8 };
 
 		memcpy(same.key, &s->group, 4);
 		memcpy(same.key + 4, &s->group, 4);
@@ -165,6 +175,7 @@ static int change_init(struct change *c, const struct net_spec *s, bool add, str
 	c->n.sock = NULL;
 	c->table = s->table;
 	c->add = add;
+	c->no_host = c->taken = false;
 	c->families = s->mode == NET_BRIDGED ? bridged : routed;
 	c->n_families = s->mode == NET_BRIDGED ? ARRAY_SIZE(bridged) : ARRAY_SIZE(routed);
 	memset(c->link, 0, sizeof(c->link));
@@ -209,11 +220,37 @@ static int change(struct change *c, const struct net_spec *s, struct err *e)
 	return r;
 }
 
+/*
+ * What a killed start left, whose network was another (or is not known any more: no such chain),
+ * and a link that an older Berth made, which has nothing in the sets of nf-host.c.
+ */
+static int change_anyhow(struct change *c, const struct net_spec *s, struct err *e)
+{
+	int r = change(c, s, e);
+
+	if (r == -EBUSY || r == -EEXIST || (r == -ENOENT && !c->add)) {
+		err_clear(e);
+		c->taken = true;
+		r = change(c, s, e);
+	}
+	if (r == -ENOENT && !c->add) {
+		err_clear(e);
+		c->no_host = true;
+		r = change(c, s, e);
+	}
+	return r;
+}
+
 static int ensure(const struct net_spec *s, struct err *e)
 {
+	static const struct services none;
 	bool door = s->flags & NET_DOOR, nat = s->mode == NET_NAT || door;
 	int r = nf_ensure(s->table, s->mode == NET_BRIDGED ? NF_BRIDGED : NF_ROUTED, e);
 
+	if (r == 0)
+		r = nf_ensure(s->table, NF_HOST, e);
+	if (r == 0)
+		r = nf_host_list(s->table, s->group, s->services ? s->services : &none, e);
 	if (r == 0 && (s->mode == NET_HOSTONLY || nat))
 		r = nf_ensure(s->table, NF_CLOSED, e);
 	if (r == 0 && nat)
@@ -231,7 +268,7 @@ int nf_link_add(const struct net_spec *s, struct err *e)
 	if (r == 0)
 		r = ensure(s, e);
 	if (r == 0)
-		r = change(&c, s, e);
+		r = change_anyhow(&c, s, e);
 	return r < 0 ? err_wrap(e, "filter %s", s->host_name) : 0;
 }
 
@@ -246,7 +283,7 @@ int nf_link_del(const struct net_spec *s)
 	int r = change_init(&c, s, false, &e);
 
 	if (r == 0)
-		r = change(&c, s, &e);
+		r = change_anyhow(&c, s, &e);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -255,6 +292,8 @@ int nf_addr_add(const struct net_spec *s, const struct ipaddr *a, struct err *e)
 	struct change c;
 	int r = change_init(&c, s, true, e);
 
+	if (r == 0)
+		r = nf_ensure(s->table, NF_HOST, e);
 	if (r == 0)
 		r = apply(&c, NULL, a, 1, e);
 	return r < 0 ? err_wrap(e, "filter %s", s->host_name) : 0;
@@ -265,7 +304,7 @@ void nf_addr_del(const struct net_spec *s, const struct ipaddr *a)
 	struct err e = ERR_INIT;
 	struct change c;
 
-	if (change_init(&c, s, false, &e) == 0)
+	if (change_init(&c, s, false, &e) == 0 && nf_ensure(s->table, NF_HOST, &e) == 0)
 		(void)!apply(&c, NULL, a, 1, &e);
 }
 
@@ -294,7 +333,7 @@ int nf_link_change(const struct net_spec *from, const struct net_spec *to, struc
 static void put_forward(struct change *c, const struct net_forward *f)
 {
 	uint16_t port = htons(f->port), to_port = htons(f->to_port);
-	struct elem el = { .key_len = 8, .data_len = 8 };
+	struct nf_elem el = { .key_len = 8, .data_len = 8 };
 
 	el.key[0] = f->proto;
 	memcpy(el.key + 4, &port, 2);
@@ -327,4 +366,11 @@ int nf_forward(const char *table, struct net_forwards gone, struct net_forwards 
 		return 0;
 	}
 	return r < 0 ? err_wrap(e, "forward ports") : 0;
+}
+
+int nf_serve(const char *table, uint32_t group, const struct services *to, struct err *e)
+{
+	int r = nf_is_there(table, NF_HOST, e);
+
+	return r <= 0 ? r : nf_host_list(table, group, to, e);
 }

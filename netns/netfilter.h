@@ -28,5 +28,8 @@ MUST_CHECK int nf_link_change(const struct net_spec *from, const struct net_spec
 /* See net_forward. */
 MUST_CHECK int nf_forward(const char *table, struct net_forwards gone, struct net_forwards come,
 			  struct err *e);
+/* See net_serve. */
+MUST_CHECK int nf_serve(const char *table, uint32_t group, const struct services *to,
+			struct err *e);
 /* Remove the instance's tables with all in them, for its teardown only; not there is fine. */
 void nf_remove_table(const char *table);

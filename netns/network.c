@@ -114,6 +114,16 @@ int net_cap(const struct net_spec *s, struct err *e)
 	return caps_set(s->table, s->host_name, &s->caps, e);
 }
 
+static int make_tap(struct nl *n, const struct net_spec *s, int *ret, struct err *e)
+{
+	int r = tap_open(s->host_name, s->host_mac, ret, e);
+
+	if (r < 0)
+		return r;
+	link_put_group(n, s->host_name, s->group);
+	return nl_done(n, e);
+}
+
 static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
@@ -124,7 +134,7 @@ static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 	if (r == 0)
 		r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r == 0)
-		r = ret_tap ? tap_open(s->host_name, s->host_mac, ret_tap, e)
+		r = ret_tap ? make_tap(&n, s, ret_tap, e)
 			    : make_pair(&n, s, netns, e);
 	if (r == 0 && caps_any(&s->caps))
 		r = net_cap(s, e);
@@ -230,6 +240,11 @@ int net_forward(const char *table, struct net_forwards gone, struct net_forwards
 		struct err *e)
 {
 	return nf_forward(table, gone, come, e);
+}
+
+int net_serve(const char *table, uint32_t group, const struct services *to, struct err *e)
+{
+	return nf_serve(table, group, to, e);
 }
 
 bool net_is_host_addr(const struct ipaddr *a)

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "netns/caps.h"
+#include "netns/services.h"
 #include "netns/shape.h"
 #include "util/err.h"
 #include "util/parse.h"
@@ -75,7 +76,8 @@ struct net_spec {
 	const struct ipaddr *nets;      /* networks behind a link that is not the VE's first */
 	size_t n_nets;
 	struct ipaddr gateway[2];       /* of a bridged link, IPv4 and IPv6; family 0: none */
-	uint32_t group;                 /* its network, see net_group; 0: none */
+	uint32_t group;                 /* its network, see net_group */
+	const struct services *services;        /* of the host that it may reach; NULL: none */
 	uint16_t vlan;                  /* of a bridged link: untagged frames are of it; 0: none */
 	struct vlan_range trunk[NET_MAX_VLANS];         /* and these it may tag itself */
 	size_t n_trunk;
@@ -132,6 +134,10 @@ struct net_forwards {
 };
 MUST_CHECK int net_forward(const char *table, struct net_forwards gone, struct net_forwards come,
 			   struct err *e);
+
+/* Make all links of a network obey another list, in one step. Without any link yet: fine. */
+MUST_CHECK int net_serve(const char *table, uint32_t group, const struct services *to,
+			 struct err *e);
 
 /* Gateway of the VE for IPv6: the link-local address that follows from the host end's MAC. */
 struct ipaddr net_gateway6(const uint8_t host_mac[6]);

@@ -91,6 +91,28 @@ static struct nftnl_expr *make_lookup(const struct nf_expr *x)
 	return p;
 }
 
+static struct nftnl_expr *make_jump(const struct nf_expr *x)
+{
+	struct nftnl_expr *p = MAKE("immediate", { NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT, NULL, 0 },
+				    { NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_JUMP, NULL, 0 });
+
+	if (p)
+		(void)nftnl_expr_set_str(p, NFTNL_EXPR_IMM_CHAIN, x->set);
+	return p;
+}
+
+static struct nftnl_expr *make_remember(const struct nf_expr *x)
+{
+	struct nftnl_expr *p = MAKE("dynset", { NFTNL_EXPR_DYNSET_SREG_KEY, x->reg, NULL, 0 },
+				    { NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE, NULL, 0 });
+
+	if (!p)
+		return NULL;
+	nftnl_expr_set_u64(p, NFTNL_EXPR_DYNSET_TIMEOUT, NF_REMEMBER_MS);
+	(void)nftnl_expr_set_str(p, NFTNL_EXPR_DYNSET_SET_NAME, x->set);
+	return p;
+}
+
 /* reg = reg & mask ^ value; without a mask of its own, value is a bit that is set. */
 static struct nftnl_expr *make_mask(const struct nf_expr *x)
 {
@@ -143,6 +165,10 @@ struct nftnl_expr *nf_expr_make(const struct nf_expr *x)
 		return make_lookup(x);
 	case X_MASK:
 		return make_mask(x);
+	case X_JUMP:
+		return make_jump(x);
+	case X_REMEMBER:
+		return make_remember(x);
 	default:
 		return make_action(x);
 	}

@@ -21,10 +21,11 @@
 #include <linux/netfilter/nf_tables.h>
 
 #define NF_RULE_MAX 16
+#define NF_REMEMBER_MS 60000
 
 enum nf_kind { X_END, X_META, X_LOAD, X_MASK, X_IS, X_NOT, X_ABOVE, X_BELOW, X_ANY, X_IN, X_NOT_IN,
 	       X_MAP, X_FRAGMENT, X_FRAGMENT_OF, X_OFFSET, X_COUNT, X_VERDICT, X_CT, X_FIB_LOCAL,
-	       X_MASQUERADE, X_DNAT };
+	       X_MASQUERADE, X_DNAT, X_JUMP, X_REMEMBER };
 
 enum { FIRST = NFT_REG32_00, SECOND = NFT_REG32_04,
        AFTER = NFT_REG32_05 };
@@ -67,6 +68,9 @@ struct nf_expr {
 	IS_NOT(2, 0)
 #define CT(k)           { .kind = X_CT, .key = (k), .reg = FIRST }
 #define PASS            { .kind = X_VERDICT, .key = NF_ACCEPT }
+#define JUMP(c)         { .kind = X_JUMP, .set = (c) }
+/* Add the key to the set for NF_REMEMBER_MS more. */
+#define REMEMBER(s)     { .kind = X_REMEMBER, .set = (s), .reg = FIRST }
 #define DROP            { .kind = X_COUNT }, { .kind = X_VERDICT, .key = NF_DROP }
 
 /* NULL when out of memory. */

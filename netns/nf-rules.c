@@ -28,7 +28,7 @@
 #include "util/str.h"
 
 /* Numbers of nft's data types; only `nft list` reads them, to print elements as text. */
-enum { T_IP4 = 7, T_IP6 = 8, T_MAC = 9, T_PROTO = 12, T_PORT = 13, T_GROUP = 35,
+enum { T_IP4 = 7, T_IP6 = 8, T_MAC = 9, T_PROTO = 12, T_PORT = 13, T_MARK = 19, T_GROUP = 35,
        T_IFNAME = 41 };
 #define CONCAT(a, b) ((a) << 6 | (b))
 #define NAME IFNAMSIZ
@@ -51,13 +51,20 @@ const struct nf_set nf_sets[S_COUNT] = {
 	[S_FLOWS] = { "flows", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_ENTRIES] = { "entries", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_MAIL] = { "mail", T_IFNAME, NAME, { 0 }, 0, 0 },
+	[S_GUESTS] = { "guests", T_IFNAME, NAME, { 0 }, NFT_DATA_VERDICT, 16 },
+	[S_PORTS] = { "ports", T_MAC, 6, { 0 }, NFT_DATA_VERDICT, 16 },
+	[S_LISTS] = { "lists", T_GROUP, 4, { 0 }, T_MARK, 4 },
+	[S_LISTED] = { "listed", T_PORT, 2, { 0 }, 0, 0 },
+	[S_VE4] = { "ve4", T_IP4, 4, { 0 }, 0, 0 },
+	[S_VE6] = { "ve6", T_IP6, 16, { 0 }, 0, 0 },
+	[S_ASKED4] = { "asked4", CONCAT(T_IP4, T_PORT), 8, { 0 }, 0, 0 },
+	[S_ASKED6] = { "asked6", CONCAT(T_IP6, T_PORT), 20, { 0 }, 0, 0 },
 };
 
 /* linux/netfilter_bridge.h has them, but cannot stand beside net/if.h. */
 enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 
 #define PRIORITY NF_IP_PRI_RAW  /* before connection tracking: a spoofed packet leaves no trace */
-#define RULES(r) (r), ARRAY_SIZE(r)
 
 #define NONE6 IS(16, 0)
 #define VLAN_TAG ETHER(12, 2, FIRST)
@@ -172,10 +179,15 @@ static const struct nf_expr from_port[][NF_RULE_MAX] = {
 	{ DROP },
 };
 
-/* Frames to the reserved group addresses (802.1D, 7.12.6) reach the host past the first chain. */
+/*
+ * Frames to the reserved group addresses (802.1D, 7.12.6) reach the host past the first chain. What
+ * bears another MAC than the link's may go to the wire, where any may send, but not to the host:
+ * that would take it for another's.
+ */
 static const struct nf_expr to_bridge[][NF_RULE_MAX] = {
 	{ LINK, NOT_IN_SET("links"), PASS },
 	{ ETHER(0, 5, FIRST), IS(5, 0x01, 0x80, 0xc2, 0x00, 0x00), DROP },
+	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), DROP },
 };
 
 /* Two links of one network: the kernel's group of a link is its network (IFLA_GROUP). */
@@ -303,4 +315,5 @@ const struct nf_part nf_parts[NF_PARTS] = {
 	[NF_NAT] = { RULES(nat) },
 	[NF_DOOR] = { RULES(door) },
 	[NF_CAPS] = { RULES(caps) },
+	[NF_HOST] = { RULES(nf_host) },
 };

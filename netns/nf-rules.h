@@ -10,10 +10,14 @@
 #include <net/if.h>
 #include <stdbool.h>
 
+#include "util/str.h"
+
 /* A set's place in nf_sets. */
 enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS,
 		 S_DOORS,
 		 S_FLOWS, S_ENTRIES, S_MAIL,      /* their elements have limits of their own */
+		 S_GUESTS, S_PORTS, S_LISTS, S_LISTED, S_VE4, S_VE6,        /* nf-host.c */
+		 S_ASKED4, S_ASKED6,              /* rules add to them, and time takes away */
 		 S_COUNT };
 
 /* In a concatenation each part is padded to 32-bit registers: a MAC takes 8 bytes. */
@@ -25,6 +29,7 @@ struct nf_set {
 };
 extern const struct nf_set nf_sets[S_COUNT];
 
+/* Without a type it is one that others jump to, and stands before them. */
 struct nf_chain {
 	const char *name, *type;
 	uint32_t hook;
@@ -49,6 +54,7 @@ enum nf_part_id {
 	NF_NAT,                 /* networks behind an address of the host */
 	NF_DOOR,                /* ways into closed namespaces: door.h */
 	NF_CAPS,                /* links with caps, in a table of its own: caps.h */
+	NF_HOST,                /* what VEs may reach of the host: nf-host.c */
 	NF_PARTS
 };
 
@@ -57,3 +63,6 @@ struct nf_part {
 	size_t n_families;
 };
 extern const struct nf_part nf_parts[NF_PARTS];
+extern const struct nf_family nf_host[1];
+
+#define RULES(r) (r), ARRAY_SIZE(r)

@@ -46,6 +46,50 @@ int nf_commit(struct nl *n, struct err *e)
 	return nl_done(n, e);
 }
 
+#define ASKED_MAX 65536         /* UDP ports of the host, by VE it has sent to */
+
+static void put_value(struct nlmsghdr *h, uint16_t type, const void *value, uint16_t len)
+{
+	struct nlattr *nest = mnl_attr_nest_start(h, type);
+
+	mnl_attr_put(h, NFTA_DATA_VALUE, len, value);
+	mnl_attr_nest_end(h, nest);
+}
+
+static void put_jump(struct nlmsghdr *h, const char *chain)
+{
+	struct nlattr *nest = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = mnl_attr_nest_start(h, NFTA_DATA_VERDICT);
+
+	mnl_attr_put_u32(h, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_JUMP));
+	mnl_attr_put_strz(h, NFTA_VERDICT_CHAIN, chain);
+	mnl_attr_nest_end(h, verdict);
+	mnl_attr_nest_end(h, nest);
+}
+
+void nf_put_elem(struct nl *n, uint16_t type, uint8_t family, const char *table,
+		 enum nf_set_id set, const struct nf_elem *el)
+{
+	uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE :
+			 type == NFT_MSG_GETSETELEM ? NLM_F_ACK : 0;
+	struct nlmsghdr *h = nf_put(n, type, family, flags, "change filter set");
+	struct nlattr *list, *elem;
+
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, nf_sets[set].name);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	put_value(h, NFTA_SET_ELEM_KEY, el->key, el->key_len);
+	if (el->end_len)
+		put_value(h, NFTA_SET_ELEM_KEY_END, el->end, el->end_len);
+	if (el->data_len)
+		put_value(h, NFTA_SET_ELEM_DATA, el->data, el->data_len);
+	if (el->chain)
+		put_jump(h, el->chain);
+	mnl_attr_nest_end(h, elem);
+	mnl_attr_nest_end(h, list);
+}
+
 static int oom(struct err *e)
 {
 	return err_set(e, ENOMEM, 0, "build filter: out of memory");
@@ -57,8 +101,8 @@ static void free_rule(struct nftnl_rule **r)
 		nftnl_rule_free(*r);
 }
 
-static int put_rule(struct nl *n, const struct nf_chain *c, uint8_t family, const char *table,
-		    const struct nf_expr *x, struct err *e)
+int nf_put_rule(struct nl *n, const char *chain, uint8_t family, const char *table,
+		const struct nf_expr *x, struct err *e)
 {
 	_cleanup_(free_rule) struct nftnl_rule *rule = nftnl_rule_alloc();
 
@@ -66,7 +110,7 @@ static int put_rule(struct nl *n, const struct nf_chain *c, uint8_t family, cons
 		return oom(e);
 	nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, family);
 	(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table);
-	(void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, c->name);
+	(void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
 	for (size_t i = 0; i < NF_RULE_MAX && x[i].kind != X_END; i++) {
 		struct nftnl_expr *p = nf_expr_make(&x[i]);
 
@@ -131,6 +175,10 @@ static int put_set(struct nl *n, uint8_t family, const char *table, enum nf_set_
 	/* Of a set that rules could add to (NFT_SET_EVAL) a count of nothing is collected as garbage. */
 	if (id >= S_FLOWS && id <= S_MAIL)
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_EXPR);
+	if (id == S_ASKED4 || id == S_ASKED6) {
+		nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_EVAL | NFT_SET_TIMEOUT);
+		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, ASKED_MAX);
+	}
 	nftnl_set_nlmsg_build_payload(nf_put(n, NFT_MSG_NEWSET, family, NLM_F_CREATE,
 					     "add filter set"), s);
 	return 0;
@@ -145,18 +193,16 @@ static void put_table(struct nl *n, uint16_t type, uint8_t family, const char *t
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, table);
 }
 
-/*
- * NLM_F_EXCL on the chain makes the loser of a race fail as a whole: rules have no name, and a
- * second set of them would be appended.
- */
-static void put_chain(struct nl *n, const struct nf_chain *c, uint8_t family, const char *table)
+void nf_put_chain(struct nl *n, const struct nf_chain *c, uint8_t family, const char *table,
+		  uint16_t flags)
 {
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWCHAIN, family, NLM_F_CREATE | NLM_F_EXCL,
-				    "add filter chain");
+	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWCHAIN, family, flags, "add filter chain");
 	struct nlattr *hook;
 
 	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, table);
 	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, c->name);
+	if (!c->type)
+		return;
 	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, c->type);
 	mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
 	hook = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
@@ -166,8 +212,9 @@ static void put_chain(struct nl *n, const struct nf_chain *c, uint8_t family, co
 }
 
 /* The last chain is made in the same transaction as all before it: it stands for all. */
-static int is_there(const char *table, const struct nf_part *part, struct err *e)
+int nf_is_there(const char *table, enum nf_part_id id, struct err *e)
 {
+	const struct nf_part *part = &nf_parts[id];
 	const struct nf_family *f = &part->families[part->n_families - 1];
 	_nl_ struct nl n = NL_INIT;
 	struct nlmsghdr *h;
@@ -186,6 +233,10 @@ static int is_there(const char *table, const struct nf_part *part, struct err *e
 	return r < 0 ? r : 1;
 }
 
+/*
+ * NLM_F_EXCL on the chain makes the loser of a race fail as a whole: rules have no name, and a
+ * second set of them would be appended.
+ */
 static int put_family(struct nl *n, const struct nf_family *f, const char *table, struct err *e)
 {
 	int r = 0;
@@ -196,9 +247,9 @@ static int put_family(struct nl *n, const struct nf_family *f, const char *table
 	for (size_t i = 0; i < f->n_chains && r == 0; i++) {
 		const struct nf_chain *c = &f->chains[i];
 
-		put_chain(n, c, f->family, table);
+		nf_put_chain(n, c, f->family, table, NLM_F_CREATE | NLM_F_EXCL);
 		for (size_t k = 0; k < c->n_rules && r == 0; k++)
-			r = put_rule(n, c, f->family, table, c->rules[k], e);
+			r = nf_put_rule(n, c->name, f->family, table, c->rules[k], e);
 	}
 	return r;
 }
@@ -207,7 +258,7 @@ int nf_ensure(const char *table, enum nf_part_id part, struct err *e)
 {
 	const struct nf_part *p = &nf_parts[part];
 	_nl_ struct nl n = NL_INIT;
-	int r = is_there(table, p, e);
+	int r = nf_is_there(table, part, e);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -237,6 +288,17 @@ void nf_remove_table(const char *table)
 		put_table(&n, NFT_MSG_DELTABLE, families[i], table);
 		(void)!nf_commit(&n, &e);       /* a family never used has none */
 	}
+}
+
+const struct nlattr *nf_find(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *a;
+
+	if (nest)
+		mnl_attr_for_each_nested(a, nest)
+			if (mnl_attr_get_type(a) == type)
+				return a;
+	return NULL;
 }
 
 /* Of an empty set comes a list of no elements. */

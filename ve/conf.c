@@ -7,6 +7,7 @@
  * number: guessing would lose settings.
  */
 #include "ve/conf.h"
+#include "netns/services.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
@@ -355,6 +356,12 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 			? -ERANGE : 0;
 	if (str_eq(l->key, "NAMESERVER"))
 		return str_fmt(c->nameserver, sizeof(c->nameserver), "%s", l->value) < 0 ? -ERANGE : 0;
+	if (str_eq(l->key, "HOST_SERVICES")) {
+		struct services checked;
+
+		return services_parse(l->value, &checked) < 0 ? -EINVAL :
+		       str_fmt(c->host_services, sizeof(c->host_services), "%s", l->value) < 0 ? -ERANGE : 0;
+	}
 	if (str_eq(l->key, "SEARCHDOMAIN"))
 		return str_fmt(c->searchdomain, sizeof(c->searchdomain), "%s", l->value) < 0
 			? -ERANGE : 0;

@@ -125,6 +125,7 @@ int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 	in->conf = (struct inst_conf){ .id_base = ID_BASE, .id_slots = ID_SLOTS,
 				       .stop_timeout = 120, .boot_load = 4, .lxcfs = true };
 	(void)str_fmt(in->conf.configfile, sizeof(in->conf.configfile), "basic");
+	(void)str_fmt(in->conf.host_services, sizeof(in->conf.host_services), "icmp");
 	r = set_root(in, root, e);
 	if (!r && (flags & INST_CGROUPS))       /* before anything else is opened: see there */
 		r = cg_host_open(&in->cg, in->name, e);

@@ -29,6 +29,7 @@ struct inst_conf {
 	char def_ostemplate[128];       /* DEF_OSTEMPLATE */
 	char nameserver[256], searchdomain[256];
 	char ssh[256];                  /* SSH: program that migrate runs, "" for /usr/bin/ssh */
+	char host_services[256];        /* HOST_SERVICES: of networks that do not say, default icmp */
 };
 
 struct inst {

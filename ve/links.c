@@ -39,6 +39,7 @@ static int find_network(const struct ve *ve, const struct netif *f, const char *
 	if (*f->bridge && !*f->network) {
 		*ret = (struct network){ .mode = NET_BRIDGED, .probe = true };
 		(void)str_fmt(ret->bridge, sizeof(ret->bridge), "%s", f->bridge);
+		(void)!services_parse(ve->in->conf.host_services, &ret->services);
 		return 0;
 	}
 	return network_load(ve->in, name, ret, e);
@@ -60,7 +61,8 @@ static void set_prefixes(struct ip_list *l, const struct network *net)
 static void fill_network(struct net_spec *s, const struct network *net, struct ipaddr *nets)
 {
 	s->mode = net->mode;
-	s->group = net->number ? net_group(s->table, net->number) : 0;
+	s->group = net_group(s->table, net->number);
+	s->services = &net->services;
 	s->vlan = net->vlan;
 	s->n_trunk = net->n_trunk;
 	memcpy(s->trunk, net->trunk, sizeof(s->trunk));

@@ -231,6 +231,8 @@ int network_set(struct inst *in, const char *name, const struct network_change *
 	if (r == 0)
 		r = net_forward(in->name, forwards(&old), forwards(&n), e);
 	if (r == 0)
+		r = net_serve(in->name, net_group(in->name, n.number), &n.services, e);
+	if (r == 0)
 		r = save(in, &n, e);
 	if (r == 0 && !str_eq(old.text[NR_POOL], n.text[NR_POOL]))
 		network_pool_forget(in, name);

@@ -40,6 +40,9 @@ const struct net_row_info net_rows[NR_COUNT] = {
 	[NR_FORWARD] = { "FORWARD", "forward", "forward", "LIST",
 			 "of a nat network: ports of the host that lead to a VE, as tcp:8080=10.0.0.5:80",
 			 false },
+	[NR_HOST_SERVICES] = { "HOST_SERVICES", "host-services", "host_services", "LIST",
+			       "what its VEs reach of the host itself: icmp, tcp:53, udp:53, ..., all or none",
+			       false },
 	[NR_NUMBER] = { "NUMBER", NULL, "number", NULL, "of the network in the filters", true },
 };
 /* clang-format on */
@@ -208,6 +211,14 @@ const struct net_forward *network_common_port(const struct net_forward *a, size_
 	return NULL;
 }
 
+static int take_services(struct network *n, const char *v, struct err *e)
+{
+	if (services_parse(v, &n->services) < 0)
+		return bad(e, NR_HOST_SERVICES, v,
+			   "all, none, or at most 62 of icmp, tcp:PORT and udp:PORT");
+	return 0;
+}
+
 static int take_bool(enum net_row row, const char *v, bool *ret, struct err *e)
 {
 	return parse_bool(v, ret) < 0 ? bad(e, row, v, "yes or no") : 0;
@@ -235,6 +246,8 @@ static int take(struct network *n, enum net_row row, const char *v, struct err *
 		return take_bool(row, v, &n->isolated, e);
 	case NR_FORWARD:
 		return network_parse_forwards(v, n, n->forward, &n->n_forward, e);
+	case NR_HOST_SERVICES:
+		return take_services(n, v, e);
 	case NR_NUMBER:
 		return parse_u32(v, 1, 65535, &n->number) < 0 ? bad(e, row, v, "a number") : 0;
 	case NR_COUNT:
@@ -261,6 +274,11 @@ static int check_mode(const struct network *n, struct err *e)
 	return 0;
 }
 
+const char *network_services(const struct inst *in, const struct network *n)
+{
+	return *n->text[NR_HOST_SERVICES] ? n->text[NR_HOST_SERVICES] : in->conf.host_services;
+}
+
 /* Defaults first, then every text there is. */
 int network_judge(const struct inst *in, struct network *n, struct err *e)
 {
@@ -272,6 +290,7 @@ int network_judge(const struct inst *in, struct network *n, struct err *e)
 	n->vlan = 0;
 	n->isolated = false;
 	memset(n->gateway, 0, sizeof(n->gateway));
+	(void)!services_parse(in->conf.host_services, &n->services);
 	for (unsigned i = 0; i < NR_COUNT && r == 0; i++) {
 		if (i == NR_PROBE)      /* where there is a wire with others on it */
 			n->probe = n->mode == NET_BRIDGED &&

@@ -21,7 +21,7 @@
 #define NETWORK_TEXT 1024
 
 enum net_row { NR_MODE, NR_BRIDGE, NR_UPLINK, NR_VLAN, NR_TRUNK, NR_POOL, NR_GATEWAY, NR_PROBE,
-	       NR_ISOLATED, NR_FORWARD,
+	       NR_ISOLATED, NR_FORWARD, NR_HOST_SERVICES,
 	       NR_NUMBER, NR_COUNT };
 
 struct net_row_info {
@@ -46,6 +46,7 @@ struct network {
 	struct ipaddr gateway[2];
 	struct net_forward forward[NETWORK_FORWARDS];
 	size_t n_forward;
+	struct services services;
 };
 
 MUST_CHECK int network_load(const struct inst *in, const char *name, struct network *ret,
@@ -54,6 +55,8 @@ bool network_has(const struct network *n, const struct ipaddr *a);
 /* The address must be of this network, where it has a pool, and of no other's pool. */
 MUST_CHECK int network_check_addr(const struct inst *in, const struct network *n,
 				  const struct ipaddr *a, struct err *e);
+/* What its VEs may reach of the host, as text; also the default of berth.conf. */
+const char *network_services(const struct inst *in, const struct network *n);
 const char *network_mode_word(enum net_mode m);
 
 /* What create and set were told: NULL where a row is not mentioned. */

@@ -44,6 +44,7 @@ held() {
 }
 
 shaped_ve() {
+	host_takes_all
 	run_ve 101 --ipadd $VE "$@"
 	put_probe 101
 }

@@ -29,6 +29,7 @@ PY
 
 # What came through to the host, by a table of the test's own behind everything of ours.
 watch_host() {
+	host_takes_all
 	host nft -f - <<'NFT'
 table inet berth_seen {
 	counter udp9 { }

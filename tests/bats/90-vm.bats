@@ -307,11 +307,23 @@ used_us() {
 				iifname "$link" arp saddr ether 02:00:00:00:00:99 counter name seen; }
 		}
 	END
+	group_of() { host ip -o link show dev "$1" | sed -n 's/.* group \([^ ]*\) .*/\1/p'; }
 	seen() {
 		host nft -j list counter "$1" berth_tap seen | json '.nftables[] | .counter? | select(. != null) | .packets'
 	}
 	ping_from 201 198.51.100.1
 	(($(seen inet) >= 1)) || fail 'its own packets do not arrive either'
+	# Of the host a ping and no more, unless it is listed; and its link is its network's.
+	host nft add chain inet berth_tap late '{ type filter hook input priority 300; }'
+	host nft add rule inet berth_tap late iifname "$link" tcp flags syn counter
+	syns() { host nft list chain inet berth_tap late | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+	shell 201 'nc -w 1 198.51.100.1 9 </dev/null' 2>/dev/null || :
+	equal "$(syns)" 0 'connections to the host'
+	berth network set routed --host-services 'icmp tcp:9'
+	shell 201 'nc -w 1 198.51.100.1 9 </dev/null' 2>/dev/null || :
+	(($(syns) >= 1)) || fail 'not what is listed either'
+	run_ve 202 --ipadd 10.5.0.202
+	equal "$(group_of "$link")" "$(group_of "$(host_link 10.5.0.202)")" 'group of the link'
 	host nft reset counters table inet berth_tap >/dev/null
 	host nft reset counters table arp berth_tap >/dev/null
 	# A foreign source address, IPv4 and IPv6; another's ARP; then a foreign MAC under its own address.

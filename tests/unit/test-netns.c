@@ -21,6 +21,7 @@
 #include "netns/ipam.h"
 #include "netns/netfilter.h"
 #include "netns/network.h"
+#include "netns/services.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
@@ -109,6 +110,28 @@ TEST(macs_and_gateway)
 	CHECK(memcmp(g, g2, 6));
 	format_ip_host(&gw, text);
 	CHECK_STR(text, "fe80::fc11:22ff:fe33:4455");
+}
+
+TEST(services)
+{
+	static const char *const bad[] = { "", ",", "ftp", "tcp", "tcp:", "tcp:0", "udp:65536", "tcp:1-2",
+					   "none icmp", "icmp none" };
+	struct services a, b, before;
+	char many[1024] = "";
+
+	CHECK(services_parse("udp:53,tcp:53 icmp", &a) == 0 && a.n == 4 && !a.all);
+	CHECK(services_parse("icmp  tcp:53 udp:53 udp:53", &b) == 0 && b.n == 4);
+	CHECK(services_id(&a) == services_id(&b));
+	CHECK(services_parse("icmp tcp:53 udp:54", &b) == 0 && services_id(&a) != services_id(&b));
+	CHECK(services_parse("none", &b) == 0 && b.n == 0 && !b.all);
+	CHECK(services_parse("icmp all", &a) == 0 && a.all && services_id(&a) != services_id(&b));
+	before = a;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(services_parse(bad[i], &a) == -EINVAL);
+	for (int i = 0; i <= SERVICES_MAX; i++)
+		(void)str_fmt(many + strlen(many), sizeof(many) - strlen(many), "tcp:%d ", i + 1);
+	CHECK(services_parse(many, &a) == -EINVAL);
+	CHECK(memcmp(&a, &before, sizeof(a)) == 0);
 }
 
 TEST(claims)
@@ -555,10 +578,11 @@ static int new_ns(int host)
 
 static void ve_init(struct ve *v, int host, uint32_t id, const char *v4, const char *v6)
 {
+	static const struct services all = { .all = true };
 	struct net_spec *s = &v->spec;
 
 	*s = (struct net_spec){ .veid = id, .table = "berth-test", .guest_name = "eth0",
-				.flags = NET_DEFAULT4 | NET_DEFAULT6 };
+				.services = &all, .flags = NET_DEFAULT4 | NET_DEFAULT6 };
 	v->ns = new_ns(host);
 	v->addrs[0] = ip(v4);
 	v->addrs[1] = ip(v6);

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Packets between the "host" and VEs.
 
+# Where VEs send to the host what is to be measured there.
+host_takes_all() {
+	mkdir -p "$ROOT/etc/berth"
+	echo 'HOST_SERVICES="all"' >>"$ROOT/etc/berth/berth.conf"
+}
+
 # reaches ADDRESS: answers a ping from the host.
 reaches() {
 	host ping -n -q -c 1 -W 2 "$1" >/dev/null
