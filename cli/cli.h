@@ -55,6 +55,7 @@ verb_fn cmd_reinstall;                                                  /* cmd-c
 verb_fn cmd_send, cmd_receive, cmd_migrate;                             /* cmd-migrate.c */
 verb_fn cmd_archive_create, cmd_archive_list, cmd_archive_restore, cmd_archive_delete; /* cmd-archive.c */
 verb_fn cmd_compact;                                                    /* cmd-life.c */
+verb_fn cmd_import_ve;                                                  /* cmd-import-ve.c */
 verb_fn cmd_template_build, cmd_template_import, cmd_template_publish; /* cmd-import.c */
 verb_fn cmd_template_remove, cmd_template_gc, cmd_template_export, cmd_template_sign;       /* cmd-template-out.c */
 verb_fn cmd_template_list, cmd_template_show, cmd_template_verify;     /* cmd-template.c */

@@ -73,6 +73,20 @@ static const struct opt create_opts[] = {
 	END,
 };
 
+static const struct opt import_ve_opts[] = {
+	LINK_OPTS,
+	TEXT(0, "config", NULL, foreign, "FILE", "the config, where the source holds none"),
+	TEXT(0, "format", NULL, format, "FORMAT", "openvz, vzdump, lxc, incus or pct, where it is not found out"),
+	FLAG(0, "plan", "dry-run", plan, "only say what maps, what changes and what is lost"),
+	FLAG('y', "yes", NULL, yes, "do not ask"),
+	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G or its disk unless said otherwise"),
+	TAKE("applyconfig", take_config, "PLAN", "what the source does not say comes from ve-PLAN.conf-sample"),
+	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
+	  0, 0, 0, take_userpasswd },
+	TAKE("ssh-key", take_ssh_key, "FILE|TEXT", "let this key in as root; several times"),
+	END,
+};
+
 static const struct opt apply_opts[] = {
 	FLAG(0, "plan", "dry-run", plan, "only say what would change"),
 	FLAG('y', "yes", NULL, yes, "do not ask"),
@@ -434,6 +448,15 @@ const struct command commands[] = {
 	  "berth create 102 --ostemplate mini --config light --name web\n"
 	  "berth create 1001 --count 500 --start --ostemplate mini --ram 64M --name 'web-{n}'\n"
 	  "berth create --from customers.csv --ostemplate debian-12 --start\n" },
+	{ "import", NULL, "SOURCE [ID] [options]", "make a VE of one of OpenVZ, Proxmox, LXC, Incus or LXD",
+	  VERB | CMD_PARAMS | CMD_JSON, 1, 2, import_ve_opts, cmd_import_ve,
+	  "SOURCE is an archive of vzdump, an export of Incus or LXD, a directory of LXC or a tar of it, or\n"
+	  "a private area of OpenVZ, or a root as directory or tar, with --config. What becomes of every key\n"
+	  "is shown first. The options are those of set and go before what the source says; what neither\n"
+	  "says comes from the plan. Without ID it keeps the number that its file has.",
+	  "berth import vzdump-openvz-101-2019_03_01.tar.gz --plan\n"
+	  "berth import web1.tar.gz 201 --ipadd 10.0.0.21 --yes\n"
+	  "berth import /vz/private/101 --config /etc/vz/conf/101.conf\n" },
 	{ "destroy", "delete", "ID... [options]", "remove stopped VEs with all their data",
 	  EACH, 0, 0, destroy_opts, cmd_destroy,
 	  "A terminal is asked first. There is no way back.",

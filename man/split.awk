@@ -23,7 +23,7 @@ function one_line(text) {
 function end_page() {
 	if (!page)
 		return
-	if (verb == "create" || verb == "set" || verb ~ /^pool (create|set)$/)
+	if (verb == "create" || verb == "import" || verb == "set" || verb ~ /^pool (create|set)$/)
 		print ".SH PARAMETERS\nSee\n.BR berth (8)\nand\n.BR berth\\-ve.conf (5)." >page
 	print ".SH SEE ALSO\n.BR berth (8)" >page
 	close(page)

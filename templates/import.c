@@ -49,6 +49,7 @@ struct sources {
 	size_t n;
 	enum unpack_kind kind;
 	bool image;                     /* not to be unpacked */
+	const struct import_root *root;
 	struct stat before[UNPACK_SOURCES_MAX];
 };
 
@@ -173,11 +174,26 @@ static int open_archive(const struct import *im, struct sources *s, struct templ
 	return 0;
 }
 
+static int open_root(const struct import *im, struct sources *s, struct template *t, struct err *e)
+{
+	s->fd[0] = fcntl(im->root->fd, F_DUPFD_CLOEXEC, 3);
+	if (s->fd[0] < 0)
+		return err_sys(e, "open the source");
+	s->n = 1;
+	s->kind = im->root->kind;
+	s->root = im->root;
+	(void)str_fmt(t->origin, sizeof(t->origin), "%s", im->root->origin);
+	say(im, "unpacking the root of the VE");
+	return 0;
+}
+
 static int open_sources(const struct import *im, struct sources *s, struct template *t,
 			struct err *e)
 {
 	struct stat st;
 
+	if (im->root)
+		return open_root(im, s, t, e);
 	if (!im->path) {
 		s->fd[0] = fcntl(im->dir, F_DUPFD_CLOEXEC, 3);
 		if (s->fd[0] < 0)
@@ -242,6 +258,12 @@ static int import_in(const struct store *s, const struct import *im, struct sour
 	struct unpack_report rep = { 0 };
 	int r;
 
+	if (src->root) {
+		u.shift = src->root->shift;
+		u.prefix = src->root->prefix;
+		u.drop = src->root->drop;
+	}
+
 	for (size_t i = 0; i < src->n; i++)
 		if (fstat(src->fd[i], &src->before[i]) < 0)
 			return err_sys(e, "stat the source");
@@ -256,6 +278,8 @@ static int import_in(const struct store *s, const struct import *im, struct sour
 		say(im, "%llu devices and sockets left out", (unsigned long long)rep.devices);
 	if (rep.xattrs)
 		say(im, "%llu extended attributes left out", (unsigned long long)rep.xattrs);
+	if (src->root)
+		return store_add_private(s, sc->fd, PACK_IMAGE, t, e);
 	return im->leave_channel ? store_add_beside(s, sc->fd, PACK_IMAGE, t, e) :
 				   store_add(s, sc->fd, PACK_IMAGE, t, e);
 }

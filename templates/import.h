@@ -4,11 +4,22 @@
 
 #include "templates/sign.h"
 #include "templates/store.h"
+#include "templates/unpack.h"
 #include "util/err.h"
+
+/* The root of another tool's VE: no template for others, so nobody vouches for it. */
+struct import_root {
+	int fd;                         /* archive, or detached mount of a directory */
+	enum unpack_kind kind;
+	uint32_t shift;                 /* see struct unpack */
+	const char *prefix, *drop;
+	const char *origin;             /* as in struct template */
+};
 
 struct import {
 	const char *path;               /* file or directory; NULL: dir is the source */
 	int dir;                        /* detached mount of a VE's root, or -1 */
+	const struct import_root *root; /* the source, before the two above; NULL: one of them */
 	const char *name;               /* channel */
 	const char *ref;                /* which image of an OCI layout; NULL: the only one */
 	const char *unpack;             /* absolute path of berth-unpack */

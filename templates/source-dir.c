@@ -175,6 +175,8 @@ static int take_one(struct walk *w, int at, const char *name, struct err *e)
 	ssize_t n = 0;
 	int r;
 
+	if (w->s->drop && str_eq(rel(w), w->s->drop))
+		return 0;
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return failed(w, "stat", e);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISSOCK(st.st_mode)) {

@@ -183,6 +183,48 @@ static int take_whiteout(struct source *s, const char *path, struct err *e)
 	return r < 0 ? r : 1;
 }
 
+static bool is_below(const char *path, const char *dir, size_t len)
+{
+	return strncmp(path, dir, len) == 0 && (!path[len] || path[len] == '/');
+}
+
+/* A member's path as seen from the prefix. Returns 1, 0 when it lies elsewhere or is left out. */
+static int below_prefix(const struct source *s, const char *path, char dst[TREE_PATH_MAX + 1],
+			struct err *e)
+{
+	char at[TREE_PATH_MAX + 1], shown[200];
+	size_t len = s->prefix ? strlen(s->prefix) : 0;
+	const char *why = NULL, *rest = at;
+
+	if (tree_path(path, at, &why) < 0) {
+		tree_show(path, shown);
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "unpack \"%s\": %s", shown, why);
+	}
+	if (len && !is_below(at, s->prefix, len))
+		return 0;
+	if (len)
+		rest = at[len] ? at + len + 1 : at + len;
+	if (s->drop && is_below(rest, s->drop, strlen(s->drop)))
+		return 0;
+	(void)str_fmt(dst, TREE_PATH_MAX + 1, "%s", *rest ? rest : ".");
+	return 1;
+}
+
+static int take_link(struct source *s, const char *path, const char *to, struct err *e)
+{
+	char at[TREE_PATH_MAX + 1], shown[200];
+	int r;
+
+	if (!s->prefix && !s->drop)
+		return tree_link(&s->tree, path, to, e);
+	r = below_prefix(s, to, at, e);
+	if (r > 0)
+		return tree_link(&s->tree, path, at, e);
+	tree_show(path, shown);
+	return r < 0 ? r : err_set(e, EINVAL, VZ_BAD_TEMPLATE,
+				   "unpack \"%s\": a hard link out of the root", shown);
+}
+
 static int take_member(struct source *s, struct archive *a, struct archive_entry *ent,
 		       const char *path, struct err *e)
 {
@@ -200,7 +242,7 @@ static int take_member(struct source *s, struct archive *a, struct archive_entry
 	int r;
 
 	if (hard)
-		return tree_link(&s->tree, path, hard, e);
+		return take_link(s, path, hard, e);
 	if (type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK) {
 		s->rep.devices++;
 		return 0;
@@ -215,16 +257,22 @@ static int take_member(struct source *s, struct archive *a, struct archive_entry
 	return r < 0 || type != S_IFREG ? r : take_content(s, a, ent, in, e);
 }
 
-static int take_entry(struct source *s, struct archive *a, struct archive_entry *ent, bool layer,
-		      struct err *e)
+static int take_entry(void *arg, struct archive *a, struct archive_entry *ent, struct err *e)
 {
+	struct source *s = arg;
 	const char *path = archive_entry_pathname(ent);
-	char shown[200];
+	char at[TREE_PATH_MAX + 1], shown[200];
 	int r;
 
 	if (!path)
 		return err_set(e, EILSEQ, VZ_BAD_TEMPLATE, "unpack: a name that is not UTF-8");
-	r = layer ? take_whiteout(s, path, e) : 0;
+	if (s->prefix || s->drop) {
+		r = below_prefix(s, path, at, e);
+		if (r <= 0)
+			return r;
+		path = at;
+	}
+	r = s->layers ? take_whiteout(s, path, e) : 0;
 	if (r)
 		return r < 0 ? r : 0;
 	r = take_member(s, a, ent, path, e);
@@ -250,7 +298,7 @@ static int check_end(struct archive *a, int fd, struct err *e)
 	return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "read archive: it is cut off");
 }
 
-static int read_all(struct source *s, struct archive *a, bool layer, struct err *e)
+static int read_all(struct archive *a, source_fn *fn, void *arg, struct err *e)
 {
 	struct archive_entry *ent;
 	int r = 0;
@@ -260,8 +308,7 @@ static int read_all(struct source *s, struct archive *a, bool layer, struct err 
 
 		if (got == ARCHIVE_EOF)
 			return 0;
-		r = got == ARCHIVE_OK ? take_entry(s, a, ent, layer, e) :
-					bad_archive(a, "read archive", e);
+		r = got == ARCHIVE_OK ? fn(arg, a, ent, e) : bad_archive(a, "read archive", e);
 	}
 	return r;
 }
@@ -290,7 +337,7 @@ static int read_rest(struct archive *a, int fd, struct gzip *g, struct err *e)
 	return g ? 0 : check_end(a, fd, e);
 }
 
-int source_tar(struct source *s, int fd, bool layer, struct err *e)
+int source_each(int fd, source_fn *fn, void *arg, struct err *e)
 {
 	struct archive *a = archive_read_new();
 	bool packed = gzip_is(fd);
@@ -302,10 +349,16 @@ int source_tar(struct source *s, int fd, bool layer, struct err *e)
 	if (!r)
 		r = open_tar(a, fd, g, e);
 	if (!r)
-		r = read_all(s, a, layer, e);
+		r = read_all(a, fn, arg, e);
 	if (!r)
 		r = read_rest(a, fd, g, e);
 	(void)archive_read_free(a);
 	gzip_free(g);
 	return r;
+}
+
+int source_tar(struct source *s, int fd, bool layers, struct err *e)
+{
+	s->layers = layers;
+	return source_each(fd, take_entry, s, e);
 }

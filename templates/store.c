@@ -248,8 +248,11 @@ static bool has_channel(const struct store *s, const char *name)
 	return faccessat(s->channels, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What becomes of the channel of its name. */
+enum move { POINT, POINT_NEW, LEAVE };
+
 static int add(const struct store *s, int dfd, const char *image, struct template *t,
-	       bool leave_channel, struct err *e)
+	       enum move move, struct err *e)
 {
 	_fd_ int fd = -1, lock = -1;
 	struct template new = *t, old;
@@ -274,6 +277,7 @@ static int add(const struct store *s, int dfd, const char *image, struct templat
 	new.size = (uint64_t)st.st_size;
 	if (!new.created)
 		new.created = (uint64_t)time(NULL);
+	new.fresh = true;
 	r = place_image(s, dfd, image, fd, new.digest, e);
 	if (!r)
 		r = place_beside(s, dfd, &new, e);
@@ -284,10 +288,11 @@ static int add(const struct store *s, int dfd, const char *image, struct templat
 		if (!*new.signer)
 			(void)str_fmt(new.signer, sizeof(new.signer), "%s", old.signer);
 		new.created = old.created;
+		new.fresh = false;
 	}
 	if (!r)
 		r = manifest_save(s->dir, &new, e);
-	if (!r && !(leave_channel && has_channel(s, t->name)))
+	if (!r && (move == POINT || (move == POINT_NEW && !has_channel(s, t->name))))
 		r = channel_point(s, t->name, new.digest, e);
 	if (!r)
 		*t = new;
@@ -297,13 +302,19 @@ static int add(const struct store *s, int dfd, const char *image, struct templat
 int store_add(const struct store *s, int dfd, const char *image, struct template *t,
 	      struct err *e)
 {
-	return add(s, dfd, image, t, false, e);
+	return add(s, dfd, image, t, POINT, e);
 }
 
 int store_add_beside(const struct store *s, int dfd, const char *image, struct template *t,
 		     struct err *e)
 {
-	return add(s, dfd, image, t, true, e);
+	return add(s, dfd, image, t, POINT_NEW, e);
+}
+
+int store_add_private(const struct store *s, int dfd, const char *image, struct template *t,
+		      struct err *e)
+{
+	return add(s, dfd, image, t, LEAVE, e);
 }
 
 int store_open_image(const struct store *s, const char *digest, int *ret_fd, char **ret_signature,

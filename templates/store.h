@@ -27,6 +27,7 @@ struct template {
 	uint64_t packages;      /* installed ones, listed in DIGEST.packages; 0: not known */
 	uint64_t size;          /* bytes of the image */
 	uint64_t created;       /* seconds since 1970 */
+	bool fresh;             /* by store_add: it was not in the store before */
 };
 
 /* The directories of one instance. */
@@ -52,6 +53,10 @@ MUST_CHECK int store_add(const struct store *s, int dfd, const char *image, stru
 /* The same, but a channel of that name that is there already stays where it points. */
 MUST_CHECK int store_add_beside(const struct store *s, int dfd, const char *image,
 				struct template *t, struct err *e);
+
+/* The same without a channel: a version for one VE, which `template gc` takes after it. */
+MUST_CHECK int store_add_private(const struct store *s, int dfd, const char *image,
+				 struct template *t, struct err *e);
 
 /* A version's bytes, and its signature: NULL when it has none, else the caller's to free. */
 MUST_CHECK int store_open_image(const struct store *s, const char *digest, int *ret_fd,

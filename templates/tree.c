@@ -147,6 +147,7 @@ static struct inode *new_inode(struct tree *t, const struct tree_meta *m, struct
 	in->mtime = m->mtime;
 	in->nsec = m->nsec;
 	in->nlink = 1;
+	in->shift = t->shift;
 	*t->last = in;
 	t->last = &in->next;
 	return in;
@@ -315,10 +316,14 @@ static int make_room(struct tree *t, const char *path, bool dir, struct node **r
 	return 0;
 }
 
-static int check_meta(const char *path, const struct tree_meta *m, struct err *e)
+/* Ids below the shift wrap around and are too large then. */
+static int check_meta(const struct tree *t, const char *path, struct tree_meta *m, struct err *e)
 {
+	m->uid -= t->shift;
+	m->gid -= t->shift;
 	if (m->uid > TREE_ID_MAX || m->gid > TREE_ID_MAX)
-		return refuse(path, "its owner is above 65535", e);
+		return refuse(path, t->shift ? "its owner is none of the 65536 ids of its source" :
+					       "its owner is above 65535", e);
 	if (m->nsec > 999999999)
 		return refuse(path, "its time is none", e);
 	return 0;
@@ -342,14 +347,15 @@ int tree_put(struct tree *t, const char *path, const struct tree_meta *m, const 
 {
 	struct node *n = NULL;
 	size_t len = target ? strlen(target) : 0;
-	int r = check_meta(path, m, e);
+	struct tree_meta meta = *m;
+	int r = check_meta(t, path, &meta, e);
 
 	if (!r && S_ISLNK(m->mode) && (!len || len > TREE_PATH_MAX))
 		return refuse(path, "a symbolic link to nowhere", e);
 	if (!r)
 		r = make_room(t, path, S_ISDIR(m->mode), &n, e);
 	if (!r)
-		r = give_inode(t, n, m, e);
+		r = give_inode(t, n, &meta, e);
 	if (r < 0)
 		return r;
 	if (target) {
@@ -457,9 +463,9 @@ static bool is_kept(size_t row, const char *name)
 
 /*
  * Revision 2 means root of the user namespace that the image is mounted for. Revision 3 names a
- * root by number; 0 is the same, another is somebody else's.
+ * root by number; 0 is the same, as is the source's own; another is somebody else's.
  */
-static bool caps_ok(const void *value, size_t len, struct vfs_ns_cap_data *dst)
+static bool caps_ok(const void *value, size_t len, uint32_t shift, struct vfs_ns_cap_data *dst)
 {
 	uint32_t rev;
 
@@ -469,28 +475,35 @@ static bool caps_ok(const void *value, size_t len, struct vfs_ns_cap_data *dst)
 	memcpy(dst, value, len);
 	rev = le32toh(dst->magic_etc) & VFS_CAP_REVISION_MASK;
 	if (rev != (len == XATTR_CAPS_SZ_2 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3) ||
-	    dst->rootid)
+	    (dst->rootid && le32toh(dst->rootid) != shift))
 		return false;
 	dst->magic_etc = htole32((le32toh(dst->magic_etc) & VFS_CAP_FLAGS_MASK) |
 				 VFS_CAP_REVISION_2);
 	return true;
 }
 
-static bool acl_ok(const uint8_t *v, size_t len)
+/* The list with ids as a VE has them in dst. */
+static bool acl_ok(const uint8_t *v, size_t len, uint32_t shift, uint8_t dst[TREE_XATTR_MAX])
 {
 	uint32_t version, id;
 
 	if (len < 4 || (len - 4) % 8)
 		return false;
 	memcpy(&version, v, 4);
+	memcpy(dst, v, len);
 	for (size_t i = 4; i < len; i += 8) {
 		uint16_t tag;
 
 		memcpy(&tag, v + i, 2);
 		memcpy(&id, v + i + 4, 4);
 		tag = le16toh(tag);
-		if ((tag == 2 || tag == 8) && le32toh(id) > TREE_ID_MAX)        /* user, group */
+		if (tag != 2 && tag != 8)       /* user, group */
+			continue;
+		id = le32toh(id) - shift;
+		if (id > TREE_ID_MAX)
 			return false;
+		id = htole32(id);
+		memcpy(dst + i + 4, &id, 4);
 	}
 	return le32toh(version) == POSIX_ACL_XATTR_VERSION;
 }
@@ -539,6 +552,7 @@ static bool have_xattr(const struct inode *in, uint8_t index, const char *name)
 
 int tree_xattr(struct inode *in, const char *name, const void *value, size_t len, struct err *e)
 {
+	uint8_t acl[TREE_XATTR_MAX];
 	struct vfs_ns_cap_data cap;
 	size_t i = 0;
 	int r;
@@ -548,13 +562,16 @@ int tree_xattr(struct inode *in, const char *name, const void *value, size_t len
 	if (i == ARRAY_SIZE(kept) || str_starts(name, "user.overlay.") || str_has_control(name))
 		return 0;
 	if (kept[i].index == 6) {
-		if (!S_ISREG(in->mode) || !caps_ok(value, len, &cap))
+		if (!S_ISREG(in->mode) || !caps_ok(value, len, in->shift, &cap))
 			return 0;
 		value = &cap;
 		len = XATTR_CAPS_SZ_2;
 	}
-	if ((kept[i].index == 2 || kept[i].index == 3) && !acl_ok(value, len))
-		return 0;
+	if ((kept[i].index == 2 || kept[i].index == 3) && len <= sizeof(acl)) {
+		if (!acl_ok(value, len, in->shift, acl))
+			return 0;
+		value = acl;
+	}
 	name += strlen(kept[i].prefix);
 	if (have_xattr(in, kept[i].index, name))
 		return 0;

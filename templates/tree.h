@@ -10,7 +10,8 @@
  *   twice      a directory may come again (its last owner and mode count), nothing else may
  *              within one layer; a later layer replaces what an earlier one put there;
  *   hard link  to a member that is there already and is no directory;
- *   owner      0..65535, the ids that a VE has.
+ *   owner      0..65535, the ids that a VE has; of a source that keeps them shifted, as many from
+ *              its first one on.
  */
 #pragma once
 
@@ -29,6 +30,7 @@
 struct inode {
 	struct inode *next;             /* every one made, in that order */
 	uint32_t mode, uid, gid, nlink, nsec;
+	uint32_t shift;                 /* the tree's, for ids in attributes */
 	int64_t mtime;
 	uint64_t size;
 	uint64_t block, tail;           /* content: whole blocks in the image, rest in the spool */
@@ -54,6 +56,7 @@ struct tree {
 	size_t n_table, n_nodes;
 	uint64_t max_files, memory;
 	unsigned layer;                 /* counts up; members know theirs */
+	uint32_t shift;                 /* id that root of the source has */
 };
 
 /* Owner, mode (with type) and time of a new member. */

@@ -9,15 +9,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/look.h"
 #include "templates/sandbox.h"
 #include "templates/source.h"
+#include "templates/yaml.h"
+#include "util/cleanup.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "util/sys-fs.h"
+
+#define ARG_SOURCES 12
 
 struct call {
 	char kind;
 	uint64_t before, max_size, max_files;
-	uint32_t report, image, spool, list;
+	const char *prefix, *drop;
+	uint32_t shift, report, image, spool, list;
 	uint32_t sources[UNPACK_SOURCES_MAX];
 	size_t n;
 };
@@ -26,18 +33,21 @@ static int parse_call(int argc, char **argv, struct call *c)
 {
 	uint32_t *const fds[] = { &c->report, &c->image, &c->spool, &c->list };
 
-	if (argc < 10 || argc > 9 + UNPACK_SOURCES_MAX || strlen(argv[1]) != 1 ||
+	if (argc <= ARG_SOURCES || argc > ARG_SOURCES + UNPACK_SOURCES_MAX || strlen(argv[1]) != 1 ||
 	    parse_u64(argv[2], 0, INT64_MAX, &c->before) < 0 ||
 	    parse_u64(argv[3], 1, INT64_MAX, &c->max_size) < 0 ||
-	    parse_u64(argv[4], 1, UINT32_MAX, &c->max_files) < 0)
+	    parse_u64(argv[4], 1, UINT32_MAX, &c->max_files) < 0 ||
+	    parse_u32(argv[5], 0, UINT32_MAX, &c->shift) < 0)
 		return -EINVAL;
 	c->kind = argv[1][0];
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (parse_u32(argv[5 + i], 3, INT32_MAX, fds[i]) < 0)
+		if (parse_u32(argv[8 + i], 3, INT32_MAX, fds[i]) < 0)
 			return -EINVAL;
-	for (c->n = 0; c->n + 9 < (size_t)argc; c->n++)
-		if (parse_u32(argv[9 + c->n], 3, INT32_MAX, &c->sources[c->n]) < 0)
+	for (c->n = 0; c->n + ARG_SOURCES < (size_t)argc; c->n++)
+		if (parse_u32(argv[ARG_SOURCES + c->n], 3, INT32_MAX, &c->sources[c->n]) < 0)
 			return -EINVAL;
+	c->prefix = *argv[6] ? argv[6] : NULL;
+	c->drop = *argv[7] ? argv[7] : NULL;
 	return 0;
 }
 
@@ -105,6 +115,33 @@ static int read_sources(struct source *s, const struct call *c, struct err *e)
 	return r;
 }
 
+/* ---- no image ---- */
+
+static int put_pair(void *arg, const char *path, const char *value, struct err *e)
+{
+	int fd = *(const int *)arg;
+	int r = fs_write_all(fd, path, strlen(path) + 1);
+
+	if (!r)
+		r = fs_write_all(fd, value, strlen(value) + 1);
+	return r < 0 ? err_set(e, -r, 0, "write a list: %s", strerror(-r)) : 0;
+}
+
+static int flatten(int fd, int out, struct err *e)
+{
+	_free_ char *text = NULL;
+	size_t len = 0;
+	int r = fs_read_fd(fd, "YAML", LOOK_TEXT_MAX, &text, &len, e);
+
+	return r < 0 ? r : yaml_each(text, len, put_pair, &out, e);
+}
+
+static int look(const struct call *c, struct err *e)
+{
+	return c->kind == UNPACK_LOOK ? source_look((int)c->sources[0], (int)c->list, e) :
+					flatten((int)c->sources[0], (int)c->list, e);
+}
+
 static int work(const struct call *c, struct source *s, struct err *e)
 {
 	int r;
@@ -116,6 +153,11 @@ static int work(const struct call *c, struct source *s, struct err *e)
 	r = sandbox_enter(c->kind == UNPACK_DIR || c->kind == UNPACK_VE, c->max_size + (UINT64_C(4) << 30), e);
 	if (!r)
 		r = tree_init(&s->tree, c->max_files, e);
+	if (!r && (c->kind == UNPACK_LOOK || c->kind == UNPACK_YAML))
+		return look(c, e);
+	s->tree.shift = c->shift;
+	s->prefix = c->prefix;
+	s->drop = c->drop;
 	if (!r)
 		r = image_init(&s->image, (int)c->image, (int)c->spool, (int)c->list, c->max_size, e);
 	if (!r)

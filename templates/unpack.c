@@ -44,6 +44,11 @@ static void add_number(struct argv *a, uint64_t v)
 	a->n++;
 }
 
+static void add_text(struct argv *a, const char *text)
+{
+	a->argv[a->n++] = text ? text : "";
+}
+
 static int read_report(int fd, struct unpack_report *ret, struct err *e)
 {
 	struct unpack_report rep;
@@ -55,10 +60,13 @@ static int read_report(int fd, struct unpack_report *ret, struct err *e)
 	for (char *p = rep.msg; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
-	if (rep.eno)
+	if (rep.eno) {
+		bool known = rep.exit == VZ_NO_DISK_SPACE || rep.exit == VZ_SYSTEM ||
+			     rep.exit == VZ_BAD_CONF;
+
 		return err_set(e, rep.eno > 0 && rep.eno < 4096 ? rep.eno : EIO,
-			       rep.exit == VZ_NO_DISK_SPACE || rep.exit == VZ_SYSTEM ?
-			       rep.exit : VZ_BAD_TEMPLATE, "%s", rep.msg);
+			       known ? rep.exit : VZ_BAD_TEMPLATE, "%s", rep.msg);
+	}
 	*ret = rep;
 	return 0;
 }
@@ -84,6 +92,9 @@ int unpack_run(const struct unpack *u, struct unpack_report *ret, struct err *e)
 	add_number(&a, (uint64_t)u->before);
 	add_number(&a, u->max_size);
 	add_number(&a, u->max_files);
+	add_number(&a, u->shift);
+	add_text(&a, u->prefix);
+	add_text(&a, u->drop);
 	add_number(&a, (uint64_t)report);
 	add_number(&a, (uint64_t)u->image);
 	add_number(&a, (uint64_t)spool);

@@ -6,7 +6,7 @@
  * a filter of a few system calls, limits on memory and time (templates/sandbox.h). All it has is
  * descriptors: sources to read, an image, a spool and a list to write, a report.
  *
- *   berth-unpack KIND BEFORE MAX-SIZE MAX-FILES REPORT IMAGE SPOOL LIST SOURCE...
+ *   berth-unpack KIND BEFORE MAX-SIZE MAX-FILES SHIFT PREFIX DROP REPORT IMAGE SPOOL LIST SOURCE...
  */
 #pragma once
 
@@ -16,8 +16,12 @@
 
 #include "util/err.h"
 
-/* A VE is a directory without what makes it this one VE: machine id, host keys, seeds. */
-enum unpack_kind { UNPACK_TAR = 't', UNPACK_LAYERS = 'l', UNPACK_DIR = 'd', UNPACK_VE = 'v' };
+/*
+ * A VE is a directory without what makes it this one VE: machine id, host keys, seeds. The last
+ * two make no image and leave what they find in the list (templates/look.h).
+ */
+enum unpack_kind { UNPACK_TAR = 't', UNPACK_LAYERS = 'l', UNPACK_DIR = 'd', UNPACK_VE = 'v',
+		   UNPACK_LOOK = 'c', UNPACK_YAML = 'y' };
 
 #define UNPACK_SOURCES_MAX 128
 
@@ -38,6 +42,9 @@ struct unpack {
 	const int *sources;             /* descriptors; of a directory: a detached mount */
 	size_t n_sources;
 	int64_t before;                 /* see image_finish */
+	uint32_t shift;                 /* host id that root has in the source; 0: ids are a VE's own */
+	const char *prefix;             /* of a tar: the directory in it that is the root; NULL: all of it */
+	const char *drop;               /* what of the root is left out; NULL: nothing */
 	uint64_t max_size, max_files;   /* bytes of all contents; members */
 	int scratch;                    /* directory of our own, for the spool */
 	int image, list;                /* empty files, open for writing */

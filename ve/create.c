@@ -184,6 +184,13 @@ static int up_private(void *ctx, struct err *e)
 	return 0;
 }
 
+static int up_root(void *ctx, struct err *e)
+{
+	struct create *c = ctx;
+
+	return c->like && c->like->root ? c->like->root(c->like->arg, &c->ve, e) : 0;
+}
+
 static int up_disk(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
@@ -197,7 +204,7 @@ static int up_disk(void *ctx, struct err *e)
 		r = fs_open_dir(c->ve.in->lib, "seed", &seeds, e);
 	plan.disk.seeds = seeds;
 	if (!r)
-		r = c->like ? c->like->fill(c->like->arg, &c->ve, private, e) :
+		r = c->like && c->like->fill ? c->like->fill(c->like->arg, &c->ve, private, e) :
 			      plan.backend->create(private, &plan.disk, e);
 	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
 }
@@ -246,6 +253,7 @@ const struct step create_steps[] = {
 	{ "ips",     up_ips,     down_ips },
 	{ "pool",    up_pool,    down_pool },
 	{ "private", up_private, down_private },
+	{ "root",    up_root,    NULL },
 	{ "disk",    up_disk,    NULL },
 	{ "inside",  up_inside,  NULL },
 	{ "owner",   up_owner,   NULL },
@@ -315,9 +323,27 @@ static int refuse(struct create *c, struct err *e)
 	return r < 0 ? r : refuse_conf(c->ve.in, &c->ve.conf, e);
 }
 
+/* A killed one like this had got as far as its config: nobody's, and of another moment. */
+static int clear_killed(struct create *c, struct err *e)
+{
+	struct ve old = c->ve;
+	int r;
+
+	if (intent_read(c->ve.in, c->ve.id) != INTENT_CREATE || !reg_exists(c->ve.in, c->ve.id))
+		return 0;
+	r = conf_load(c->ve.in, c->ve.id, &old.conf, e);
+	if (!r)
+		create_undo(&old, false);
+	return r;
+}
+
 /* The other's config, then what was asked for now. One that was there is somebody's. */
 static int gather_like(struct create *c, struct err *e)
 {
+	int r = clear_killed(c, e);
+
+	if (r < 0)
+		return r;
 	if (reg_exists(c->ve.in, c->ve.id))
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
 	c->ve.conf = *c->like->conf;
@@ -394,7 +420,8 @@ static int create_locked(struct create *c, struct err *e)
 	r = c->like ? gather_like(c, e) : gather(c, e);
 	if (r < 0)
 		return r;
-	inst_say(in, "Creating container private area (%s)", c->ve.conf.ostemplate);
+	inst_say(in, "Creating container private area (%s)",
+		 c->like && c->like->root ? "with its own root" : c->ve.conf.ostemplate);
 	r = run_steps(c, e);
 	if (r < 0)
 		return r;

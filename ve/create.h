@@ -16,6 +16,9 @@ void create_undo(struct ve *ve, bool had_conf);
 /* A VE made like another: its config is a copy, its disk is filled by the caller. */
 struct create_like {
 	const struct ve_conf *conf;     /* without what says who it is */
+	/* The root comes from elsewhere: put the version that it becomes into ve->conf. */
+	int (*root)(void *arg, struct ve *ve, struct err *e);
+	/* NULL: the disk is empty */
 	int (*fill)(void *arg, struct ve *ve, int private, struct err *e);
 	void *arg;
 };

@@ -485,16 +485,20 @@ static const char *size_word(uint64_t v, char dst[32])
 	return dst;
 }
 
+static bool is_size(const struct param *p)
+{
+	return p->type == &ptype_size || p->type == &ptype_ubc_size || p->type == &ptype_disk;
+}
+
 /* ", from 4M to 64T" where the row has a range, "" where it has none. */
 static void range_words(const struct param *p, char dst[96])
 {
-	bool size = p->type == &ptype_size || p->type == &ptype_ubc_size || p->type == &ptype_disk;
 	char a[32], b[32];
 
 	dst[0] = '\0';
 	if (!p->type->number || !p->max)
 		return;
-	if (size)
+	if (is_size(p))
 		(void)str_fmt(dst, 96, ", from %s to %s", size_word(p->min, a), size_word(p->max, b));
 	else
 		(void)str_fmt(dst, 96, ", from %" PRIu64 " to %" PRIu64, p->min, p->max);
@@ -524,6 +528,16 @@ int param_format(const struct param *p, const struct ve_conf *c, bool for_file, 
 		return 0;
 	}
 	return p->type->format(p, at_const(p, c), for_file, dst, size);
+}
+
+int param_show(const struct param *p, const struct ve_conf *c, char *dst, size_t size)
+{
+	char word[32];
+	uint64_t v;
+
+	if (!conf_has(c, p) || !is_size(p) || !param_number(p, c, &v) || v >= U64_UNLIMITED)
+		return param_format(p, c, false, dst, size);
+	return str_fmt(dst, size, "%s", size_word(v, word)) < 0 ? -ENAMETOOLONG : 0;
 }
 
 void param_copy(const struct param *p, struct ve_conf *to, const struct ve_conf *from)

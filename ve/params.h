@@ -148,6 +148,9 @@ MUST_CHECK int param_parse(const struct param *p, const char *text, bool from_fi
 int param_format(const struct param *p, const struct ve_conf *c, bool for_file, char *dst,
 		 size_t size);
 
+/* The same for people: a size has a suffix. */
+int param_show(const struct param *p, const struct ve_conf *c, char *dst, size_t size);
+
 /* Copy every row that is set in `from` over `to` (later set wins). */
 void conf_merge(struct ve_conf *to, const struct ve_conf *from);
 /* True when both have the row and the same value, or neither has it. */
