@@ -216,10 +216,7 @@ run_like() {
 	want=$(version_of other)
 	berth template remove "$want"
 	for ((i = 0; i < ${n:-12}; i++)); do
-		host "$BERTH" --root "$ROOT" template import "$BATS_TEST_TMPDIR/root.tar" other >/dev/null 2>&1 &
-		sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
-		kill -KILL $! 2>/dev/null || :
-		wait $! || :
+		kill_soon 100 template import "$BATS_TEST_TMPDIR/root.tar" other
 		# Whole or not at all.
 		[[ ! -e $ROOT/var/lib/berth/template/channels/other ]] || berth template verify other >/dev/null
 	done
