@@ -76,7 +76,7 @@ int cmd_overview(struct cli *c, const struct args *a, struct err *e)
 	r = look(c, &o, e);
 	if (r < 0)
 		return r;
-	out_printf("%zu VEs, %zu running.\n", o.ves, o.running);
+	out_printf("%zu VE%s, %zu running.\n", o.ves, o.ves == 1 ? "" : "s", o.running);
 	if (o.running)
 		r = cmd_list(c, &none, e);
 	if (r >= 0)

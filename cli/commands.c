@@ -761,7 +761,7 @@ const struct command commands[] = {
 	{ "_exited", NULL, "ID STATUS", NULL, ONE | CMD_RAW | CMD_HIDDEN | CMD_ENTERS, 1, 1, NULL,
 	  cmd_exited, NULL, NULL },
 	{ "_first-boot", NULL, "ID", NULL, ONE | CMD_HIDDEN | CMD_ENTERS, 0, 0, NULL, cmd_first_boot, NULL, NULL },
-	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
+	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_CGROUPS | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
 	{ "chkpnt", "suspend", "ID [--suspend|--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
 	  cmd_chkpnt, NULL, NULL },
 	{ "restore", "resume", "ID [--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,

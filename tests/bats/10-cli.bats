@@ -15,7 +15,7 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 	new_ve 102
 	all=$(berth)
 	contains "$all" '2 VEs, 1 running.'
-	contains "$all" 'running   '
+	[[ $all =~ 101\ +[1-9][0-9]*\ running\  ]] || fail "$all"
 	contains "$all" 'berth enter 101'
 	equal "$(berth -j | jq -r '.[].ctid')" 101
 	run -20 host setpriv --reuid 65534 --clear-groups --no-new-privs "$BERTH"
