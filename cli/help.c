@@ -130,6 +130,27 @@ void help_global(FILE *f)
 	(void)fprintf(f, "\nID is a number or a name. \"berth VERB --help\" tells more.\n");
 }
 
+bool help_group(const char *first)
+{
+	size_t i, n = strlen(first);
+	bool any = false;
+
+	for (i = 0; i < n_commands; i++) {
+		const struct command *cmd = &commands[i];
+
+		if (!str_starts(cmd->name, first) || cmd->name[n] != ' ' ||
+		    cmd->flags & CMD_HIDDEN)
+			continue;
+		if (!any)
+			(void)fprintf(stdout, "Usage: berth %s VERB [arguments]\n\nVerbs:\n", first);
+		two_columns(stdout, cmd->name, cmd->help);
+		any = true;
+	}
+	if (any)
+		(void)fprintf(stdout, "\n\"berth %s VERB --help\" tells more.\n", first);
+	return any;
+}
+
 int cmd_help(struct cli *c, const struct args *a, struct err *e)
 {
 	const struct command *cmd;
@@ -143,7 +164,7 @@ int cmd_help(struct cli *c, const struct args *a, struct err *e)
 	}
 	r = command_find(a->words, a->n_words, &cmd, &used, e);
 	if (r < 0)
-		return r;
+		return a->n_words == 1 && help_group(a->words[0]) ? 0 : r;
 	if (cmd->flags & CMD_HIDDEN) {
 		help_global(stdout);
 		return 0;

@@ -22,6 +22,7 @@
 #include "cli/vz.h"
 #include "runtime/seal.h"
 #include "util/exits.h"
+#include "util/str.h"
 #include "ve/recover.h"
 
 static void on_sigpipe(int sig)
@@ -192,6 +193,13 @@ static int show_version(const struct cli *c)
 	return 0;
 }
 
+/* berth network --help */
+static bool asks_of_group(const struct args *g)
+{
+	return g->n_words == 2 && (str_eq(g->words[1], "--help") || str_eq(g->words[1], "-h")) &&
+	       help_group(g->words[0]);
+}
+
 static int run(struct cli *c, int argc, char **argv, struct args *g, struct err *e)
 {
 	const struct command *cmd;
@@ -218,7 +226,7 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 	}
 	r = find_verb(g, &cmd, &used, e);
 	if (r < 0)
-		return r;
+		return asks_of_group(g) ? 0 : r;
 	used = g->n_words ? used + (unsigned)argc - g->n_words : (unsigned)argc;
 	return run_command(c, cmd, argc - (int)used, argv + used, e);
 }

@@ -22,6 +22,16 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 	contains "$output" 'Usage: berth'
 }
 
+@test "help: of the first of two words lists the second ones" {
+	run -0 berth network --help
+	contains "$output" 'network create'
+	contains "$output" 'network delete'
+	equal "$(berth help network)" "$output"
+	run -27 berth network
+	run -20 berth network --halp
+	run -20 berth help nonsense
+}
+
 @test "berth: --version prints one line" {
 	run -0 berth --version
 	equal "${#lines[@]}" 1 lines
