@@ -32,6 +32,20 @@ static int boot_one(struct cli *c, const struct args *a, uint32_t id, struct err
 	return r;
 }
 
+/* True when it has been; what cannot be is stopped like the others. */
+static bool suspended_instead(struct cli *c, const struct args *a, uint32_t id)
+{
+	const struct suspend_opts o = { .for_boot = true };
+	struct err e = ERR_INIT;
+
+	if (!c->in.conf.stop_suspends || a->fast)
+		return false;
+	if (ve_suspend(&c->in, id, &o, &e) == 0)
+		return true;
+	log_debug(&c->in.log, "shutdown %u: %s (stopped instead)", id, e.msg);
+	return false;
+}
+
 static int shutdown_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)
 {
 	struct stop_opts o = { .fast = a->fast, .for_boot = true };
@@ -41,6 +55,8 @@ static int shutdown_one(struct cli *c, const struct args *a, uint32_t id, struct
 		o.at_most_s = (int)((a->until_us - now) / 1000000);
 	else
 		o.fast = true;
+	if (!o.fast && suspended_instead(c, a, id))
+		return 0;
 	return ve_stop(&c->in, id, &o, e);
 }
 

@@ -9,12 +9,12 @@
 #include "cli/xalloc.h"
 #include "ve/apply.h"
 
-/* The one line that panels split at blanks: five fixed words. */
+/* The one line that panels split at blanks: five fixed words, and "suspended". */
 static void status_line(const struct ve_status *s)
 {
-	out_printf("CTID %u %s %s %s\n", s->id, s->exists ? "exist" : "deleted",
+	out_printf("CTID %u %s %s %s%s\n", s->id, s->exists ? "exist" : "deleted",
 		   s->mounted || s->running ? "mounted" : "unmounted",
-		   s->running ? "running" : "down");
+		   s->running ? "running" : "down", s->state.suspended ? " suspended" : "");
 }
 
 static void config_json(struct json_out *j, const struct ve_conf *conf)

@@ -393,6 +393,7 @@ static const struct opt snapshot_mount_opts[] = {
 };
 
 static const struct opt chkpnt_opts[] = {
+	ALL_OPT, DRY_RUN_OPT,
 	FLAG(0, "suspend", NULL, ckpt_suspend, NULL),
 	FLAG(0, "resume", NULL, ckpt_resume, NULL),
 	FLAG(0, "dump", NULL, ckpt_dump, NULL),
@@ -480,8 +481,15 @@ const struct command commands[] = {
 	  "berth pause 101\n" },
 	{ "unpause", NULL, "ID... [options]", "let paused VEs go on", EACH, 0, 0, life_opts,
 	  cmd_unpause, NULL, "berth unpause 101\n" },
+	{ "suspend", "chkpnt", "ID... [options]", "write the memory of running VMs to disk, and end them",
+	  EACH | CMD_ENTERS, 0, 0, chkpnt_opts, cmd_chkpnt,
+	  "They go on from there by resume or start. Of containers it is refused (16).",
+	  "berth suspend 101\n" },
+	{ "resume", "restore", "ID... [options]", "let suspended or paused VEs go on", EACH | CMD_ENTERS, 0, 0,
+	  chkpnt_opts, cmd_restore, NULL, "berth resume 101\n" },
 	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
-	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down.\n"
+	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down,\n"
+	  "and suspended when its memory is on disk.\n"
 	  "With -j everything there is to know.",
 	  "berth status 101\nberth -j status web\n" },
 	{ "stat", NULL, "ID...", "what running VEs use, and what held them back", EACH, 0, 0, all_opts,
@@ -762,10 +770,6 @@ const struct command commands[] = {
 	  cmd_exited, NULL, NULL },
 	{ "_first-boot", NULL, "ID", NULL, ONE | CMD_HIDDEN | CMD_ENTERS, 0, 0, NULL, cmd_first_boot, NULL, NULL },
 	{ "_overview", NULL, "", NULL, CMD_ROOT | CMD_CGROUPS | CMD_HIDDEN, 0, 0, NULL, cmd_overview, NULL, NULL },
-	{ "chkpnt", "suspend", "ID [--suspend|--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
-	  cmd_chkpnt, NULL, NULL },
-	{ "restore", "resume", "ID [--resume]", NULL, ONE | CMD_HIDDEN, 0, 0, chkpnt_opts,
-	  cmd_restore, NULL, NULL },
 	/* Whatever it was, it is an image already. */
 	{ "convert", NULL, "ID [--layout ploop]", NULL, ONE | CMD_HIDDEN, 0, 0, convert_opts, cmd_nothing,
 	  NULL, NULL },

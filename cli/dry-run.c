@@ -17,7 +17,7 @@
 #include "util/str.h"
 #include "ve/ve.h"
 
-enum { STOPPED = 1, MOUNTED = 2, RUNNING = 4, PAUSED = 8, UP = RUNNING | PAUSED };
+enum { STOPPED = 1, MOUNTED = 2, RUNNING = 4, PAUSED = 8, SUSPENDED = 16, UP = RUNNING | PAUSED };
 
 static const struct {
 	const char *verb, *would;
@@ -28,17 +28,21 @@ static const struct {
 	} refused[2];
 } rules[] = {
 	{ "start", "started", 0, { { UP, VZ_RUNNING } } },
-	{ "stop", "stopped", STOPPED, { { 0 } } },
+	{ "stop", "stopped", STOPPED | SUSPENDED, { { 0 } } },
 	{ "restart", "stopped and started", 0, { { 0 } } },
 	{ "destroy", "removed with all its data", 0, { { UP, VZ_RUNNING }, { MOUNTED, VZ_MOUNTED } } },
-	{ "mount", "mounted", MOUNTED | UP, { { 0 } } },
-	{ "umount", "unmounted", 0, { { UP, VZ_RUNNING }, { STOPPED, VZ_NOT_MOUNTED } } },
-	{ "pause", "paused", PAUSED, { { STOPPED | MOUNTED, VZ_NOT_RUNNING } } },
-	{ "unpause", "let go on", RUNNING, { { STOPPED | MOUNTED, VZ_NOT_RUNNING } } },
+	{ "mount", "mounted", MOUNTED | UP, { { SUSPENDED, VZ_RUNNING } } },
+	{ "umount", "unmounted", 0, { { UP, VZ_RUNNING }, { STOPPED | SUSPENDED, VZ_NOT_MOUNTED } } },
+	{ "pause", "paused", PAUSED, { { STOPPED | MOUNTED | SUSPENDED, VZ_NOT_RUNNING } } },
+	{ "unpause", "let go on", RUNNING, { { STOPPED | MOUNTED | SUSPENDED, VZ_NOT_RUNNING } } },
+	{ "suspend", "suspended", SUSPENDED, { { STOPPED | MOUNTED, VZ_NOT_RUNNING } } },
+	{ "resume", "let go on", 0, { { STOPPED | MOUNTED | RUNNING, VZ_RESUME } } },
 };
 
 static unsigned state_of(const struct ve_status *s)
 {
+	if (s->state.suspended)
+		return SUSPENDED;
 	if (s->state.phase == PH_RUNNING)
 		return s->state.paused ? PAUSED : RUNNING;
 	return s->state.phase == PH_MOUNTED ? MOUNTED : STOPPED;
@@ -51,6 +55,8 @@ static int refusal(const struct args *a, size_t rule, const struct ve_status *s)
 
 	if (!s->exists)
 		return VZ_NO_CONF;
+	if (str_eq(rules[rule].verb, "suspend") && !str_eq(s->conf.kind, "vm"))
+		return VZ_SUSPEND;
 	for (size_t i = 0; i < ARRAY_SIZE(rules[rule].refused); i++)
 		if (rules[rule].refused[i].states & state_of(s))
 			return rules[rule].refused[i].exit;

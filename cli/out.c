@@ -54,6 +54,8 @@ void out_say(void *arg, const char *line)
 		return;
 	if (c->worker_of)
 		out_printf("CT %u: ", c->worker_of);
+	if (*line == '\t')              /* vzctl's checkpoints have lines that begin so */
+		(void)fputc(*line++, stdout);
 	out_safe(line);
 	(void)fputc('\n', stdout);
 	/* Each line when it is true: a start may take seconds, and workers share the stream. */

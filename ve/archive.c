@@ -30,6 +30,7 @@
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/start.h"
+#include "ve/suspend.h"
 
 #define SUFFIX ".berth"
 #define NEW "new"               /* the file while it is made, under the VE's lock */
@@ -138,6 +139,8 @@ static int refuse(struct ve *ve, struct err *e)
 	size_t n = 0;
 	int r = moved_check(ve->in, ve->id, e);
 
+	if (!r)
+		r = suspend_refuse(ve, "archive", e);
 	if (r < 0)
 		return r;
 	if (ve->state.phase == PH_RUNNING)

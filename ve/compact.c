@@ -2,7 +2,7 @@
 /* Giving blocks that a VE's filesystem does not use back to the host. */
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "ve/plan.h"
+#include "ve/suspend.h"
 
 static int trim_running(struct ve *ve, const struct plan *plan, int private, struct err *e)
 {
@@ -30,8 +30,10 @@ static int compact(struct ve *ve, struct ve_compacted *ret, struct err *e)
 	bool mounted = ve->state.phase == PH_RUNNING || ve->state.phase == PH_MOUNTED;
 	_fd_ int private = -1;
 	struct plan plan;
-	int r = plan_private(ve, &private, e);
+	int r = suspend_refuse(ve, "compact", e);
 
+	if (!r)
+		r = plan_private(ve, &private, e);
 	if (r < 0)
 		return r;
 	plan_for_undo(ve, &plan);

@@ -332,6 +332,10 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		return parse_u64(l->value, 1, 65535, &c->id_slots);
 	if (str_eq(l->key, "STOP_TIMEOUT"))
 		return parse_u64(l->value, 1, 86400, &c->stop_timeout);
+	if (str_eq(l->key, "VE_STOP_MODE")) {
+		c->stop_suspends = str_eq(l->value, "suspend");
+		return c->stop_suspends || str_eq(l->value, "stop") ? 0 : -EINVAL;
+	}
 	if (str_eq(l->key, "VE_PARALLEL"))
 		return parse_u64(l->value, 0, 1024, &c->parallel);
 	if (str_eq(l->key, "BOOT_LOAD"))

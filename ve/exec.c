@@ -243,11 +243,14 @@ static int open_running(struct ve *ve, struct inst *in, uint32_t id, struct err 
 
 	if (r < 0)
 		return r;
-	if (ve->state.phase == PH_RUNNING) {
+	if (ve->state.phase == PH_RUNNING && !ve->state.suspended) {
 		adopt_quietly(in, id);
 		return 0;
 	}
 	ve_close(ve);
+	if (ve->state.suspended)
+		return err_set(e, ESRCH, VZ_NOT_RUNNING, "VE %u is suspended: \"berth resume %u\" lets it go on",
+			       id, id);
 	return err_set(e, ESRCH, VZ_NOT_RUNNING, "VE %u is not running", id);
 }
 

@@ -20,6 +20,7 @@ struct inst_conf {
 	uint64_t disk_headroom;         /* DISK_HEADROOM: bytes a new disk is made larger by */
 	bool headroom_set;
 	uint64_t stop_timeout;          /* STOP_TIMEOUT: seconds, default 120 */
+	bool stop_suspends;             /* VE_STOP_MODE="suspend": what shutdown does to a VM */
 	uint64_t parallel;              /* VE_PARALLEL: VEs that boot and shutdown work on; 0: auto */
 	uint64_t boot_load;             /* BOOT_LOAD: runnable tasks per CPU, default 4, 0: no cap */
 	bool lxcfs;                     /* LXCFS: use it where it runs, default yes */

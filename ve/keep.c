@@ -52,7 +52,7 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	}
 	if (ve.state.vm)
 		vm_tell_crash(&ve, status);
-	again = wants_start(&ve, status);
+	again = wants_start(&ve, status) && !ve.state.suspended;
 	memcpy(accel, ve.state.accel, sizeof(accel));
 	plain.accel = *accel ? accel : NULL;
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;

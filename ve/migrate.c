@@ -33,6 +33,7 @@
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/snapshot.h"
+#include "ve/suspend.h"
 
 struct migration {
 	struct inst *in;
@@ -89,7 +90,8 @@ static int look(struct migration *m, struct err *e)
 	if (r < 0)
 		return r;
 	m->ran = ve.state.phase == PH_RUNNING;
-	if (ve.state.phase == PH_MOUNTED)
+	r = suspend_refuse(&ve, "migrate", e);
+	if (!r && ve.state.phase == PH_MOUNTED)
 		r = err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", m->id);
 	if (!r)
 		r = take_note(m, e);

@@ -20,6 +20,7 @@
 #include "ve/host-root.h"
 #include "ve/plan.h"
 #include "ve/start.h"
+#include "ve/suspend.h"
 
 static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, int *ret_mnt,
 			struct err *e)
@@ -56,8 +57,10 @@ int mount_tree(struct ve *ve, struct disk *disk, int *ret_mnt, struct err *e)
 {
 	char path[PATH_MAX];
 	struct plan plan;
-	int r = plan_make(ve, &plan, e);
+	int r = suspend_refuse(ve, "mount", e);
 
+	if (!r)
+		r = plan_make(ve, &plan, e);
 	if (r < 0)
 		return r;
 	if (ve->state.phase != PH_STOPPED)
@@ -73,8 +76,10 @@ static int do_mount(struct ve *ve, struct err *e)
 	struct disk disk = DISK_INIT;
 	_fd_ int mnt = -1;
 	struct plan plan;
-	int r = plan_make(ve, &plan, e);
+	int r = suspend_refuse(ve, "mount", e);
 
+	if (!r)
+		r = plan_make(ve, &plan, e);
 	if (r < 0)
 		return r;
 	if (ve->state.phase != PH_STOPPED)

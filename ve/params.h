@@ -84,6 +84,7 @@ enum param_flags {
 	P_POOL = 1 << 11,       /* a pool can have it; a row without P_CT and P_VM only a pool */
 	P_INSIDE = 1 << 12,     /* a function puts it in force before init runs: on init, its mounts */
 	P_INHERIT = 1 << 13,    /* not set: what the host's own processes have; there is nothing to obey */
+	P_GUEST = 1 << 14,      /* a guest that is suspended knows it: fixed until it goes on */
 	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 

@@ -30,6 +30,7 @@
 #include "ve/plan.h"
 #include "ve/registry.h"
 #include "ve/start.h"
+#include "ve/suspend.h"
 
 enum claim_kind { CLAIM_IP, CLAIM_IDS };
 
@@ -229,7 +230,8 @@ static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct
 	if (r < 0)
 		return r;
 	ve_place(&ve->state, ve->id, ve->cg);
-	ve_place(&ve->state, ve->id, ve->cg);
+	if (readable)
+		suspend_mend(ve);
 	if (ve->state.phase != PH_RUNNING && ve->state.phase != PH_MOUNTED) {
 		clear_run(ve, ret);
 		if (readable)

@@ -24,6 +24,7 @@
 #include "ve/conf.h"
 #include "ve/exec.h"
 #include "ve/plan.h"
+#include "ve/suspend.h"
 
 #define FRESH "upper.fresh"
 #define DEPTH_MAX 256           /* of directories; files of an own template lie far above that */
@@ -157,7 +158,7 @@ static int do_reinstall(struct inst *in, uint32_t id, const char *ostemplate, st
 
 	if (r < 0)
 		return r;
-	if (ve.state.phase != PH_STOPPED)
+	if (ve.state.phase != PH_STOPPED || ve.state.suspended)
 		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u was started meanwhile; stop it first", id);
 	if (!r)
 		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, e);
@@ -179,7 +180,8 @@ static int look_first(struct inst *in, uint32_t id, const char *ostemplate, bool
 	if (r < 0)
 		return r;
 	*ret_running = ve.state.phase == PH_RUNNING;
-	if (ve.state.phase == PH_MOUNTED)
+	r = suspend_refuse(&ve, "reinstall", e);
+	if (!r && ve.state.phase == PH_MOUNTED)
 		r = err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", id);
 	if (!r)
 		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, e);

@@ -18,6 +18,7 @@
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/snapshot.h"
+#include "ve/suspend.h"
 
 #define CHUNK (256u << 10)
 #define CONF_MAX 65536
@@ -243,6 +244,8 @@ static int open_disk(struct ve *ve, const struct send_opts *o, int *ret, struct 
 {
 	int r = moved_check(ve->in, ve->id, e);
 
+	if (!r)
+		r = suspend_refuse(ve, "send", e);
 	if (r < 0)
 		return r;
 	if (ve->state.phase == PH_MOUNTED)
@@ -278,7 +281,6 @@ static int send_ve(struct inst *in, uint32_t id, struct stream_head *h, const st
 	_fd_ int disk = -1;
 	struct ve ve;
 	int r = ve_open(&ve, in, id, "send", e);
-
 	if (r < 0)
 		return r;
 	r = send_head_make(&ve, !o->no_image, h, &conf, e);

@@ -105,6 +105,11 @@ static enum set_outcome judge_by_table(struct set *s, const struct param *p, cha
 		(void)str_fmt(why, size, "VE %u is running; stop it first", s->ve.id);
 		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
 	}
+	if ((p->flags & P_GUEST) && s->ve.state.suspended && !param_same(p, &s->old, &s->to)) {
+		(void)str_fmt(why, size, "VE %u is suspended; resume it first, or stop --fast gives its "
+			      "memory up", s->ve.id);
+		return SET_IMPOSSIBLE;
+	}
 	if (!(p->flags & (s->vm ? P_VM : P_CT))) {
 		(void)str_fmt(why, size, "%s", s->vm ? "a virtual machine has no such setting"
 						   : "for virtual machines only");
@@ -166,6 +171,7 @@ int set_judge(struct set *s, struct err *e)
 {
 	for (size_t i = 0; i < n_params; i++) {
 		const struct param *p = &params[i];
+		int exit = s->ve.state.suspended ? VZ_RUNNING : p->exit ? p->exit : VZ_NO_KERNEL_SUPPORT;
 		struct set_line *l;
 
 		if (!conf_has(&s->to, p) || s->rep->n == ARRAY_SIZE(s->rep->line))
@@ -177,8 +183,7 @@ int set_judge(struct set *s, struct err *e)
 		(void)param_format(p, &s->to, false, l->to, sizeof(l->to));
 		l->outcome = judge(s, p, l->why, sizeof(l->why));
 		if (l->outcome == SET_IMPOSSIBLE && !(s->flags & SET_DRY_RUN))
-			return err_set(e, EOPNOTSUPP, p->exit ? p->exit : VZ_NO_KERNEL_SUPPORT,
-				       "--%s: %s", param_word(p), l->why);
+			return err_set(e, EOPNOTSUPP, exit, "--%s: %s", param_word(p), l->why);
 	}
 	return 0;
 }

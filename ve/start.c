@@ -34,6 +34,7 @@
 #include "ve/mount.h"
 #include "ve/registry.h"
 #include "ve/start-steps.h"
+#include "ve/suspend.h"
 #include "ve/vm.h"
 #include "ve/worker.h"
 
@@ -81,7 +82,7 @@ void start_init(struct start *s, struct ve *ve)
 			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
 			     .listen = -1, .log = -1, .events = -1, .oom = -1, .node = -1,
 			     .vm = { .kernel = KERNEL_FILES_INIT, .qmp = -1,
-				     .sock_events = -1, .sock_console = -1, .qemu_log = -1,
+				     .sock_events = -1, .sock_console = -1, .qemu_log = -1, .memory = -1,
 				     .monitor = -1 } };
 	for (unsigned i = 0; i < AGENT_PORTS; i++)
 		s->vm.agents[i] = -1;
@@ -136,8 +137,11 @@ static int worker(void *arg, int report, struct err *e)
 	char what[32];
 	int r;
 
-	(void)str_fmt(what, sizeof(what), "%s %u", vm ? "start-vm" : "start", s->ve->id);
-	if (vm)
+	(void)str_fmt(what, sizeof(what), "%s %u", s->vm.from ? "restore" : vm ? "start-vm" : "start",
+		      s->ve->id);
+	if (s->vm.from)
+		r = steps_up(vm_restore_steps, n_vm_restore_steps, s, &s->ve->in->log, what, e);
+	else if (vm)
 		r = steps_up(vm_start_steps, n_vm_start_steps, s, &s->ve->in->log, what, e);
 	else
 		r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
@@ -178,6 +182,8 @@ static int tidy_up(struct ve *ve, struct err *e)
 
 int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e)
 {
+	bool suspended;
+	struct dump dump;
 	struct start s;
 	struct ve ve;
 	int r = ve_open(&ve, in, id, "start", e);
@@ -186,6 +192,7 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		return r;
 	start_init(&s, &ve);
 	s.opts = o;
+	suspended = ve.state.suspended;
 	r = refuse(&ve, o, e);
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
@@ -193,12 +200,19 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = reg_ids_claim(in, id, ve.conf.local_uid, e);
 	if (!r)
 		r = tidy_up(&ve, e);
-	if (!r && str_eq(ve.conf.kind, "vm"))
+	if (!r && suspended)
+		r = restore_check(&s, &dump, e);
+	else if (!r && str_eq(ve.conf.kind, "vm"))
 		r = vm_check(&ve, &s.plan.vm, o, e);
 	if (!r)
 		r = worker_run(in, worker, &s, e);
 	if (!r && !str_eq(ve.conf.kind, "vm"))
 		first_go(&ve);
+	if (r < 0 && s.vm.from)
+		r = err_exit(e, VZ_RESUME);
+	else if (s.vm.from)
+		inst_say(in, "Restoring completed successfully");
+	start_done(&s);
 	ve_close(&ve);
 	if (!r && o->wait_ms)
 		r = start_wait_ready(in, id, o->wait_ms, e);

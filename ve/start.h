@@ -7,6 +7,7 @@
 #include "util/step.h"
 #include "ve/plan.h"
 #include "vm/agent.h"
+#include "vm/dump.h"
 #include "vm/kernel.h"
 
 /* What a VM's start holds besides. */
@@ -16,6 +17,8 @@ struct vm_start {
 	int qemu_log, monitor;
 	bool kvm;
 	struct agent_link *link;        /* to the guest, while it starts */
+	const struct dump *from;        /* the memory that it goes on with, or NULL: it boots */
+	int memory;                     /* the file that has it */
 };
 
 /* A start under way. Undo needs ve and plan only; the rest is held by the worker. */
@@ -35,8 +38,8 @@ struct start {
 	struct vm_start vm;
 };
 
-extern const struct step start_steps[], vm_start_steps[];
-extern const size_t n_start_steps, n_vm_start_steps;
+extern const struct step start_steps[], vm_start_steps[], vm_restore_steps[], suspend_steps[];
+extern const size_t n_start_steps, n_vm_start_steps, n_vm_restore_steps, n_suspend_steps;
 
 /* Everything -1, for ve. */
 void start_init(struct start *s, struct ve *ve);

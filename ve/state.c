@@ -64,6 +64,8 @@ static void decode(const struct json_val *v, struct ve_state *s)
 	s->cpus_now = (unsigned)json_get_u64(v, "cpus_now", 1);
 	s->cpus_max = (unsigned)json_get_u64(v, "cpus_max", 1);
 	(void)str_fmt(s->machine, sizeof(s->machine), "%s", json_get_str(v, "machine", "microvm"));
+	(void)str_fmt(s->kernel, sizeof(s->kernel), "%s", json_get_str(v, "kernel", ""));
+	(void)str_fmt(s->hardware, sizeof(s->hardware), "%s", json_get_str(v, "hardware", ""));
 	text_ips(json_get_str(v, "ips", ""), &s->ips);
 	(void)str_fmt(s->network, sizeof(s->network), "%s", json_get_str(v, "network", ""));
 	(void)str_fmt(s->netif, sizeof(s->netif), "%s", json_get_str(v, "netif", ""));
@@ -118,6 +120,14 @@ static int judge(const struct inst *in, uint32_t id, const struct json_val *v,
 	return 0;
 }
 
+bool state_has_dump(const struct inst *in, uint32_t id)
+{
+	char path[32];
+
+	(void)str_fmt(path, sizeof(path), "private/%u/dump", id);
+	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
 	       struct err *e)
 {
@@ -139,6 +149,8 @@ int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *re
 	json_val_free(v);
 	if (r < 0)
 		return err_set(e, -r, 0, "find out whether VE %u runs: %s", id, strerror(-r));
+	if (s.vm || s.phase != PH_RUNNING)
+		s.suspended = state_has_dump(in, id);
 	*ret = s;
 	return 0;
 }
@@ -175,6 +187,8 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 		json_ku64(j, "ram_max", s->ram_max);
 		json_ku64(j, "cpus_now", s->cpus_now);
 		json_ku64(j, "cpus_max", s->cpus_max);
+		json_kstr(j, "kernel", s->kernel);
+		json_kstr(j, "hardware", s->hardware);
 	}
 	json_kstr(j, "ips", ips);
 	json_kstr(j, "network", s->network);
@@ -246,6 +260,8 @@ int state_dir(const struct inst *in, uint32_t id, bool make, int *ret, struct er
 
 const char *state_word(const struct ve_state *s)
 {
+	if (s->suspended)
+		return "suspended";
 	switch (s->phase) {
 	case PH_RUNNING:
 		return s->paused ? "paused" : "running";

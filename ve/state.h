@@ -35,6 +35,9 @@ struct ve_state {
 	uint64_t ram, ram_now;  /* of a VM: bytes it was started with, and shall have now */
 	uint64_t ram_max;       /* and can have while it runs */
 	unsigned cpus_now, cpus_max;
+	char kernel[80];        /* that it has booted */
+	char hardware[65];      /* dump_machine of it (vm/dump.h) */
+	bool suspended;         /* its memory is in a file of private/ID, whatever else is so */
 	char init[16];          /* systemd, sysvinit, busybox, openrc: how it is asked to stop */
 	char place[CG_PLACE_LEN]; /* of its control groups; "": the VE's number */
 	struct ip_list ips;     /* addresses it has now, saved in its config or not */
@@ -49,9 +52,11 @@ MUST_CHECK int state_load(const struct inst *in, uint32_t id, struct ve_state *r
 			  struct err *e);
 MUST_CHECK int state_save(const struct inst *in, uint32_t id, const struct ve_state *s,
 			  struct err *e);
+/* Whether the VE's memory is on disk, as a whole. */
+bool state_has_dump(const struct inst *in, uint32_t id);
 /* Remove run/ID with all in it. */
 void state_drop(const struct inst *in, uint32_t id);
 /* fd of run/ID, made if `make`. */
 MUST_CHECK int state_dir(const struct inst *in, uint32_t id, bool make, int *ret, struct err *e);
-/* The "running", "paused", "stopped", "mounted" that list shows. */
+/* The "running", "paused", "stopped", "mounted", "suspended" that list shows. */
 const char *state_word(const struct ve_state *s);

@@ -61,7 +61,7 @@ int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *re
 	r = state_load(in, id, &s.state, NULL, e);
 	if (r < 0)
 		return r;
-	s.running = s.state.phase == PH_RUNNING;
+	s.running = s.state.phase == PH_RUNNING && !s.state.suspended;
 	s.mounted = s.running || s.state.phase == PH_MOUNTED;
 	if (s.running && (flags & STATUS_STAT)) {
 		char name[CG_PLACE_LEN];
@@ -87,4 +87,8 @@ void ve_each_step(void (*fn)(void *arg, const char *verb, const char *step), voi
 		fn(arg, "start", start_steps[i].name);
 	for (size_t i = 0; i < n_vm_start_steps; i++)
 		fn(arg, "start-vm", vm_start_steps[i].name);
+	for (size_t i = 0; i < n_suspend_steps; i++)
+		fn(arg, "suspend", suspend_steps[i].name);
+	for (size_t i = 0; i < n_vm_restore_steps; i++)
+		fn(arg, "restore", vm_restore_steps[i].name);
 }

@@ -3,6 +3,8 @@
  * Stopping: ask init in the way its kind understands, wait, kill the control group, and run the
  * start's table backwards. The same undo serves an init that ended by itself and a crash.
  */
+#include "ve/stop.h"
+
 #include <signal.h>
 #include <sys/pidfd.h>
 
@@ -16,6 +18,7 @@
 #include "ve/intent.h"
 #include "ve/mount.h"
 #include "ve/start.h"
+#include "ve/suspend.h"
 #include "ve/vm.h"
 
 #define KEEPER_END_MS 2000
@@ -149,6 +152,24 @@ static int kill_rest(struct ve *ve, bool say, struct err *e)
 	return r < 0 ? err_exit(e, VZ_CANNOT_STOP) : 0;
 }
 
+int stop_kill(struct ve *ve, const char *done, struct err *e)
+{
+	_fd_ int sock = -1, keeper = -1;
+	int r;
+
+	(void)claim_keeper(ve, &sock, &keeper);
+	thaw(ve);
+	r = kill_rest(ve, false, e);
+	if (r < 0)
+		return r;
+	if (done)
+		inst_say(ve->in, "%s", done);
+	start_undo(ve, "stop");
+	if (keeper >= 0 && proc_wait_gone(keeper, KEEPER_END_MS) == 0)
+		cg_tidy(&ve->in->cg);
+	return 0;
+}
+
 static int stop_running(struct ve *ve, const struct stop_opts *o, struct err *e)
 {
 	_fd_ int sock = -1, keeper = -1;
@@ -170,6 +191,23 @@ static int stop_running(struct ve *ve, const struct stop_opts *o, struct err *e)
 	return 0;
 }
 
+/* What is suspended has stopped already; to give up its memory has to be said. */
+static int stop_stopped(struct ve *ve, const struct stop_opts *o, struct err *e)
+{
+	int r;
+
+	if (!ve->state.suspended || !o->fast || o->for_boot) {
+		inst_say(ve->in, ve->state.suspended ? "Container is suspended; --fast gives up its memory"
+						     : "Container is already stopped");
+		return 0;
+	}
+	inst_say(ve->in, "Killing container ...");
+	r = suspend_forget(ve, e);
+	if (!r)
+		inst_say(ve->in, "Container was stopped");
+	return r;
+}
+
 int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err *e)
 {
 	struct ve ve;
@@ -189,7 +227,7 @@ int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, struct err 
 		start_undo(&ve, "stop");
 		break;
 	case PH_STOPPED:
-		inst_say(in, "Container is already stopped");
+		r = stop_stopped(&ve, o, e);
 		break;
 	}
 	if (!r && !o->for_boot)

@@ -24,6 +24,7 @@
 #include "ve/health.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
+#include "ve/suspend.h"
 
 #define KEEP_S (7 * 24 * 3600)
 #define CHECK_MS 30000
@@ -377,7 +378,9 @@ static int begin(struct upgrade *u, const struct upgrade_opts *o, struct upgrade
 	if (r < 0)
 		return r;
 	u->s.phase = UP_NONE;
-	r = begin_locked(u, o, &ve, rep, e);
+	r = suspend_refuse(&ve, "upgrade", e);
+	if (!r)
+		r = begin_locked(u, o, &ve, rep, e);
 	ve_close(&ve);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include "ve/freeze.h"
 #include "ve/lock.h"
 #include "ve/snap-store.h"
+#include "ve/suspend.h"
 
 #define LOCK_WAIT_MS 10000
 
@@ -37,6 +38,7 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 	if (verb) {
 		freeze_mend(&v);
 		snap_mend_switch(&v);
+		suspend_mend(&v);
 	}
 	*ve = v;
 	return 0;

@@ -74,6 +74,17 @@ MUST_CHECK int ve_stop(struct inst *in, uint32_t id, const struct stop_opts *o, 
 /* Park all its tasks, or let them go on; done already is no error. */
 MUST_CHECK int ve_pause(struct inst *in, uint32_t id, bool on, struct err *e);
 
+/*
+ * Write the memory of a running VM to its private area and let it go; a later start, or
+ * ve_resume, goes on from there. for_boot: it shall do so after the host's next boot.
+ */
+struct suspend_opts {
+	bool for_boot;
+};
+MUST_CHECK int ve_suspend(struct inst *in, uint32_t id, const struct suspend_opts *o,
+			  struct err *e);
+MUST_CHECK int ve_resume(struct inst *in, uint32_t id, struct err *e);
+
 MUST_CHECK int ve_mount(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_umount(struct inst *in, uint32_t id, struct err *e);
 

@@ -185,7 +185,7 @@ int vm_apply_ram(struct ve *ve, const struct param *p, struct err *e)
 	int r;
 
 	if (ve->state.phase != PH_RUNNING)      /* at start: QEMU comes up with it */
-		return put_group(&z, ve->state.ram, e);
+		return put_group(&z, ve->state.ram_now, e);
 	if (z.ram < VM_LEAST_RAM)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "a VM needs %" PRIu64 "M for its kernel",
 			       VM_LEAST_RAM / MIB);

@@ -20,6 +20,7 @@
 #include "ve/apply.h"
 #include "ve/place.h"
 #include "ve/start-steps.h"
+#include "ve/suspend.h"
 #include "vm/jail.h"
 #include "vm/qemu.h"
 #include "vm/sock.h"
@@ -37,7 +38,7 @@ bool ve_is_vm(const struct ve *ve)
 /* ---- before anything is touched ---- */
 
 /* kvm-pvm is KVM for kernels that know it. A stock kernel dies in its first instructions on it. */
-static int check_kvm(struct err *e)
+int vm_check_kvm(struct err *e)
 {
 	if (access("/dev/kvm", F_OK) < 0)
 		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
@@ -60,7 +61,7 @@ static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e
 			       accel);
 	(void)str_fmt(ve->state.accel, sizeof(ve->state.accel), "%s", accel);
 	if (str_eq(accel, "kvm"))
-		return check_kvm(e);
+		return vm_check_kvm(e);
 	return o->force ? 0 : err_set(e, EPERM, VZ_NO_KERNEL_SUPPORT,
 				      "--accel tcg: emulation is no boundary between the guest and this "
 				      "host; --force runs it all the same");
@@ -80,34 +81,40 @@ int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 
 /* ---- steps ---- */
 
-int up_vm_record(void *ctx, struct err *e)
+int vm_record(struct start *s, const char *accel, struct err *e)
 {
-	struct start *s = ctx;
 	const struct vm_plan *p = &s->plan.vm;
 	struct ve *ve = s->ve;
-	char accel[sizeof(ve->state.accel)];
+	struct ve_state st = { .phase = PH_STARTING, .loop = -1, .vm = true,
+			       .uid_base = (uint32_t)ve->conf.local_uid,
+			       .ram = p->ram, .ram_now = p->ram, .ram_max = p->ram_max,
+			       .cpus_now = p->cpus, .cpus_max = p->cpus_max, .ips = ve->conf.ips };
 	int r;
 
-	memcpy(accel, ve->state.accel, sizeof(accel));
-	inst_say(ve->in, "Starting virtual machine...");
-	ve->state = (struct ve_state){ .phase = PH_STARTING, .loop = -1, .vm = true,
-				       .uid_base = (uint32_t)ve->conf.local_uid,
-				       .ram = p->ram, .ram_now = p->ram, .ram_max = p->ram_max,
-				       .cpus_now = p->cpus, .cpus_max = p->cpus_max,
-				       .ips = ve->conf.ips };
-	(void)str_fmt(ve->state.machine, sizeof(ve->state.machine), "%s", p->q35 ? "q35" : "microvm");
-	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
-	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
-	memcpy(ve->state.fence, ve->conf.fence, sizeof(ve->state.fence));
-	memcpy(ve->state.accel, accel, sizeof(accel));
-	memcpy(ve->state.template, s->plan.digest, sizeof(ve->state.template));
+	memcpy(st.network, ve->conf.network, sizeof(st.network));
+	memcpy(st.fence, ve->conf.fence, sizeof(st.fence));
+	memcpy(st.netif, ve->conf.netif, sizeof(st.netif));
+	(void)str_fmt(st.machine, sizeof(st.machine), "%s", p->q35 ? "q35" : "microvm");
+	(void)str_fmt(st.accel, sizeof(st.accel), "%s", accel);
+	memcpy(st.template, s->plan.digest, sizeof(st.template));
 	s->vm.kvm = str_eq(accel, "kvm");
+	ve->state = st;
 	r = state_save(ve->in, ve->id, &ve->state, e);
 	if (r < 0)
 		return r;
 	if (mkdir(s->plan.stage, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, "make %s", s->plan.stage);
 	return 0;
+}
+
+int up_vm_record(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	char accel[sizeof(s->ve->state.accel)];
+
+	memcpy(accel, s->ve->state.accel, sizeof(accel));
+	inst_say(s->ve->in, "Starting virtual machine...");
+	return vm_record(s, accel, e);
 }
 
 int up_vm_template(void *ctx, struct err *e)
@@ -172,9 +179,13 @@ int up_vm_kernel(void *ctx, struct err *e)
 	const struct inst *in = s->ve->in;
 	const char *slash = strrchr(in->keeper, '/');
 	char agent[PATH_MAX];
+	int r;
 
 	(void)str_fmt(agent, sizeof(agent), "%.*s/berth-agent", (int)(slash - in->keeper), in->keeper);
-	return kernel_open(in->lib, s->ve->conf.kernel, agent, &s->vm.kernel, e);
+	r = kernel_open(in->lib, s->vm.from ? s->vm.from->kernel : s->ve->conf.kernel, agent,
+			&s->vm.kernel, e);
+	(void)str_fmt(s->ve->state.kernel, sizeof(s->ve->state.kernel), "%s", s->vm.kernel.name);
+	return r;
 }
 
 int up_vm_network(void *ctx, struct err *e)
@@ -257,6 +268,22 @@ static void machine_of(const struct start *s, struct vm_machine *m)
 	}
 }
 
+int vm_hardware(const struct start *s, char ret[65], struct err *e)
+{
+	struct vm_args *args = calloc(1, sizeof(*args));
+	struct vm_machine m;
+	int r;
+
+	if (!args)
+		return err_set(e, ENOMEM, 0, "start QEMU: out of memory");
+	machine_of(s, &m);
+	r = vm_args_make(&m, args, e);
+	if (!r)
+		dump_machine(args, ret);
+	free(args);
+	return r;
+}
+
 static void jail_fds(const struct start *s, int fds[VM_FD_END])
 {
 	const struct vm_start *v = &s->vm;
@@ -289,6 +316,10 @@ int up_vm_init(void *ctx, struct err *e)
 	jail_fds(s, j.fds);
 	if (!r)
 		r = vm_args_make(&m, args, e);
+	if (!r) {
+		dump_machine(args, ve->state.hardware);
+		r = s->vm.from ? vm_args_incoming(args, e) : 0;
+	}
 	if (!r)
 		r = cg_open_payload(&ve->in->cg, ve->cg, false, &j.payload, e);
 	if (!r)
@@ -331,7 +362,7 @@ int up_vm_keeper(void *ctx, struct err *e)
 }
 
 /* QEMU's last line is the cause, when there is one. */
-static int tell_log(const struct start *s, struct err *e)
+int vm_tell_log(const struct start *s, struct err *e)
 {
 	struct err ignored = ERR_INIT;
 	_free_ char *text = NULL;
@@ -360,7 +391,7 @@ int up_vm_guest(void *ctx, struct err *e)
 		*l = (struct agent_link)AGENT_LINK_INIT;
 		r = agent_open(dir, s->init.pidfd, BOOT_MS, l, e);
 		if (r == -ECONNRESET)
-			r = tell_log(s, e);
+			r = vm_tell_log(s, e);
 		if (!r)
 			r = vm_setup(s->ve, l, NULL, e);
 	}
@@ -393,6 +424,7 @@ void vm_start_done(struct start *s)
 	cleanup_fd(&v->sock_events);
 	cleanup_fd(&v->sock_console);
 	cleanup_fd(&v->qemu_log);
+	cleanup_fd(&v->memory);
 	for (unsigned i = 0; i < AGENT_PORTS; i++)
 		cleanup_fd(&v->agents[i]);
 	if (v->link)

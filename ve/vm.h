@@ -12,6 +12,8 @@ bool ve_is_vm(const struct ve *ve);
 MUST_CHECK int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 			struct err *e);
 
+/* The first record of a start. */
+MUST_CHECK int vm_record(struct start *s, const char *accel, struct err *e);
 int up_vm_record(void *ctx, struct err *e);
 int up_vm_template(void *ctx, struct err *e);
 int up_vm_disk(void *ctx, struct err *e);
@@ -25,6 +27,13 @@ int up_vm_keeper(void *ctx, struct err *e);
 int up_vm_guest(void *ctx, struct err *e);
 int up_vm_go(void *ctx, struct err *e);
 void vm_start_done(struct start *s);
+
+/* dump_machine of what a start would start. */
+MUST_CHECK int vm_hardware(const struct start *s, char ret[65], struct err *e);
+/* Whether this host has a KVM that runs what a VM boots. */
+MUST_CHECK int vm_check_kvm(struct err *e);
+/* QEMU's last line is the cause, when there is one. */
+MUST_CHECK int vm_tell_log(const struct start *s, struct err *e);
 
 /* ---- a VM that runs ---- */
 #define VM_AGENT_MS 10000

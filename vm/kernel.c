@@ -426,6 +426,21 @@ int kernel_open(int lib, const char *name, const char *agent, struct kernel_file
 	return 0;
 }
 
+int kernel_image(int lib, const char *name, int *ret, struct err *e)
+{
+	char found[KERNEL_NAME];
+	_fd_ int dir = -1;
+	int fd, r = open_named(lib, name, found, &dir, e);
+
+	if (r < 0)
+		return r;
+	fd = openat(dir, "vmlinuz", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open kernel %s", found);
+	*ret = fd;
+	return 0;
+}
+
 void kernel_close(struct kernel_files *k)
 {
 	cleanup_fd(&k->image);

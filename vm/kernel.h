@@ -43,4 +43,6 @@ MUST_CHECK int kernel_check(int lib, const char *name, struct err *e);
 /* Open kernel and initramfs; name "" is the default. agent is the path of berth-agent. */
 MUST_CHECK int kernel_open(int lib, const char *name, const char *agent,
 			   struct kernel_files *ret, struct err *e);
+/* The image alone. */
+MUST_CHECK int kernel_image(int lib, const char *name, int *ret, struct err *e);
 void kernel_close(struct kernel_files *k);

@@ -240,6 +240,17 @@ int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e)
 	return 0;
 }
 
+int vm_args_incoming(struct vm_args *a, struct err *e)
+{
+	add(a, "-S");
+	add(a, "-incoming");
+	add(a, "defer");
+	if (a->n >= VM_ARGS)
+		return err_set(e, E2BIG, 0, "make QEMU's command line: too long");
+	a->argv[a->n] = NULL;
+	return 0;
+}
+
 uint64_t vm_host_memory(uint64_t ram)
 {
 	return ram + OWN_MIB * MIB + ram / 128;

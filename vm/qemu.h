@@ -55,6 +55,8 @@ MUST_CHECK int vm_args_make(const struct vm_machine *m, struct vm_args *ret, str
 
 /* Name of a link's device and, with "-dev", of what the guest sees of it. */
 void vm_nic_name(char dst[16], unsigned index);
+/* It does not boot: it waits for the memory of another, and then stands still. */
+MUST_CHECK int vm_args_incoming(struct vm_args *a, struct err *e);
 
 /* Memory of the host that the machine may take: the guest's, and QEMU's own. */
 uint64_t vm_host_memory(uint64_t ram);

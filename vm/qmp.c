@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,10 +15,12 @@
 #include "vm/sock.h"
 
 #define ANSWER_MS 3000
+#define STOP_MS 30000                   /* what is under way to a disk that is throttled */
 #define LINE_MAX_BYTES 16384
 
 struct qmp {
 	int fd;
+	unsigned patience_ms;           /* for each answer */
 	uint64_t end;
 	char buf[LINE_MAX_BYTES];
 	size_t len, used;               /* used: of the line given last, with its end */
@@ -36,7 +39,7 @@ static int next_line(struct qmp *q, char **ret, struct err *e)
 		ssize_t n;
 
 		if (now >= q->end)      /* also when there are lines: events can come for ever */
-			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %d ms", ANSWER_MS);
+			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %u ms", q->patience_ms);
 		if (end) {
 			*end = '\0';
 			q->used = (size_t)(end - q->buf) + 1;
@@ -46,7 +49,7 @@ static int next_line(struct qmp *q, char **ret, struct err *e)
 		if (q->len == sizeof(q->buf))
 			return err_set(e, EPROTO, 0, "ask QEMU: its answer does not end");
 		if (poll(&p, 1, (int)((q->end - now) / 1000) + 1) == 0)
-			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %d ms", ANSWER_MS);
+			return err_set(e, ETIMEDOUT, 0, "ask QEMU: no answer in %u ms", q->patience_ms);
 		n = recv(q->fd, q->buf + q->len, sizeof(q->buf) - q->len, MSG_DONTWAIT);
 		if (n == 0)
 			return err_set(e, ECONNRESET, 0, "ask QEMU: it ended");
@@ -83,37 +86,90 @@ static int answer(struct qmp *q, struct json_val **ret, struct err *e)
 	}
 }
 
-static int order(struct qmp *q, const char *text, struct json_val **ret, struct err *e)
+/* SCM_RIGHTS of unix(7): QEMU keeps what comes beside a line until `getfd` names it. */
+static int send_line(int sock, const char *text, int fd, struct err *e)
 {
-	if (send(q->fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} c = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+			  .cmsg_type = SCM_RIGHTS } };
+	struct iovec v = { (char *)(uintptr_t)text, strlen(text) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&c.head), &fd, sizeof(fd));
+		m.msg_control = &c;
+		m.msg_controllen = sizeof(c.room);
+	}
+	if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)v.iov_len)
 		return err_sys(e, "ask QEMU");
-	return answer(q, ret, e);
+	return 0;
 }
 
-/* One order on a connection of its own: QEMU greets, and wants to be told that we heard it. */
-static int call(int dir, const char *text, struct json_val **ret, struct err *e)
+int qmp_order(struct qmp *q, const char *text, int fd, struct json_val **ret, struct err *e)
 {
-	struct qmp *q = malloc(sizeof(*q));
 	struct json_val *v = NULL;
-	int r;
+	int r = send_line(q->fd, text, fd, e);
 
-	if (!q)
-		return err_set(e, ENOMEM, 0, "ask QEMU: out of memory");
-	*q = (struct qmp){ .fd = -1, .end = proc_now_us() + ANSWER_MS * 1000 };
-	r = vm_connect(dir, VM_SOCK_QMP, ANSWER_MS, &q->fd, e);
+	q->end = proc_now_us() + (uint64_t)q->patience_ms * 1000;
 	if (!r)
-		r = order(q, "{\"execute\":\"qmp_capabilities\"}\n", &v, e);
-	json_val_free(v);
-	v = NULL;
-	if (!r)
-		r = order(q, text, &v, e);
+		r = answer(q, &v, e);
 	if (!r && ret)
 		*ret = v;
 	else
 		json_val_free(v);
-	cleanup_fd(&q->fd);
-	free(q);
 	return r;
+}
+
+/* QEMU greets, and wants to be told that we heard it. */
+static int open_within(int dir, unsigned patience_ms, struct qmp **ret, struct err *e)
+{
+	struct qmp *q = malloc(sizeof(*q));
+	int r;
+
+	if (!q)
+		return err_set(e, ENOMEM, 0, "ask QEMU: out of memory");
+	*q = (struct qmp){ .fd = -1, .patience_ms = patience_ms };
+	r = vm_connect(dir, VM_SOCK_QMP, ANSWER_MS, &q->fd, e);
+	if (!r)
+		r = qmp_order(q, "{\"execute\":\"qmp_capabilities\"}\n", -1, NULL, e);
+	if (r < 0) {
+		qmp_close(q);
+		return r;
+	}
+	*ret = q;
+	return 0;
+}
+
+int qmp_open(int dir, struct qmp **ret, struct err *e)
+{
+	return open_within(dir, ANSWER_MS, ret, e);
+}
+
+void qmp_close(struct qmp *q)
+{
+	if (q)
+		cleanup_fd(&q->fd);
+	free(q);
+}
+
+/* One order on a connection of its own. */
+static int call_within(int dir, unsigned patience_ms, const char *text, struct json_val **ret,
+		       struct err *e)
+{
+	struct qmp *q = NULL;
+	int r = open_within(dir, patience_ms, &q, e);
+
+	if (!r)
+		r = qmp_order(q, text, -1, ret, e);
+	qmp_close(q);
+	return r;
+}
+
+static int call(int dir, const char *text, struct json_val **ret, struct err *e)
+{
+	return call_within(dir, ANSWER_MS, text, ret, e);
 }
 
 int qmp_balloon_get(int dir, uint64_t *ret, struct err *e)
@@ -176,4 +232,26 @@ int qmp_disk_grown(int dir, uint64_t bytes, struct err *e)
 int qmp_powerdown(int dir, struct err *e)
 {
 	return call(dir, "{\"execute\":\"system_powerdown\"}\n", NULL, e);
+}
+
+int qmp_stop(int dir, struct err *e)
+{
+	return call_within(dir, STOP_MS, "{\"execute\":\"stop\"}\n", NULL, e);
+}
+
+int qmp_cont(int dir, struct err *e)
+{
+	return call(dir, "{\"execute\":\"cont\"}\n", NULL, e);
+}
+
+int qmp_stands(int dir, bool *ret, struct err *e)
+{
+	struct json_val *v;
+	int r = call(dir, "{\"execute\":\"query-status\"}\n", &v, e);
+
+	if (r < 0)
+		return r;
+	*ret = !json_get_bool(json_get(v, "return"), "running", true);
+	json_val_free(v);
+	return 0;
 }

@@ -10,6 +10,16 @@
 
 #include "util/err.h"
 
+struct json_val;
+
+/* Several orders on one connection, during which nobody else is served. */
+struct qmp;
+MUST_CHECK int qmp_open(int dir, struct qmp **ret, struct err *e);
+/* fd: a descriptor that goes with the order, or -1. *ret is the answer, to be freed; may be NULL. */
+MUST_CHECK int qmp_order(struct qmp *q, const char *text, int fd, struct json_val **ret,
+			 struct err *e);
+void qmp_close(struct qmp *q);
+
 /* Memory that the guest has now, as the balloon device knows it. */
 MUST_CHECK int qmp_balloon_get(int dir, uint64_t *ret, struct err *e);
 /* Ask for so much; the guest follows in its own time, if at all. */
@@ -21,3 +31,8 @@ MUST_CHECK int qmp_more_set(int dir, uint64_t bytes, struct err *e);
 MUST_CHECK int qmp_disk_grown(int dir, uint64_t bytes, struct err *e);
 /* Press the power button. */
 MUST_CHECK int qmp_powerdown(int dir, struct err *e);
+/* Let the guest stand still, what it has written being on its disk; and let it go on. */
+MUST_CHECK int qmp_stop(int dir, struct err *e);
+MUST_CHECK int qmp_cont(int dir, struct err *e);
+/* Whether the guest stands still. */
+MUST_CHECK int qmp_stands(int dir, bool *ret, struct err *e);

@@ -99,7 +99,7 @@ leak_processes() {
 leak_files() {
 	find "$ROOT" -mindepth 1 ! -type d ! -path "$ROOT/var/lib/berth/template/*" \
 		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/lib/berth/kernel/*" ! -path "$ROOT/var/lib/berth/rollout/*" ! -path "$ROOT/var/log/*" \
-		! -path "*/lock/*" ! -name '*.destroyed' ! -name berth.conf ! -name 'vps.*' ! -path "$ROOT/run/berth/template/*" \
+		! -path "*/lock/*" ! -name '*.destroyed' ! -name berth.conf ! -name dump.key ! -name 'vps.*' ! -path "$ROOT/run/berth/template/*" \
 		! -path "$ROOT/etc/berth/networks/*" ! -path "$ROOT/var/lib/berth/ippool/*" |
 		sort
 	find "$ROOT/var/lib/berth/private" "$ROOT/var/lib/berth/root" -mindepth 1 2>/dev/null | sort
