@@ -175,6 +175,33 @@ static int mount_as_mapped_root(const struct overlay_spec *s, int *ret_mnt, stru
 	return r;
 }
 
+/*
+ * Without a template there is nothing to lay over: the root is a mount of the disk's directory. It
+ * can be had only of a mount that is attached (6.15 was the first to open below a detached one).
+ */
+static int mount_whole(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | (s->read_only ? MOUNT_ATTR_RDONLY : 0),
+		.propagation = MS_PRIVATE,
+	};
+	_fd_ int mnt = -1;
+	int r = attach(s->upper, s->stage, "disk", e);
+
+	if (!r) {
+		mnt = open_tree(s->stage, "disk/upper", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+							AT_SYMLINK_NOFOLLOW);
+		if (mnt < 0 || mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+			r = err_sys(e, "mount the root that is in the disk");
+	}
+	detach(s->stage, "disk");
+	if (!r)
+		r = map_layer(mnt, s->userns, "disk", e);
+	if (!r)
+		*ret_mnt = TAKE_FD(mnt);
+	return r;
+}
+
 static int check_writable(int mnt, struct err *e)
 {
 	struct statvfs vfs;
@@ -187,15 +214,20 @@ static int check_writable(int mnt, struct err *e)
 	return 0;
 }
 
-int overlay_mount(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+static int mount_layers(const struct overlay_spec *s, int *ret_mnt, struct err *e)
 {
-	_fd_ int mnt = -1;
 	int r = map_layer(s->lower, s->userns, "template", e);
 
 	if (!r)
 		r = map_layer(s->upper, s->userns, "disk", e);
-	if (!r)
-		r = mount_as_mapped_root(s, &mnt, e);
+	return r < 0 ? r : mount_as_mapped_root(s, ret_mnt, e);
+}
+
+int overlay_mount(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+{
+	_fd_ int mnt = -1;
+	int r = s->lower < 0 ? mount_whole(s, &mnt, e) : mount_layers(s, &mnt, e);
+
 	if (!r && !s->read_only)
 		r = check_writable(mnt, e);
 	if (r < 0)

@@ -17,7 +17,7 @@
 #include "util/err.h"
 
 struct overlay_spec {
-	int lower;              /* detached mount of the template */
+	int lower;              /* detached mount of the template; -1: `upper` is the whole root */
 	int upper;              /* detached mount of the disk; holds upper/ and work/ */
 	int userns;             /* namespace whose map the layers get; -1: ids as they lie on disk */
 	uid_t root_uid;         /* host id of the VE's root in that map */
@@ -27,7 +27,7 @@ struct overlay_spec {
 };
 
 /*
- * Build the overlay and return its detached mount. The calling process must be in a mount
+ * Build the overlay, or without a lower layer map the ids of the disk's `upper`, and return its detached mount. The calling process must be in a mount
  * namespace of its own; it comes out with the credentials it went in with.
  */
 MUST_CHECK int overlay_mount(const struct overlay_spec *s, int *ret_mnt, struct err *e);

@@ -12,15 +12,18 @@
 #include "storage/quota.h"
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "util/sys-fs.h"
 
 /* Names as VE_LAYOUT has them; "ploop" is what old configuration files say for an image. */
 static const struct {
 	const char *name;
 	const struct storage_backend *backend;
+	bool whole;
 } storage_backends[] = {
-	{ "image", &storage_image },
-	{ "ploop", &storage_image },
-	{ "quota", &storage_quota },
+	{ "image", &storage_image, false },
+	{ "ploop", &storage_image, false },
+	{ "full", &storage_image, true },
+	{ "quota", &storage_quota, false },
 };
 
 const struct storage_backend *storage_find(const char *name)
@@ -33,6 +36,14 @@ const struct storage_backend *storage_find(const char *name)
 	return NULL;
 }
 
+bool storage_is_whole(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(storage_backends); i++)
+		if (str_eq(storage_backends[i].name, name))
+			return storage_backends[i].whole;
+	return false;
+}
+
 void disk_done(struct disk *d)
 {
 	cleanup_fd(&d->mnt);
@@ -41,7 +52,11 @@ void disk_done(struct disk *d)
 
 void disk_end_reinstall(int mnt)
 {
-	(void)renameat2(mnt, "upper.fresh", mnt, "upper", RENAME_NOREPLACE);
+	struct err ignored = ERR_INIT;
+
+	if (renameat2(mnt, "upper.fresh", mnt, "upper", RENAME_NOREPLACE) < 0 && errno == EEXIST &&
+	    fs_remove_tree(mnt, "upper.fresh", &ignored) < 0)
+		err_clear(&ignored);            /* the next one does it */
 }
 
 int disk_trim(int mnt, struct err *e)

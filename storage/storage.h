@@ -104,11 +104,14 @@ struct storage_backend {
 /* NULL when there is no such backend; "" is the default, "ploop" an alias of image. */
 const struct storage_backend *storage_find(const char *name);
 
+/* The disk has the VE's whole root in it (`full`), with no template below. */
+bool storage_is_whole(const char *name);
+
 void disk_done(struct disk *d);
 
 /*
  * A reinstall that was killed between its two renames (ve/reinstall.c) is ended by whoever mounts
- * the disk next.
+ * the disk next; of one that was killed before, the fresh root is removed.
  */
 void disk_end_reinstall(int mnt);
 

@@ -25,6 +25,7 @@
 #include "ve/pool.h"
 #include "ve/refuse.h"
 #include "ve/registry.h"
+#include "ve/whole.h"
 
 struct create {
 	struct ve ve;
@@ -206,6 +207,8 @@ static int up_disk(void *ctx, struct err *e)
 	if (!r)
 		r = c->like && c->like->fill ? c->like->fill(c->like->arg, &c->ve, private, e) :
 			      plan.backend->create(private, &plan.disk, e);
+	if (!r && !c->like && plan.whole)
+		r = whole_fill_new(&c->ve, private, e);
 	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
 }
 
@@ -296,7 +299,7 @@ static int refuse_layout(const struct create *c, struct err *e)
 	int r;
 
 	if (!b)
-		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image or quota",
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--layout %s: want image, full or quota",
 			       conf->layout);
 	if (!b->usable)
 		return 0;

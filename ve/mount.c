@@ -34,7 +34,7 @@ static int mount_layers(struct ve *ve, struct plan *plan, struct disk *disk, int
 	host_root_path(ve, path);
 	if (!r)
 		r = store_open(ve->in->lib, ve->in->run, &st, e);
-	if (!r)
+	if (!r && !plan->whole)
 		r = store_mount(&st, plan->digest, false, &lower, e);
 	store_close(&st);
 	if (!r)

@@ -94,7 +94,7 @@ const struct param params[] = {
 	  .type = &ptype_number, .flags = P_GUEST | P_RESTART | P_VM, AT(cpus_max), .max = 255,
 	  .most = most_cpus },
 	{ .key = "VE_LAYOUT", .opt = "layout", .alias = "ve_layout", .json = "layout",
-	  .arg = "LAYOUT", .help = "how the disk is kept: image (ploop means image) or quota",
+	  .arg = "LAYOUT", .help = "how the disk is kept: image (ploop means image), full or quota",
 	  .type = &ptype_word, .flags = P_CREATE | BOTH, TEXT(layout) },
 	{ .key = "LOCAL_UID", .json = "local_uid", .help = "first host uid of its range",
 	  .type = &ptype_number, .flags = P_HIDDEN | P_CT, AT(local_uid), .max = UINT32_MAX },

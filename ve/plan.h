@@ -20,6 +20,7 @@ struct vm_plan {
 struct plan {
 	const struct storage_backend *backend;
 	struct disk_spec disk;
+	bool whole;                     /* the root is in the disk, nothing of a template is mounted */
 	struct links links;
 	struct vm_plan vm;
 	char hostname[65];              /* of the config, else its name, else ct101; never the host's */

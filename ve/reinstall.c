@@ -25,6 +25,7 @@
 #include "ve/exec.h"
 #include "ve/plan.h"
 #include "ve/suspend.h"
+#include "ve/whole.h"
 
 #define FRESH "upper.fresh"
 #define DEPTH_MAX 256           /* of directories; files of an own template lie far above that */
@@ -86,18 +87,23 @@ static void drop_marks(int dir, const char *name, mode_t mode, dev_t dev)
 }
 
 /* A fresh layer that a killed one left has no old one in it, or the mount had ended it. */
-static int exchange(int mnt, struct err *e)
+static int exchange(struct ve *ve, int mnt, struct err *e)
 {
+	bool whole = storage_is_whole(ve->conf.layout);
 	_fd_ int root = -1, upper = -1;
 	int r = fs_open_dir(mnt, ".", &root, e);
 
 	if (!r)
 		r = fs_open_dir(root, "upper", &upper, e);
-	if (!r)
+	if (!r && !whole)
 		walk(upper, forget_origin, 0);
 	if (!r)
 		r = fs_remove_tree(root, FRESH, e);
-	if (!r && (mkdirat(root, FRESH, 0755) < 0 || syncfs(root) < 0))
+	if (!r && mkdirat(root, FRESH, 0755) < 0)
+		r = err_sys(e, "make a fresh root");
+	if (!r && whole)
+		r = whole_fill(ve, root, FRESH, e);
+	if (!r && syncfs(root) < 0)
 		r = err_sys(e, "make a fresh root");
 	if (!r && renameat2(root, "upper", root, FRESH "/old", RENAME_NOREPLACE) < 0)
 		r = err_sys(e, "move the old root");
@@ -122,11 +128,14 @@ static int renew_root(struct ve *ve, struct err *e)
 	if (!r)
 		r = plan.backend->mount(private, &plan.disk, &disk, e);
 	if (!r)
-		r = exchange(disk.mnt, e);
-	if (!r)
+		r = exchange(ve, disk.mnt, e);
+	if (!r && !plan.whole) {
 		r = fs_open_dir(disk.mnt, "upper/old", &old, e);
-	if (!r)
-		walk(old, drop_marks, 0);
+		if (!r)
+			walk(old, drop_marks, 0);
+	}
+	if (r < 0 && disk.mnt >= 0)
+		disk_end_reinstall(disk.mnt);
 	cleanup_fd(&old);
 	disk_done(&disk);
 	return r;

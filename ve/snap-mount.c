@@ -60,7 +60,7 @@ static int mount_layers(struct ve *ve, int dir, const struct snapshot *s, int st
 	plan_for_undo(ve, &plan);
 	if (!r)
 		r = store_open(ve->in->lib, ve->in->run, &st, e);
-	if (!r)
+	if (!r && !plan.whole)
 		r = store_mount(&st, s->template, false, &lower, e);
 	store_close(&st);
 	if (!r)

@@ -123,7 +123,7 @@ int up_template(void *ctx, struct err *e)
 
 	if (!r)
 		r = store_find(&st, s->plan.digest, &t, e);
-	if (!r)
+	if (!r && !s->plan.whole)
 		r = store_mount(&st, s->plan.digest, false, &s->template, e);
 	if (!r)
 		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);

@@ -215,5 +215,9 @@ int upgrade_check(struct ve *ve, const char *to, struct upgrade_report *ret, str
 	store_close(&st);
 	if (!r)
 		r = diff_packages(old, new, &ret->change, &ret->n_changes, e);
+	if (!r && storage_is_whole(ve->conf.layout)) {
+		ret->packages = true;           /* all of them are his own */
+		return 0;
+	}
 	return r < 0 ? r : compare(ve, old, new, ret, e);
 }

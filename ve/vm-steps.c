@@ -129,7 +129,7 @@ int up_vm_template(void *ctx, struct err *e)
 	if (!r && !str_eq(t.arch, "x86_64"))
 		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "template %.12s is for %s; a VM of this host is x86_64",
 			    t.digest, t.arch);
-	if (!r)
+	if (!r && !s->plan.whole)
 		r = store_device(&st, s->plan.digest, &s->template, e);
 	if (!r)
 		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
@@ -259,7 +259,8 @@ static void machine_of(const struct start *s, struct vm_machine *m)
 	const struct vm_plan *p = &s->plan.vm;
 
 	*m = (struct vm_machine){ .id = s->ve->id, .accel = s->vm.kvm ? VM_KVM : VM_TCG,
-				  .q35 = p->q35, .ram = p->ram, .ram_max = p->ram_max,
+				  .q35 = p->q35, .whole = s->plan.whole,
+				  .ram = p->ram, .ram_max = p->ram_max,
 				  .cpus = p->cpus, .cpus_max = p->cpus_max, .n_links = s->plan.links.n,
 				  .tsc_khz = s->vm.kvm ? 0 : host_khz() };
 	for (unsigned i = 0; i < m->n_links; i++) {

@@ -26,6 +26,8 @@
 #define AGENT_BODY_MAX (256u * 1024)
 #define AGENT_CREDIT (64u * 1024)       /* bytes of standard input under way */
 #define AGENT_PORTS 8                   /* sessions at once; ports are called berth.0, berth.1, ... */
+/* A word of the kernel's command line: there is no template, the root is in the disk. */
+#define AGENT_WHOLE "berth.whole"
 
 enum agent_type {
 	/* host -> guest */

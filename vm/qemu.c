@@ -101,8 +101,9 @@ static void add_kernel(const struct vm_machine *m, struct vm_args *a)
 	add(a, "-initrd");
 	add(a, VM_INITRAMFS);
 	add(a, "-append");
-	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s%s", tsc,
-	    cpus, more_mib(m) ? " memhp_default_state=online_movable swiotlb=noforce" : "");
+	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s%s%s", tsc,
+	    cpus, m->whole ? " " AGENT_WHOLE : "",
+	    more_mib(m) ? " memhp_default_state=online_movable swiotlb=noforce" : "");
 	add(a, "-no-reboot");
 }
 
@@ -227,7 +228,8 @@ int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e)
 	add_machine(m, ret);
 	add_kernel(m, ret);
 	add_monitors(ret);
-	add_disk(m, ret, "template", VM_FD_TEMPLATE);
+	if (!m->whole)
+		add_disk(m, ret, "template", VM_FD_TEMPLATE);
 	add_disk(m, ret, "disk", VM_FD_DISK);
 	add_link_ports(m, ret);
 	for (unsigned i = 0; i < m->n_links; i++)

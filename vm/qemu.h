@@ -37,6 +37,7 @@ struct vm_machine {
 		unsigned index;         /* names the device: of the VE's links, at most one has it */
 	} nic[VM_LINKS];
 	unsigned n_links;
+	bool whole;                     /* the root is in the disk; there is no template */
 	uint32_t tsc_khz;               /* of the host; under TCG the guest must not measure */
 };
 

@@ -129,6 +129,24 @@ vm_steps() {
 	done
 }
 
+@test "full: a machine boots a disk with the whole root, of which the container made all" {
+	new_ve 201 --layout full --ram 160M --diskspace 300M
+	berth start 201
+	shell 201 'echo of-the-container >/root/mark; sync'
+	berth stop 201 --fast
+	berth set 201 --kind vm --save
+	start_vm 201
+	equal "$(inside 201 /bin/cat /root/mark)" of-the-container
+	# The one disk, on which the root is; no template beside it.
+	equal "$(shell 201 'ls /sys/block | grep -c ^vd; grep -c " / ext4 " /proc/mounts')" '1
+1'
+	shell 201 'echo of-the-machine >/root/mark; sync'
+	berth stop 201 --fast
+	berth set 201 --kind ct --save
+	berth start 201
+	equal "$(inside 201 /bin/cat /root/mark)" of-the-machine
+}
+
 @test "start: what cannot be a machine is refused in one line" {
 	new_vm 201
 	refused 5 '--force' berth start 201 --accel tcg

@@ -123,12 +123,26 @@ static int find_disk(const char *serial, char dst[64], struct err *e)
 	return err_set(e, ENODEV, 0, "find disk \"%s\": the kernel shows none", serial);
 }
 
+/* The host says so, not the disk. */
+static bool is_whole(void)
+{
+	char text[2048];
+	_fd_ int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, " " AGENT_WHOLE) != NULL;
+}
+
 static int mount_disks(struct boot *b)
 {
+	bool whole = is_whole();
 	char dev[64];
-	int r = find_disk("template", dev, &b->err);
+	int r = whole ? 0 : find_disk("template", dev, &b->err);
 
-	if (!r)
+	if (!r && !whole)
 		r = put(dev, "/lower", "erofs", MS_RDONLY | MS_NODEV, NULL, &b->err);
 	if (!r)
 		r = find_disk("disk", dev, &b->err);
@@ -174,10 +188,11 @@ static void choose_getty(void)
 		return;
 }
 
-/* The overlay holds the layers by itself. */
+/* The overlay holds the layers by itself, as does a mount of a part of the disk. */
 static int switch_root(struct err *e)
 {
-	int r = put("berth", "/new", "overlay", MS_NODEV, OVERLAY, e);
+	int r = is_whole() ? put("/disk/upper", "/new", NULL, MS_BIND, NULL, e) :
+			     put("berth", "/new", "overlay", MS_NODEV, OVERLAY, e);
 
 	if (!r)
 		r = move_to_new(e);
