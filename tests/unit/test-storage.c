@@ -49,7 +49,11 @@ TEST(backends_have_names_and_an_alias)
 	CHECK(storage_find("image") != NULL);
 	CHECK(storage_find("ploop") == storage_find("image"));
 	CHECK(!storage_find("simfs-of-yore"));
-	CHECK(!storage_find(""));
+	CHECK(storage_find("") == storage_find("image"));
+	CHECK(storage_find("full") == storage_find("image") && storage_is_whole("full"));
+	CHECK(!storage_is_whole("image") && !storage_is_whole("quota"));
+	/* Whoever asks for what a directory cannot do must find nothing, not an image's function. */
+	CHECK(!storage_find("quota")->attach && !storage_find("quota")->open_file);
 }
 
 TEST(a_seed_has_room_for_what_was_asked)
