@@ -26,7 +26,7 @@ static struct snap_opts opts_of(const struct args *a, struct progress *p)
 {
 	return (struct snap_opts){
 		.uuid = a->id, .name = a->name, .description = a->description,
-		.skip_config = a->skip_config, .skip_resume = a->skip_resume,
+		.skip_config = a->skip_config, .memory = !a->skip_suspend, .skip_resume = a->skip_resume,
 		.freeze_ms = (int)a->freeze_ms, .progress = copied, .arg = p,
 	};
 }
@@ -85,6 +85,11 @@ static void get_size(const struct snapshot *s, char *dst, size_t size)
 	(void)str_fmt(dst, size, "%llu", (unsigned long long)s->allocated);
 }
 
+static void get_memory(const struct snapshot *s, char *dst, size_t size)
+{
+	(void)str_fmt(dst, size, "%llu", (unsigned long long)s->memory);
+}
+
 /* vzctl's columns in vzctl's order, and what it lacks. */
 static const struct snap_column {
 	const char *name, *header;
@@ -98,6 +103,7 @@ static const struct snap_column {
 	{ "date", "DATE", 19, true, get_date },
 	{ "name", "NAME", 0, true, get_name },
 	{ "size", "SIZE", 12, false, get_size },
+	{ "memory", "MEMORY", 12, false, get_memory },
 	{ "description", "DESCRIPTION", 0, false, get_description },
 };
 
@@ -167,6 +173,7 @@ static void snapshot_json(struct json_out *j, const struct snapshot *s)
 	json_kstr(j, "template", s->template);
 	json_ku64(j, "created", s->created);
 	json_ku64(j, "allocated", s->allocated);
+	json_ku64(j, "memory", s->memory);
 	json_end(j);
 }
 

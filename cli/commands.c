@@ -356,56 +356,6 @@ static const struct opt upgrade_opts[] = {
 	END,
 };
 
-#define ID_OPT TEXT(0, "id", NULL, id, "UUID", "the snapshot, by UUID or by its name")
-#define SKIP_CONFIG_OPT FLAG(0, "skip-config", NULL, skip_config, "leave the config out of it")
-static const struct opt snapshot_opts[] = {
-	TEXT(0, "id", "uuid", id, "UUID", "its UUID; chosen otherwise"),
-	TEXT(0, "name", NULL, name, "NAME", "its name"),
-	TEXT(0, "description", NULL, description, "TEXT", "what it is for"),
-	SKIP_CONFIG_OPT, FREEZE_OPT, IGNORED("skip-suspend"),
-	END,
-};
-
-static const struct opt snapshot_list_opts[] = {
-	FLAG('H', "no-header", NULL, no_header, "no header line"),
-	TEXT('o', "output", NULL, columns, "COLUMN,...", "these columns"),
-	TEXT('u', "id", "uuid", id, "UUID", "only this one"),
-	FLAG('L', "list", NULL, fields, "list the columns there are"),
-	END,
-};
-
-static const struct opt snapshot_switch_opts[] = {
-	ID_OPT, SKIP_CONFIG_OPT,
-	FLAG(0, "skip-resume", NULL, skip_resume, "do not start it again"),
-	IGNORED("must-resume"),
-	END,
-};
-
-static const struct opt snapshot_id_opts[] = {
-	ID_OPT,
-	END,
-};
-
-static const struct opt snapshot_mount_opts[] = {
-	ID_OPT,
-	TEXT(0, "target", NULL, target, "DIR", "where, a directory of the host"),
-	END,
-};
-
-static const struct opt chkpnt_opts[] = {
-	ALL_OPT, DRY_RUN_OPT,
-	FLAG(0, "suspend", NULL, ckpt_suspend, NULL),
-	FLAG(0, "resume", NULL, ckpt_resume, NULL),
-	FLAG(0, "dump", NULL, ckpt_dump, NULL),
-	FLAG(0, "undump", NULL, ckpt_undump, NULL),
-	FLAG(0, "kill", NULL, ckpt_kill, NULL),
-	TEXT(0, "dumpfile", NULL, output, "FILE", NULL),
-	TEXT(0, "flags", NULL, name, "N", NULL),
-	TEXT(0, "context", NULL, id, "N", NULL),
-	IGNORED("skip-arpdetect"), IGNORED("skip-remount"), IGNORED("skip-fsck"), IGNORED("keep-pages"),
-	END,
-};
-
 static const struct opt convert_opts[] = {
 	TEXT(0, "layout", "ve-layout", name, "ploop", NULL),
 	END,

@@ -37,6 +37,58 @@ const struct opt migrate_opts[] = {
 	END,
 };
 
+#define ID_OPT TEXT(0, "id", NULL, id, "UUID", "the snapshot, by UUID or by its name")
+#define SKIP_CONFIG_OPT FLAG(0, "skip-config", NULL, skip_config, "leave the config out of it")
+const struct opt snapshot_opts[] = {
+	TEXT(0, "id", "uuid", id, "UUID", "its UUID; chosen otherwise"),
+	TEXT(0, "name", NULL, name, "NAME", "its name"),
+	TEXT(0, "description", NULL, description, "TEXT", "what it is for"),
+	FLAG(0, "skip-suspend", NULL, skip_suspend, "the disk of a virtual machine alone, without its memory"),
+	SKIP_CONFIG_OPT, FREEZE_OPT,
+	END,
+};
+
+const struct opt snapshot_list_opts[] = {
+	FLAG('H', "no-header", NULL, no_header, "no header line"),
+	TEXT('o', "output", NULL, columns, "COLUMN,...", "these columns"),
+	TEXT('u', "id", "uuid", id, "UUID", "only this one"),
+	FLAG('L', "list", NULL, fields, "list the columns there are"),
+	END,
+};
+
+const struct opt snapshot_switch_opts[] = {
+	ID_OPT, SKIP_CONFIG_OPT,
+	FLAG(0, "skip-resume", NULL, skip_resume, "do not start it again, leave memory out of it"),
+	IGNORED("must-resume"),
+	END,
+};
+
+const struct opt snapshot_id_opts[] = {
+	ID_OPT,
+	END,
+};
+
+const struct opt snapshot_mount_opts[] = {
+	ID_OPT,
+	TEXT(0, "target", NULL, target, "DIR", "where, a directory of the host"),
+	END,
+};
+
+const struct opt chkpnt_opts[] = {
+	FLAG(0, "all", NULL, all, "every VE there is"),
+	FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing"),
+	FLAG(0, "suspend", NULL, ckpt_suspend, NULL),
+	FLAG(0, "resume", NULL, ckpt_resume, NULL),
+	FLAG(0, "dump", NULL, ckpt_dump, NULL),
+	FLAG(0, "undump", NULL, ckpt_undump, NULL),
+	FLAG(0, "kill", NULL, ckpt_kill, NULL),
+	TEXT(0, "dumpfile", NULL, output, "FILE", NULL),
+	TEXT(0, "flags", NULL, name, "N", NULL),
+	TEXT(0, "context", NULL, id, "N", NULL),
+	IGNORED("skip-arpdetect"), IGNORED("skip-remount"), IGNORED("skip-fsck"), IGNORED("keep-pages"),
+	END,
+};
+
 /* The names are vzctl's companions'; none of these is shown. */
 const struct opt vzps_opts[] = {
 	TEXT('E', "ve", NULL, name, "CTID", NULL),

@@ -22,3 +22,5 @@
 
 extern const struct opt send_opts[], receive_opts[], migrate_opts[], archive_delete_opts[];
 extern const struct opt vzps_opts[], vzmemcheck_opts[], vzsplit_opts[], vzcfgvalidate_opts[], vztmpl_opts[];
+extern const struct opt snapshot_opts[], snapshot_list_opts[], snapshot_switch_opts[], snapshot_id_opts[];
+extern const struct opt snapshot_mount_opts[], chkpnt_opts[];

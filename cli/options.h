@@ -53,7 +53,7 @@ struct args {
 	const char *delay;
 	/* snapshots, versions */
 	const char *id, *description, *target;
-	bool skip_config, skip_resume, live, skip_backup;
+	bool skip_config, skip_suspend, skip_resume, live, skip_backup;
 	uint64_t freeze_ms;
 	const char *to, *check, *canary;
 	bool confirm, undo, status;

@@ -196,7 +196,8 @@ static int copy_in_use(const struct disk_copy *c, int to, struct err *e)
 	_fd_ int from = -1, mnt = -1;
 	struct loop l = LOOP_INIT;
 	bool shares;
-	int r = image_reach(c->from, c->loop_num, &from, &l, &mnt, e);
+	int r = c->elsewhere ? image_open(c->from, &from, e) :
+			       image_reach(c->from, c->loop_num, &from, &l, &mnt, e);
 
 	if (r < 0)
 		return r;

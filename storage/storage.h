@@ -40,6 +40,7 @@ struct disk_copy {
 	int from, to;                           /* directories; `to` has no disk yet */
 	bool mounted;
 	int loop_num;                           /* device of a mounted disk that has one */
+	bool elsewhere;                         /* with mounted: by a VM, and nothing of it here; hold gets -1 */
 	bool renew;                             /* the copy gets an identity of its own */
 	/* Hold all writers of a mounted disk (mnt is a mount of it, to be frozen; -1: its
 	 * filesystem is not only its own), and let them go on; a hold that did not last until then

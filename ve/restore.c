@@ -26,12 +26,12 @@ static int not_usable(const struct ve *ve, const char *why, struct err *e)
 	return err_set(e, EINVAL, VZ_RESUME, "restore VE %u: %s; stop --fast gives its memory up", ve->id, why);
 }
 
-static bool same_disk(int private, const struct dump *d)
+static bool same_disk(const struct ve *ve, int private, const struct dump *d)
 {
 	struct err ignored = ERR_INIT;
 	struct dump now;
 
-	return suspend_note_disk(private, &now, &ignored) == 0 && now.disk_inode == d->disk_inode &&
+	return suspend_note_disk(ve, private, &now, &ignored) == 0 && now.disk_inode == d->disk_inode &&
 	       now.disk_mtime == d->disk_mtime && now.disk_size == d->disk_size;
 }
 
@@ -45,7 +45,7 @@ static int check_fits(const struct start *s, int private, const struct dump *d, 
 		return not_usable(ve, "it is no virtual machine any more", e);
 	if (!str_eq(d->template, s->plan.digest))
 		return not_usable(ve, "it lies on another template version now", e);
-	if (!same_disk(private, d))
+	if (!same_disk(ve, private, d))
 		return not_usable(ve, "its disk has been written to since", e);
 	return 0;
 }
@@ -232,7 +232,7 @@ void restore_settle(struct ve *ve)
 	fd = openat(private, DUMP_USED, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (dump_read(ve->in->lib, fd, &d, &ignored) == 0 && same_disk(private, &d))
+	if (dump_read(ve->in->lib, fd, &d, &ignored) == 0 && same_disk(ve, private, &d))
 		(void)renameat(private, DUMP_USED, private, DUMP);
 	else
 		(void)unlinkat(private, DUMP_USED, 0);

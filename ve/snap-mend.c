@@ -17,6 +17,7 @@
 #include "util/sys-fs.h"
 #include "ve/conf.h"
 #include "ve/plan.h"
+#include "ve/snap-memory.h"
 #include "ve/snap-switch.h"
 
 /* ---- the config of a snapshot ---- */
@@ -115,11 +116,12 @@ static int end_switch(struct ve *ve, int dir, const struct switch_note *note, st
 	char path[128];
 	int r = snap_load(dir, SNAP_NEW, &back, e);
 
-	if (!r && b && b->retire) {
+	if (!r)
 		r = fs_open_dir(dir, SNAP_NEW, &new, e);
-		if (!r)
-			b->retire(new);
-	}
+	if (!r && b && b->retire)
+		b->retire(new);
+	if (!r)
+		r = snap_memory_exchange(ve, new, note->live, e);
 	if (!r)
 		r = snap_load(dir, note->target, &target, e);
 	if (!r)
@@ -149,8 +151,10 @@ int switch_end(struct ve *ve, int dir, struct err *e)
 	if (r < 0)
 		return r;
 	(void)str_fmt(other, sizeof(other), SNAP_NEW "/%s", snap_disk(ve));
-	if (inode_of(private, snap_disk(ve)) == note.live)
+	if (inode_of(private, snap_disk(ve)) == note.live) {
+		snap_memory_drop(ve);
 		return fs_remove_tree(dir, SNAP_NEW, e);
+	}
 	if (inode_of(dir, other) == note.live)
 		return end_switch(ve, dir, &note, e);
 	/* Moved to another filesystem meanwhile: nobody knows any more, so nothing is thrown away. */
@@ -160,9 +164,12 @@ int switch_end(struct ve *ve, int dir, struct err *e)
 
 int snap_mend(struct ve *ve, int dir, struct err *e)
 {
-	int r = faccessat(dir, SNAP_NEW "/switch", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ?
-		switch_end(ve, dir, e) : fs_remove_tree(dir, SNAP_NEW, e);
+	bool begun = faccessat(dir, SNAP_NEW "/switch", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	int r;
 
+	if (!begun)
+		snap_memory_drop(ve);
+	r = begun ? switch_end(ve, dir, e) : fs_remove_tree(dir, SNAP_NEW, e);
 	return r < 0 ? r : fs_remove_tree(dir, SNAP_DEL, e);
 }
 

@@ -4,6 +4,7 @@
  *
  *   UUID/disk.img    the whole disk at that moment, no delta: removing one never touches another
  *                    (`disk` where it is a directory)
+ *   UUID/memory      what its guest had in memory then (vm/dump.h), of some
  *   UUID/ve.conf     the config at that moment, unless --skip-config
  *   UUID/info.json   name, parent, template version
  *   current          the UUID that the disk of now stems from
@@ -21,7 +22,11 @@
 
 #define SNAP_NEW ".new"
 #define SNAP_DEL ".del"
+#define SNAP_MEMORY "memory"
 
+/* A VE under the lock with its directory of snapshots, in order; ve_close is the caller's. */
+MUST_CHECK int snap_open_mended(struct ve *ve, struct inst *in, uint32_t id, int *ret_dir,
+				struct err *e);
 /* The VE's directory of snapshots; -ENOENT when it is not there and not to be made. */
 MUST_CHECK int snap_open(const struct ve *ve, bool make, int *ret_dir, struct err *e);
 

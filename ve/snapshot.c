@@ -8,18 +8,19 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/json.h"
 #include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/freeze.h"
 #include "ve/plan.h"
 #include "ve/registry.h"
+#include "ve/snap-memory.h"
 #include "ve/snap-store.h"
-#include "ve/snap-switch.h"
+#include "ve/suspend.h"
+#include "ve/vm-hold.h"
+#include "ve/vm.h"
 
-/* A VE under the lock with its directory of snapshots, in order. */
-static int open_mended(struct ve *ve, struct inst *in, uint32_t id, int *ret_dir, struct err *e)
+int snap_open_mended(struct ve *ve, struct inst *in, uint32_t id, int *ret_dir, struct err *e)
 {
 	_fd_ int dir = -1;
 	int r = ve_open(ve, in, id, "snapshot", e);
@@ -41,8 +42,28 @@ static int open_mended(struct ve *ve, struct inst *in, uint32_t id, int *ret_dir
 
 struct copying {
 	struct freeze freeze;
+	struct vm_hold vm;
+	int to;
 	const struct snap_opts *opts;
 };
+
+/*
+ * A disk that goes with memory is as the guest's kernel has it, and not frozen by it: it would
+ * wake up frozen. Writing memory takes as long as it takes.
+ */
+static int hold_vm(struct copying *c, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	bool memory = c->opts->memory;
+	int r = vm_hold(c->freeze.ve, memory ? 0 : c->freeze.deadline_ms, !memory, &c->vm, e);
+
+	if (r < 0 || !memory)
+		return r;
+	r = snap_memory_take(c->freeze.ve, c->to, e);
+	if (r < 0 && vm_hold_release(&c->vm, &ignored) < 0)
+		log_warn(&c->freeze.ve->in->log, "%s", ignored.msg);
+	return r;
+}
 
 static int hold(void *arg, int mnt, struct err *e)
 {
@@ -50,7 +71,7 @@ static int hold(void *arg, int mnt, struct err *e)
 	int r = fault_at("snapshot", "hold", false, e);
 
 	if (!r)
-		r = freeze_hold(&c->freeze, mnt, e);
+		r = c->freeze.ve->state.vm ? hold_vm(c, e) : freeze_hold(&c->freeze, mnt, e);
 	return r ? r : fault_at("snapshot", "hold", true, e);
 }
 
@@ -58,7 +79,7 @@ static int release(void *arg, struct err *e)
 {
 	struct copying *c = arg;
 
-	return freeze_release(&c->freeze, e);
+	return c->freeze.ve->state.vm ? vm_hold_release(&c->vm, e) : freeze_release(&c->freeze, e);
 }
 
 static void progress(void *arg, uint64_t done, uint64_t all)
@@ -72,19 +93,16 @@ static void progress(void *arg, uint64_t done, uint64_t all)
 int snap_copy_disk(struct ve *ve, int to, bool renew, const struct snap_opts *o, struct err *e)
 {
 	bool mounted = ve->state.phase == PH_RUNNING || ve->state.phase == PH_MOUNTED;
-	struct copying c = { .freeze = FREEZE_INIT, .opts = o };
+	struct copying c = { .freeze = FREEZE_INIT, .vm = VM_HOLD_INIT, .to = to, .opts = o };
 	_fd_ int private = -1;
 	struct disk_copy copy = {
 		.to = to, .mounted = mounted, .loop_num = ve->state.loop, .renew = renew,
+		.elsewhere = ve->state.vm,
 		.hold = hold, .release = release, .progress = progress, .arg = &c,
 	};
 	struct plan plan;
 	int r;
 
-	if (mounted && ve->state.vm)            /* it has its disk for itself */
-		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
-			       "copy the disk of VE %u: it is a running virtual machine; stop it first",
-			       ve->id);
 	r = plan_private(ve, &private, e);
 	if (r < 0)
 		return r;
@@ -111,16 +129,27 @@ static int check_texts(const struct snap_opts *o, struct snapshot *s, struct err
 	return 0;
 }
 
+/* Memory that nobody could go on with is none; of a suspended VM it is a file already. */
+static int check_memory(struct ve *ve, const struct snap_opts *o, struct err *e)
+{
+	return o->memory && ve->state.phase == PH_RUNNING && ve->state.vm ? suspend_check(ve, e) : 0;
+}
+
 static int make(struct ve *ve, int dir, const struct snap_opts *o, struct snapshot *s,
 		struct err *e)
 {
 	_fd_ int new = -1;
-	int r = snap_begin(ve, dir, s, !o->skip_config, &new, e);
+	int r = check_memory(ve, o, e);
 
+	if (!r)
+		r = snap_begin(ve, dir, s, !o->skip_config, &new, e);
 	if (r < 0)
 		return r;
 	inst_say(ve->in, "Creating snapshot of CT %u", ve->id);
 	r = snap_copy_disk(ve, new, false, o, e);
+	if (!r && o->memory && ve->state.suspended)
+		r = snap_memory_take(ve, new, e);
+	s->memory = snap_memory_size(new);
 	if (!r)
 		r = fault_at("snapshot", "name", false, e);
 	if (!r)
@@ -140,7 +169,7 @@ int ve_snapshot(struct inst *in, uint32_t id, const struct snap_opts *o, struct 
 	int r = check_texts(o, &s, e);
 
 	if (!r)
-		r = open_mended(&ve, in, id, &dir, e);
+		r = snap_open_mended(&ve, in, id, &dir, e);
 	if (r < 0)
 		return r;
 	r = make(&ve, dir, o, &s, e);
@@ -180,8 +209,10 @@ int ve_snapshot_list(struct inst *in, uint32_t id, struct snapshot **ret, size_t
 		struct err ignored = ERR_INIT;
 		_fd_ int one = -1;
 
-		if (fs_open_dir(dir, (*ret)[i].uuid, &one, &ignored) == 0 &&
-		    plan.backend->allocated(one, &(*ret)[i].allocated, &ignored) < 0)
+		if (fs_open_dir(dir, (*ret)[i].uuid, &one, &ignored) < 0)
+			continue;
+		(*ret)[i].memory = snap_memory_size(one);
+		if (plan.backend->allocated(one, &(*ret)[i].allocated, &ignored) < 0)
 			err_clear(&ignored);    /* shown as nothing */
 	}
 	ve_close(&ve);
@@ -267,7 +298,7 @@ int ve_snapshot_delete(struct inst *in, uint32_t id, const char *which, struct e
 	struct plan plan;
 	_fd_ int dir = -1;
 	struct ve ve;
-	int r = open_mended(&ve, in, id, &dir, e);
+	int r = snap_open_mended(&ve, in, id, &dir, e);
 
 	if (r < 0)
 		return r;
@@ -290,150 +321,4 @@ int ve_snapshot_delete(struct inst *in, uint32_t id, const char *which, struct e
 		return err_exit(e, VZ_SNAP_DELETE);
 	inst_say(in, "Snapshot {%s} has been successfully deleted", s.uuid);
 	return 0;
-}
-
-/* ---- switch ---- */
-
-static int write_note(struct ve *ve, int private, int dir, const struct snapshot *target,
-		      bool skip_config, struct err *e)
-{
-	struct json_out *j = json_new(false);
-	const char *text;
-	struct stat st;
-	int r;
-
-	if (fstatat(private, snap_disk(ve), &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		json_free(j);
-		return err_sys(e, "stat the disk");
-	}
-	json_object(j);
-	json_ku64(j, "live", st.st_ino);
-	json_kstr(j, "target", target->uuid);
-	json_kbool(j, "skip_config", skip_config);
-	json_end(j);
-	r = json_finish(j, &text, e);
-	if (!r)
-		r = fs_save_at(dir, SNAP_NEW "/switch", text, 0600, e);
-	json_free(j);
-	return r;
-}
-
-/* A copy of the target in `.new`, as the disk to be. */
-static int copy_target(struct ve *ve, int dir, const struct snapshot *target, int new,
-		       const struct snap_opts *o, struct err *e)
-{
-	struct copying c = { .freeze = FREEZE_INIT, .opts = o };
-	_fd_ int from = -1;
-	struct disk_copy copy = { .to = new, .progress = progress, .arg = &c };
-	struct plan plan;
-	int r = fs_open_dir(dir, target->uuid, &from, e);
-
-	if (r < 0)
-		return r;
-	plan_for_undo(ve, &plan);
-	copy.from = from;
-	return plan.backend->copy(&copy, e);
-}
-
-static int exchange(struct ve *ve, int dir, int new, const struct snapshot *target, bool skip,
-		    struct err *e)
-{
-	_fd_ int private = -1;
-	int r = plan_private(ve, &private, e);
-
-	if (!r)
-		r = write_note(ve, private, dir, target, skip, e);
-	if (!r)
-		r = fault_at("snapshot-switch", "exchange", false, e);
-	if (!r && renameat2(private, snap_disk(ve), new, snap_disk(ve), RENAME_EXCHANGE) < 0)
-		r = err_sys(e, "exchange the disk");
-	if (!r && (fsync(private) < 0 || fsync(new) < 0))
-		r = err_sys(e, "exchange the disk: sync");
-	if (!r)
-		r = fault_at("snapshot-switch", "end", false, e);
-	return r ? r : switch_end(ve, dir, e);
-}
-
-static int switch_stopped(struct ve *ve, int dir, const struct snap_opts *o,
-			  struct snapshot *back, struct err *e)
-{
-	struct snapshot target;
-	_fd_ int new = -1;
-	int r = snap_find(dir, o->uuid, &target, e);
-
-	if (r < 0)
-		return r;
-	if (ve->state.phase == PH_RUNNING || ve->state.phase == PH_MOUNTED)
-		return err_set(e, EBUSY, VZ_RUNNING, "VE %u was started meanwhile; stop it first",
-			       ve->id);
-	(void)str_fmt(back->name, sizeof(back->name), "before-%.8s", target.uuid);
-	(void)str_fmt(back->description, sizeof(back->description), "before the switch to %s",
-		      target.uuid);
-	r = snap_begin(ve, dir, back, true, &new, e);
-	if (!r)
-		r = copy_target(ve, dir, &target, new, o, e);
-	return r ? r : exchange(ve, dir, new, &target, o->skip_config, e);
-}
-
-static int is_running(struct inst *in, uint32_t id, bool *ret, struct err *e)
-{
-	struct ve_state s = VE_STATE_INIT;
-	int r = state_load(in, id, &s, NULL, e);
-
-	if (!r)
-		*ret = s.phase == PH_RUNNING;
-	if (!r && s.phase == PH_MOUNTED)
-		return err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", id);
-	return r;
-}
-
-/* An early look, so that a wrong id stops nothing. */
-static int check_target(struct inst *in, uint32_t id, const char *which, struct err *e)
-{
-	struct snapshot s;
-	_fd_ int dir = -1;
-	struct ve ve;
-	int r = open_mended(&ve, in, id, &dir, e);
-
-	if (r < 0)
-		return r;
-	r = snap_find(dir, which, &s, e);
-	ve_close(&ve);
-	return r;
-}
-
-int ve_snapshot_switch(struct inst *in, uint32_t id, const struct snap_opts *o,
-		       struct snapshot *ret, struct err *e)
-{
-	struct stop_opts stop = { 0 };
-	struct start_opts start = { 0 };
-	struct snapshot back = { 0 };
-	bool running = false;
-	_fd_ int dir = -1;
-	struct ve ve;
-	int r = check_target(in, id, o->uuid, e);
-
-	if (!r)
-		r = is_running(in, id, &running, e);
-	if (!r && running)
-		r = ve_stop(in, id, &stop, e);
-	if (!r)
-		r = open_mended(&ve, in, id, &dir, e);
-	if (r < 0)
-		return r;
-	r = switch_stopped(&ve, dir, o, &back, e);
-	ve_close(&ve);
-	if (!r) {
-		*ret = back;
-		inst_say(in, "CT has been successfully switched; what it was is {%s}", back.uuid);
-	}
-	if (running && !o->skip_resume) {
-		struct err late = ERR_INIT;
-
-		if (ve_start(in, id, &start, &late) < 0 && !r) {
-			*e = late;
-			r = -e->eno;
-		}
-	}
-	return r < 0 ? err_exit(e, VZ_SNAP_SWITCH) : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Snapshots of a VE's disk and config: make, list, go back to, remove, look into. */
+/* Snapshots of a VE's disk and config, and a VM's memory: make, list, go back to, remove, look into. */
 #pragma once
 
 #include "util/uuid.h"
@@ -11,13 +11,15 @@ struct snapshot {
 	char ostemplate[128], template[65];     /* what lies below the disk */
 	uint64_t created;                       /* seconds since 1970 */
 	uint64_t allocated;                     /* bytes on the host, where asked for */
+	uint64_t memory;                        /* bytes of memory that go with it, likewise */
 	bool current;
 };
 
 struct snap_opts {
 	const char *uuid, *name, *description;  /* NULL: chosen, none, none */
 	bool skip_config;                       /* leave the config alone */
-	bool skip_resume;                       /* switch: do not start it again */
+	bool memory;                            /* create: that of a running or suspended VM, too */
+	bool skip_resume;                       /* switch: do not start it again, leave memory out */
 	int freeze_ms;                          /* how long a running VE may stand still; 0: the usual */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *arg;

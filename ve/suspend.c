@@ -20,6 +20,7 @@
 #include "util/sys-proc.h"
 #include "ve/events.h"
 #include "ve/intent.h"
+#include "ve/snap-store.h"
 #include "ve/stop.h"
 #include "ve/vm-hold.h"
 #include "ve/vm.h"
@@ -36,11 +37,11 @@ int suspend_refuse(const struct ve *ve, const char *what, struct err *e)
 		       "gives its memory up", what, ve->id);
 }
 
-int suspend_note_disk(int private, struct dump *d, struct err *e)
+int suspend_note_disk(const struct ve *ve, int dir, struct dump *d, struct err *e)
 {
 	struct stat st;
 
-	if (fstatat(private, "disk.img", &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, snap_disk(ve), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "stat the disk");
 	d->disk_inode = st.st_ino;
 	d->disk_mtime = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
@@ -101,7 +102,7 @@ static int describe(struct ve *ve, int run, struct dump *d, struct err *e)
 
 	describe_state(ve, d);
 	if (!r)
-		r = suspend_note_disk(private, d, e);
+		r = suspend_note_disk(ve, private, d, e);
 	if (!r)
 		r = hash_kernel(ve, d, e);
 	return r < 0 ? r : migrate_version(run, d->qemu, e);

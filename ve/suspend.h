@@ -26,8 +26,8 @@ MUST_CHECK int suspend_forget(struct ve *ve, struct err *e);
 /* What a killed command has left; the lock is held. */
 void suspend_mend(struct ve *ve);
 
-/* Fill in what says which disk this is, as it is now. private: fd of the VE's private area. */
-MUST_CHECK int suspend_note_disk(int private, struct dump *d, struct err *e);
+/* Fill in what says which disk this is, as it is now: the one in this directory. */
+MUST_CHECK int suspend_note_disk(const struct ve *ve, int dir, struct dump *d, struct err *e);
 /* Write the memory of a VM that stands still to a new file of this directory. */
 MUST_CHECK int suspend_save(struct ve *ve, int dir, const char *name, struct err *e);
 /* Refuses a VM whose memory could not be gone on with. */

@@ -213,3 +213,69 @@ fault_steps() {
 	refused 85 'berth.conf: line 1: bad value' berth status 201
 	rm "$ROOT/etc/berth/berth.conf"
 }
+
+snap_field() {
+	berth -j snapshot list 201 --id "$1" | json -r ".[0].$2"
+}
+
+@test "snapshot: of a running VM with its memory; switch brings both back" {
+	run_vm 201 --ipadd 10.5.0.201 --hostname first
+	local boot n
+	counting
+	boot=$(boot_id)
+	shell 201 'echo before >/root/file'
+	berth snapshot create 201 --name one >/dev/null
+	n=$(count)
+	equal "$(berth list -H -o status)" running
+	(($(snap_field one memory) > 10000000)) || fail "memory $(snap_field one memory)"
+	equal "$(stat -c %a "$(private)"/snapshots/*/memory)" 600
+	equal "$(boot_id)" "$boot"
+	shell 201 'echo after >/root/file; sync'
+	within 5 eval '(($(count) > n + 10))'
+	berth set 201 --ipadd 10.5.0.202 --ipdel 10.5.0.201 --save >/dev/null
+	berth snapshot switch 201 --id one >/dev/null
+	equal "$(boot_id)" "$boot"
+	equal "$(shell 201 'cat /root/file')" before
+	reaches 10.5.0.202
+	# Suspended, the memory of now goes with the disk of now; a snapshot without memory boots.
+	shell 201 'echo now >/root/file; sync'
+	berth snapshot create 201 --name two --skip-suspend >/dev/null
+	equal "$(snap_field two memory)" 0
+	run -0 e2fsck -f -n "$(private)/snapshots/$(snap_field two uuid)/disk.img"
+	berth suspend 201 >/dev/null
+	berth snapshot switch 201 --id two >/dev/null
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+	start_vm 201
+	[[ $(boot_id) != "$boot" ]] || fail 'the same boot'
+	equal "$(shell 201 'cat /root/file')" now
+	berth stop 201 --fast >/dev/null
+	local back
+	back=before-$(snap_field two uuid | cut -c-8)
+	run ! fault 'snapshot-switch/exchange!' snapshot switch 201 --id "$back"
+	berth snapshot list 201 >/dev/null
+	berth set 201 --description x --save >/dev/null
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
+	run ! fault 'snapshot-switch/end!' snapshot switch 201 --id "$back"
+	berth set 201 --description y --save >/dev/null
+	equal "$(status_of 201)" 'CTID 201 exist unmounted down suspended'
+	berth resume 201 >/dev/null
+	equal "$(boot_id)" "$boot"
+	[[ ! -e $(private)/dump.next ]]
+}
+
+@test "snapshot: killed while a VM stands still it goes on; clone --live copies it" {
+	run_vm 201
+	local boot
+	boot=$(boot_id)
+	shell 201 'echo here >/root/file'
+	run ! fault 'snapshot/hold+!' snapshot create 201
+	within 10 inside 201 /bin/true
+	run ! fault 'snapshot/hold+!' snapshot create 201 --skip-suspend
+	within 10 shell 201 'echo written >/root/more; sync'
+	equal "$(boot_id)" "$boot"
+	berth clone 201 202 --live >/dev/null
+	berth set 202 --kind ct --save >/dev/null
+	berth start 202 >/dev/null
+	equal "$(shell 202 'cat /root/file')" here
+	equal "$(boot_id)" "$boot"
+}
