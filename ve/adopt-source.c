@@ -48,9 +48,28 @@ static int open_source(struct adopt *a, struct err *e)
 	return 0;
 }
 
+/* The one mistake that everybody makes once: the config in the place of the root. */
+static int refuse_config(const struct adopt *a, struct err *e)
+{
+	char head[512];
+	ssize_t n = pread(a->fd, head, sizeof(head) - 1, 0);
+	enum foreign_tool t;
+
+	head[n > 0 ? n : 0] = '\0';
+	t = n > 0 && !memchr(head, '\0', (size_t)n) ? foreign_guess(head) : FOREIGN_NONE;
+	if (!t)
+		return 0;
+	return err_set(e, EINVAL, VZ_BAD_TEMPLATE,
+		       "read %s: this is a config (%s); give it by --config, and the VE's root as SOURCE",
+		       a->o->source, foreign_word(t));
+}
+
 static int look(struct adopt *a, struct err *e)
 {
-	int r;
+	int r = S_ISREG(a->before.st_mode) ? refuse_config(a, e) : 0;
+
+	if (r < 0)
+		return r;
 
 	if (S_ISDIR(a->before.st_mode))
 		r = look_directory(a->fd, &a->look, e);
@@ -181,9 +200,22 @@ static int read_config(struct adopt *a, struct err *e)
 
 /* ---- the root ---- */
 
+/* Packed or copied by somebody who was not root: what it was is gone. */
+static int note_owner(struct adopt *a, const struct look_one *one, struct err *e)
+{
+	char who[24];
+
+	if (!one->uid || a->root.shift)
+		return 0;
+	(void)str_fmt(who, sizeof(who), "%u:%u", one->uid, one->gid);
+	return foreign_note(&a->from, FATE_LOST, "owners", who, NULL,
+			    "etc/passwd is not root's; it was not root who made this copy", e);
+}
+
 static int find_root(struct adopt *a, struct err *e)
 {
 	const struct look_one *one = &a->look.a[LOOK_ROOT];
+	int r;
 
 	if (!one->there)
 		return err_set(e, ENOENT, VZ_BAD_TEMPLATE,
@@ -194,6 +226,9 @@ static int find_root(struct adopt *a, struct err *e)
 			       "read %s: etc/passwd in it belongs to %u:%u; want ids that are shifted by the same",
 			       a->o->source, one->uid, one->gid);
 	a->root.shift = one->uid > 65535 ? one->uid : 0;
+	r = note_owner(a, one, e);
+	if (r < 0)
+		return r;
 	if (S_ISDIR(a->before.st_mode)) {
 		a->root.kind = UNPACK_DIR;
 		return pack_open_dir(a->fd, *one->base ? one->base : ".", &a->root.fd, e);

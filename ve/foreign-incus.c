@@ -246,6 +246,19 @@ static void text_of(char *dst, size_t size, const char *value)
 		(void)str_fmt(dst, size, "%s", value);
 }
 
+/* Inside it has the name it was given, or the one that it was started with. */
+static void take_name(const struct pairs *p, const struct device *d, const char *config,
+		      struct foreign_link *l)
+{
+	const char *value = get(p, d->base, "name");
+	char key[96];
+
+	(void)str_fmt(key, sizeof(key), "volatile.%s.name", d->name);
+	if (!*value)
+		value = get(p, config, key);
+	(void)str_fmt(l->name, sizeof(l->name), "%s", *value ? value : d->name);
+}
+
 static int take_nic(struct foreign *f, const struct pairs *p, const struct device *d,
 		    const char *config, struct err *e)
 {
@@ -257,8 +270,7 @@ static int take_nic(struct foreign *f, const struct pairs *p, const struct devic
 
 	if (!l)
 		return foreign_note(f, FATE_LOST, d->name, "nic", NULL, "more links than a VE can have", e);
-	value = get(p, d->base, "name");
-	(void)str_fmt(l->name, sizeof(l->name), "%s", *value ? value : d->name);
+	take_name(p, d, config, l);
 	value = get(p, d->base, "parent");
 	(void)str_fmt(l->bridge, sizeof(l->bridge), "%s", *value ? value : get(p, d->base, "network"));
 	value = get(p, d->base, "hwaddr");
@@ -374,7 +386,7 @@ static int take_instance(struct foreign *f, const struct pairs *p, const char *b
 		r = take_config(f, p, config, e);
 	if (!r)
 		r = take_devices(f, p, devices, config, e);
-	if (!r && (has_below(p, "", "snapshots/") || has_below(p, base, "snapshots/")))
+	if (!r && (has_below(p, "", "snapshots/") || has_below(p, "", "config/snapshots/")))
 		r = foreign_note(f, FATE_LOST, "snapshots", "", NULL, "snapshots are not taken along", e);
 	return r;
 }

@@ -141,7 +141,7 @@ nothing_made() {
 	equal "$(fate limits.cpu.allowance)" 'maps|cpulimit 50'
 	equal "$(fate gpu0)" 'lost|'
 	equal "$(fate user.note)" 'lost|'
-	equal "$(fate 'eth0 limits.ingress')" 'maps|netrate-in 10mbit'
+	equal "$(fate 'nic0 limits.ingress')" 'maps|netrate-in 10mbit'
 	same_root 107
 	equal "$(inside 107 /bin/hostname)" inc
 	contains "$(inside 107 /bin/ip addr show eth0)" 198.51.100.42/32
@@ -211,6 +211,7 @@ nothing_made() {
 	refused 47 'neither' berth import /dev/null 101 --yes
 	refused 27 'give the ID' berth import "$T/root" --config "$T/conf" --yes
 	refused 21 'none of openvz' berth import "$T/root" 101 --config "$T/conf" --format docker --yes
+	refused 47 'this is a config (openvz)' berth import "$T/conf" 101 --yes
 	refused 20 'ostemplate' berth import "$T/root" 101 --config "$T/conf" --ostemplate mini --yes
 	refused 14 'no config of lxc' berth import "$T/root" 101 --format lxc --yes
 	printf 'HOSTNAME="a"\ngarbage\n' >"$T/bad"
@@ -291,6 +292,10 @@ pack() {
 	run --separate-stderr -47 berth -q import "$T/a.tar" 101 --yes
 	one_line_error 'none of the 65536 ids'
 	nothing_made
+	chown -R 1000:1000 "$T/root"
+	foreign_tar "$T/root" "$T/b.tar" .
+	run -0 berth import "$T/b.tar" 101 --plan -j
+	equal "$(fate owners)" 'lost|'
 }
 
 @test "import: killed or failing at every step of create, it is undone or made again" {

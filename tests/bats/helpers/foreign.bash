@@ -146,12 +146,12 @@ incus_index() {
 		      user.note: |-
 		        two
 		        lines
-		      volatile.eth0.hwaddr: 00:16:3e:00:00:42
+		      volatile.nic0.hwaddr: 00:16:3e:00:00:42
+		      volatile.nic0.name: eth0
 		    expanded_devices:
-		      eth0:
+		      nic0:
 		        ipv4.address: 198.51.100.42
 		        limits.ingress: 10Mbit
-		        name: eth0
 		        network: incusbr0
 		        type: nic
 		      gpu0:
