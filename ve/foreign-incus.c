@@ -16,7 +16,7 @@
 
 typedef int take_fn(struct foreign *f, const struct foreign_row *row, const char *key,
 		    const char *value, struct err *e);
-static take_fn take_size, take_cpu, take_allowance, take_swap, take_priv, take_silently;
+static take_fn take_size, take_cpu, take_allowance, take_swap, take_priv;
 
 #define SAFE "the same for all VEs"
 #define DONE "cloud-init has run where it was made"
@@ -39,8 +39,8 @@ static const struct foreign_row rows[] = {
 	{ "security.privileged", NULL, take_priv, NULL },
 	{ "security.protection*", NULL, NULL, "nothing here does that" },
 	{ "security.*", NULL, NULL, SAFE },
-	{ "image.*", NULL, take_silently, NULL },
-	{ "volatile.*", NULL, take_silently, NULL },
+	{ "image.*", NULL, foreign_once, "its root says what it is" },
+	{ "volatile.*", NULL, foreign_once, "what the other host kept for itself" },
 	{ "user.*", NULL, NULL, "nothing here reads it" },
 	{ "cloud-init.*", NULL, NULL, DONE },
 	{ "environment.*", NULL, NULL, "what is in init's environment is the same for all VEs" },
@@ -95,13 +95,6 @@ static bool has_below(const struct pairs *p, const char *base, const char *rest)
 }
 
 /* ---- values ---- */
-
-static int take_silently(struct foreign *f, const struct foreign_row *row, const char *key,
-			 const char *value, struct err *e)
-{
-	(void)f, (void)row, (void)key, (void)value, (void)e;
-	return 0;
-}
 
 /* Units are decimal where they have no "i", ours are not. */
 static int size_of(const char *value, uint64_t *ret)

@@ -11,7 +11,7 @@
 typedef int take_fn(struct foreign *f, const struct foreign_row *row, const char *key,
 		    const char *value, struct err *e);
 static take_fn take_net, take_old_net, take_quota, take_weight, take_shares, take_max, take_memsw,
-	take_name, take_silently;
+	take_name;
 
 #define MOUNTS "VEs have the mounts that they need; others are lost"
 #define SAFE "the same for all VEs"
@@ -43,10 +43,10 @@ static const struct foreign_row rows[] = {
 	{ "lxc.cgroup*", NULL, NULL, "no limit that Berth knows" },
 	{ "lxc.pty.max", "NUMPTY", NULL, NULL },
 	{ "lxc.prlimit.nofile", "NUMFILE", NULL, NULL },
-	{ "lxc.rootfs*", NULL, take_silently, NULL },
+	{ "lxc.rootfs*", NULL, foreign_once, "where it was on the other host" },
 	{ "lxc.idmap", NULL, take_name, NULL },
 	{ "lxc.id_map", NULL, take_name, NULL },
-	{ "lxc.arch", NULL, take_silently, NULL },
+	{ "lxc.arch", NULL, foreign_once, "its root says it" },
 	{ "lxc.include", NULL, NULL, "a file of the other host; what it says is not known here" },
 	{ "lxc.mount*", NULL, NULL, MOUNTS },
 	{ "lxc.apparmor*", NULL, NULL, SAFE },
@@ -63,13 +63,6 @@ static const struct foreign_row rows[] = {
 /* clang-format on */
 
 /* ---- values ---- */
-
-static int take_silently(struct foreign *f, const struct foreign_row *row, const char *key,
-			 const char *value, struct err *e)
-{
-	(void)f, (void)row, (void)key, (void)value, (void)e;
-	return 0;
-}
 
 static int take_name(struct foreign *f, const struct foreign_row *row, const char *key,
 		     const char *value, struct err *e)

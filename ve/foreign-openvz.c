@@ -141,6 +141,13 @@ static int put_netif(struct foreign *f, const struct netif *n, struct err *e)
 		(void)str_fmt(l->mac, sizeof(l->mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0],
 			      n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
 	put_addrs(l, n);
+	if (n->mac_open || n->ip_open) {
+		int r = foreign_note(f, FATE_CHANGES, key, "filters off", "filters on",
+				     "they are on for every VE; --mac_filter and --ip_filter say otherwise", e);
+
+		if (r < 0)
+			return r;
+	}
 	if (*n->network || *n->other)
 		return foreign_note(f, FATE_LOST, key, *n->network ? n->network : n->other, NULL,
 				    "a network, or a setting of a link, of the other host", e);

@@ -171,6 +171,16 @@ int foreign_take(struct foreign *f, const struct foreign_row *row, const char *k
 	return foreign_set(f, row, key, value, value, e);
 }
 
+int foreign_once(struct foreign *f, const struct foreign_row *row, const char *key,
+		 const char *value, struct err *e)
+{
+	(void)key, (void)value;
+	for (size_t i = 0; i < f->n_notes; i++)
+		if (str_eq(f->note[i].key, row->from))
+			return 0;
+	return lost(f, row->from, "", row->why, e);
+}
+
 /* ---- links ---- */
 
 struct foreign_link *foreign_link(struct foreign *f, const char *key)

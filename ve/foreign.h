@@ -73,6 +73,9 @@ MUST_CHECK int foreign_set(struct foreign *f, const struct foreign_row *row, con
 			   const char *value, const char *text, struct err *e);
 MUST_CHECK int foreign_note(struct foreign *f, enum foreign_fate fate, const char *key,
 			    const char *was, const char *now, const char *why, struct err *e);
+/* A fn for keys of which there are many and none counts: the row is lost, and told once. */
+MUST_CHECK int foreign_once(struct foreign *f, const struct foreign_row *row, const char *key,
+			    const char *value, struct err *e);
 /* The link of that key, made when it is new; NULL where there are too many. */
 struct foreign_link *foreign_link(struct foreign *f, const char *key);
 /* What became of the links, once all are known. */

@@ -113,6 +113,9 @@ nothing_made() {
 	equal "$(jq .first_id <<<"$output")" 100000
 	equal "$(fate lxc.cgroup2.cpu.max)" 'maps|cpulimit 50'
 	equal "$(fate lxc.apparmor.profile)" 'lost|'
+	# Of every key something is said.
+	equal "$(sed -nE 's/^(lxc[^ ]*) =.*/\1/p' "$T/old/config" | sort -u | wc -l)" \
+		"$(jq '[.keys[].key | select(startswith("lxc"))] | unique | length + 5' <<<"$output")"
 	same_root 105
 	equal "$(inside 105 /bin/hostname)" lxcold
 	contains "$(inside 105 /bin/ip addr show eth0)" 198.51.100.43/32
