@@ -196,6 +196,7 @@ static int up_disk(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
 	_fd_ int private = -1, seeds = -1;
+	bool filled = c->like && c->like->fill;
 	struct plan plan;
 	int r;
 
@@ -205,9 +206,9 @@ static int up_disk(void *ctx, struct err *e)
 		r = fs_open_dir(c->ve.in->lib, "seed", &seeds, e);
 	plan.disk.seeds = seeds;
 	if (!r)
-		r = c->like && c->like->fill ? c->like->fill(c->like->arg, &c->ve, private, e) :
-			      plan.backend->create(private, &plan.disk, e);
-	if (!r && !c->like && plan.whole)
+		r = filled ? c->like->fill(c->like->arg, &c->ve, private, e) :
+			     plan.backend->create(private, &plan.disk, e);
+	if (!r && !filled && plan.whole)
 		r = whole_fill_new(&c->ve, private, e);
 	return r < 0 ? err_exit(e, VZ_IMAGE_CREATE) : 0;
 }

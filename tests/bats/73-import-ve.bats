@@ -171,6 +171,22 @@ nothing_made() {
 	lacks "$(inside 101 /bin/ip addr show eth0)" 198.51.100.41
 }
 
+@test "import: --layout full: the root lies in the VE's own disk, and must fit" {
+	openvz_conf | sed '/^NETIF/d' >"$T/conf"
+	berth -q import "$T/root" 101 --config "$T/conf" --layout full --yes
+	same_root 101
+	(($(disk_field 101 2) > 1800)) || fail "$(disk_field 101 2) KiB used"
+	lacks "$(inside 101 /bin/mount)" 'overlay on / '
+	capable 101
+	head -c 40M /dev/urandom >"$T/root/big"
+	run --separate-stderr -46 berth -q import "$T/root" 102 --config "$T/conf" --ipadd 198.51.100.50 \
+		--layout full --diskspace 32M --yes
+	one_line_error 'does not fit'
+	berth -q destroy --yes 101
+	berth template gc >/dev/null
+	nothing_made
+}
+
 @test "import: a plan changes nothing; neither does an import that nobody has confirmed" {
 	openvz_conf >"$T/101.conf"
 	run -0 berth import "$T/root" --config "$T/101.conf" --dry-run
