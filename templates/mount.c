@@ -203,11 +203,11 @@ int store_mount(const struct store *s, const char *digest, bool own, int *ret_mn
 	return r < 0 ? err_exit(e, VZ_MOUNT) : 0;
 }
 
-int store_device(const struct store *s, const char *digest, int *ret, struct err *e)
+int store_device(const struct store *s, const char *digest, bool own, int *ret, struct err *e)
 {
 	struct loop l = LOOP_INIT;
 	char dev[32];
-	int fd, r = get_device(s, digest, false, &l, e);
+	int fd, r = get_device(s, digest, own, &l, e);
 
 	if (r < 0)
 		return r;

@@ -93,8 +93,9 @@ MUST_CHECK int store_remove(const struct store *s, const char *name, struct err 
 MUST_CHECK int store_mount(const struct store *s, const char *digest, bool own, int *ret_mnt,
 			   struct err *e);
 
-/* Read-only descriptor of the shared device of a version, verified as for store_mount. */
-MUST_CHECK int store_device(const struct store *s, const char *digest, int *ret, struct err *e);
+/* Read-only descriptor of the device of a version, shared or its own, verified as for store_mount. */
+MUST_CHECK int store_device(const struct store *s, const char *digest, bool own, int *ret,
+			    struct err *e);
 
 /* Whether a VE has the version mounted from the shared device. */
 bool store_is_mounted(const struct store *s, const char *digest);

@@ -36,6 +36,7 @@ struct ve_conf {
 
 	char name[VE_NAME_LEN], description[1024], ostemplate[128], template[65];
 	char origin_sample[64], kind[8], machine[8], layout[16], hostname[65];
+	char template_cache[8];
 	char kernel[80], nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
 	char kept[KEPT_STORED][128];

@@ -96,6 +96,7 @@ void plan_for_undo(const struct ve *ve, struct plan *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->backend = storage_find(ve->conf.layout);
 	ret->whole = storage_is_whole(ve->conf.layout);
+	ret->own_cache = str_eq(ve->conf.template_cache, "private");
 	plan_disk(ve, &ret->disk);
 	links_plan_undo(ve, &w, &ret->links);
 	(void)str_fmt(ret->stage, sizeof(ret->stage), "%s/run/berth/%u/root", ve->in->root, ve->id);

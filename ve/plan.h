@@ -20,6 +20,7 @@ struct vm_plan {
 struct plan {
 	const struct storage_backend *backend;
 	struct disk_spec disk;
+	bool own_cache;                 /* the template's pages are nobody else's */
 	bool whole;                     /* the root is in the disk, nothing of a template is mounted */
 	struct links links;
 	struct vm_plan vm;

@@ -132,6 +132,17 @@ static int machine_parse(const struct param *p, const char *text, bool from_file
 	return choice(text, words, val, ptype_machine.size);
 }
 
+static int cache_parse(const struct param *p, const char *text, bool from_file, void *val,
+			const char **ret_want)
+{
+	static const char *const words[] = { "shared", "private", NULL };
+
+	(void)p;
+	(void)from_file;
+	*ret_want = "shared or private";
+	return choice(text, words, val, ptype_cache.size);
+}
+
 static int onexit_parse(const struct param *p, const char *text, bool from_file, void *val,
 			const char **ret_want)
 {
@@ -214,6 +225,7 @@ const struct ptype ptype_cpulist = { "cpulist", 256, false, true, cpulist_parse,
 const struct ptype ptype_kind = { "ct|vm", 8, false, true, kind_parse, text_format };
 const struct ptype ptype_machine = { "auto|microvm|q35", 8, false, true, machine_parse, text_format };
 const struct ptype ptype_oom = { "kill-largest|kill-ve|freeze", 16, false, true, oom_parse, text_format };
+const struct ptype ptype_cache = { "shared|private", 8, false, true, cache_parse, text_format };
 const struct ptype ptype_onexit = { "stop|restart", 16, false, true, onexit_parse, text_format };
 
 /* ---- numbers ---- */

@@ -124,7 +124,7 @@ int up_template(void *ctx, struct err *e)
 	if (!r)
 		r = store_find(&st, s->plan.digest, &t, e);
 	if (!r && !s->plan.whole)
-		r = store_mount(&st, s->plan.digest, false, &s->template, e);
+		r = store_mount(&st, s->plan.digest, s->plan.own_cache, &s->template, e);
 	if (!r)
 		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
 	store_close(&st);

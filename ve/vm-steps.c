@@ -130,7 +130,7 @@ int up_vm_template(void *ctx, struct err *e)
 		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "template %.12s is for %s; a VM of this host is x86_64",
 			    t.digest, t.arch);
 	if (!r && !s->plan.whole)
-		r = store_device(&st, s->plan.digest, &s->template, e);
+		r = store_device(&st, s->plan.digest, s->plan.own_cache, &s->template, e);
 	if (!r)
 		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
 	store_close(&st);

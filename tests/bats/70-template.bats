@@ -127,6 +127,25 @@ own_image() {
 	((after - before <= 2)) || fail "two more VEs took $((after - before)) loop devices"
 }
 
+# Whether the page of a file that another VE has read is in memory is seen from how long reading takes.
+@test "template-cache: private is a device and a filesystem of its own, as long as the VE runs" {
+	run_ve 101
+	run_ve 102
+	local shared
+	shared=$(leak_loops | grep -c erofs)
+	run_ve 103 --template-cache private
+	run_ve 104 --template-cache private
+	equal "$(leak_loops | grep -c erofs)" $((shared + 2)) 'devices of the template'
+	berth set 102 --template-cache private --save
+	berth restart 102
+	equal "$(leak_loops | grep -c erofs)" $((shared + 3)) 'devices of the template'
+	refused 21 'shared or private' berth set 102 --template-cache own --save
+	berth set 102 --template-cache shared --save
+	berth stop 102 103 104 --fast
+	back() { [[ $(leak_loops | grep -c erofs) -eq $shared ]]; }
+	within 10 back
+}
+
 # other_version NAME: a second, tiny version in a channel.
 other_version() {
 	mkdir -p "$BATS_TEST_TMPDIR/$1/etc"
