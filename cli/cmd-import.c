@@ -53,9 +53,9 @@ typedef int make(struct cli *c, const struct args *a, const struct store *s, str
 static int from_elsewhere(struct cli *c, const struct args *a, const struct store *s, make *fn,
 			  struct err *e)
 {
-	struct import im = { .dir = -1, .name = a->words[1], .ref = a->ref,
+	struct import im = { .dir = -1, .name = a->words[1], .ref = a->ref, .format = a->format,
 			     .max_size = a->max_size, .tmp = s->dir };
-	_free_ const char *unpack = NULL, *sign = NULL;
+	_free_ const char *unpack = NULL, *sign = NULL, *convert = NULL;
 	_fd_ int keys = template_keys(c);
 	struct sign_policy policy = { .keys = keys, .require = c->in.conf.template_signature };
 	struct progress p;
@@ -64,12 +64,15 @@ static int from_elsewhere(struct cli *c, const struct args *a, const struct stor
 
 	if (!r)
 		r = inst_program(&c->in, "berth-sign", &sign, e);
+	if (!r && a->format)
+		r = inst_program(&c->in, "berth-convert", &convert, e);
 	if (r < 0)
 		return r;
 	progress_init(&p, c);
 	policy.program = sign;
 	im.sign = &policy;
 	im.unpack = unpack;
+	im.convert = convert;
 	im.progress = progress_line;
 	im.arg = &p;
 	r = fn(c, a, s, &im, &t, e);

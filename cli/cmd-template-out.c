@@ -184,7 +184,7 @@ static int sign_version(struct cli *c, const struct args *a, const struct store 
 	int r = inst_program(&c->in, "berth-sign", &program, e);
 
 	p.program = program;
-	(void)str_fmt(file, sizeof(file), "%.64s.erofs", t->digest);
+	store_name(t, file);
 	(void)str_fmt(comment, sizeof(comment), "timestamp:%llu\tfile:%s\tname:%s",
 		      (unsigned long long)time(NULL), file, t->name);
 	if (!r)

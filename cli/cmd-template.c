@@ -64,6 +64,7 @@ static int template_json(struct json_out *j, const struct store *s, const struct
 	json_kstr(j, "arch", t->arch);
 	json_kstr(j, "distribution", t->distribution);
 	json_kstr(j, "init", t->init);
+	json_kstr(j, "content", t->disk ? "disk" : "root");
 	json_kstr(j, "origin", *t->origin ? t->origin : NULL);
 	json_kstr(j, "signer", *t->signer ? t->signer : NULL);
 	json_ku64(j, "packages", t->packages);
@@ -90,8 +91,8 @@ static void template_text(const struct template *t, size_t ves)
 	out_printf("name:         %s\ndigest:       %s\narch:         %s\ndistribution: ", t->name,
 		   t->digest, t->arch);
 	out_safe(t->distribution);
-	out_printf("\ninit:         %s\norigin:       %s\nsigner:       %s\npackages:     %llu\nsize:         %llu\n"
-		   "created:      %s\nves:          %zu\n", t->init, *t->origin ? t->origin : "-",
+	out_printf("\ninit:         %s\ncontent:      %s\norigin:       %s\nsigner:       %s\npackages:     %llu\nsize:         %llu\n"
+		   "created:      %s\nves:          %zu\n", t->init, t->disk ? "disk" : "root", *t->origin ? t->origin : "-",
 		   *t->signer ? t->signer : "-", (unsigned long long)t->packages, (unsigned long long)t->size, created, ves);
 }
 

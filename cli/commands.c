@@ -247,7 +247,8 @@ static const struct opt gc_opts[] = {
 
 static const struct opt import_opts[] = {
 	TEXT(0, "ref", NULL, ref, "NAME", "which image of an OCI layout"),
-	MAX_SIZE_OPT,
+	TEXT(0, "format", NULL, format, "FORMAT", "FILE is a disk that virtual machines boot: raw, qcow2, vmdk or vhd"),
+	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G unless said otherwise; of a disk 64G"),
 	END,
 };
 
@@ -617,9 +618,9 @@ const struct command commands[] = {
 	{ "template import", NULL, "FILE|DIR NAME [options]", "make a template from an archive, OCI image or directory",
 	  CMD_ROOT | CMD_JSON, 2, 2, import_opts, cmd_template_import,
 	  "FILE is a root filesystem as tar, plain or by gzip, xz or zstd; DIR an OCI image layout or a\n"
-	  "root filesystem. Devices are left out.",
+	  "root filesystem. Devices are left out. Or, with --format, FILE is a disk with a system of its own.",
 	  "berth template import debian-12-x86_64.tar.gz debian-12\n"
-	  "berth template import ./layout web --ref latest\n" },
+	  "berth template import server.qcow2 server --format qcow2\n" },
 	{ "template publish", NULL, "ID NAME [options]", "make a template from a stopped VE",
 	  CMD_ROOT | CMD_JSON, 2, 2, publish_opts, cmd_template_publish,
 	  "Without what makes it this one VE: machine id, ssh host keys, random seeds.",

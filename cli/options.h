@@ -46,7 +46,7 @@ struct args {
 	const char *month;
 	uint64_t keep;                  /* template gc: moves of a channel */
 	const char *key;                /* template sign: file */
-	const char *foreign, *format;   /* import: config beside the source; whose it is */
+	const char *foreign, *format;   /* import: config beside the source; what it is */
 	const char *output, *socket;    /* metrics, network mirror */
 	uint64_t for_ms;                /* network mirror */
 	uint64_t last;                  /* events: only so many */

@@ -165,10 +165,10 @@ int store_verify(const struct store *s, const char *digest, struct err *e)
 	_free_ char *list = NULL;
 	struct template t;
 	_fd_ int fd = -1;
-	int r = open_part(s, digest, "erofs", &fd, e);
+	int r = manifest_load(s->dir, digest, &t, e);
 
 	if (!r)
-		r = manifest_load(s->dir, digest, &t, e);
+		r = open_part(s, digest, t.disk ? "disk" : "erofs", &fd, e);
 	if (r < 0)
 		return r;
 	r = verify_image(fd, digest, e);
@@ -185,11 +185,12 @@ int store_verify(const struct store *s, const char *digest, struct err *e)
 static int copy_out(const struct store *s, const char *digest, const char *suffix,
 		    const char *path, struct err *e)
 {
+	bool image = str_eq(suffix, "erofs") || str_eq(suffix, "disk");
 	_fd_ int from = -1, to = -1;
 	char sum[DIGEST_LEN + 1];
 	int r = open_part(s, digest, suffix, &from, e);
 
-	if (r == -ENOENT && !str_eq(suffix, "erofs")) {
+	if (r == -ENOENT && !image) {
 		err_clear(e);           /* not every version has every part */
 		return 0;
 	}
@@ -201,9 +202,9 @@ static int copy_out(const struct store *s, const char *digest, const char *suffi
 	r = copy_sparse(from, to, NULL, e);
 	if (!r && fsync(to) < 0)
 		r = err_sys(e, "write %s", path);
-	if (!r && str_eq(suffix, "erofs"))
+	if (!r && image)
 		r = verify_digest(to, sum, e);
-	if (!r && str_eq(suffix, "erofs") && !str_eq(sum, digest))
+	if (!r && image && !str_eq(sum, digest))
 		r = err_set(e, EBADMSG, VZ_BAD_TEMPLATE,
 			    "export template %.12s: its image has digest %s", digest, sum);
 	if (r < 0)
@@ -213,10 +214,16 @@ static int copy_out(const struct store *s, const char *digest, const char *suffi
 
 int store_export(const struct store *s, const char *digest, const char *path, struct err *e)
 {
-	static const char *const parts[] = { "erofs", "json", "files", "packages", "minisig" };
+	const char *parts[] = { "erofs", "json", "files", "packages", "minisig" };
 	char to[ARRAY_SIZE(parts)][4096];
+	struct template t;
 	size_t n;
-	int r = 0;
+	int r = manifest_load(s->dir, digest, &t, e);
+
+	if (r < 0)
+		return r;
+	if (t.disk)
+		parts[0] = "disk";
 
 	for (n = 0; n < ARRAY_SIZE(parts); n++)
 		if (str_fmt(to[n], sizeof(to[n]), "%s%s%s", path, n ? "." : "", n ? parts[n] : "") < 0)

@@ -2,7 +2,7 @@
 /*
  * What the source is, is told by what it is, not by its name: a regular file is an archive or an
  * image that another Berth has exported, a directory with a file oci-layout an OCI image, any other
- * a root filesystem.
+ * a root filesystem. Only a disk is told by its name: no content says that a file is none.
  *
  * Signatures stand beside: FILE.minisig, DIR/index.json.minisig (which by its digests vouches for
  * all of an OCI image). They are checked before a byte of the source is parsed. An image is taken
@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/disk.h"
 #include "templates/manifest.h"
 #include "templates/oci.h"
 #include "templates/pack.h"
@@ -162,15 +163,16 @@ static int open_archive(const struct import *im, struct sources *s, struct templ
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, VZ_BAD_TEMPLATE,
 			       "open %s: neither a regular file nor a directory", im->path);
-	s->image = is_image(fd);
+	s->image = !im->format && is_image(fd);
 	r = check_signature(im, fd, im->path, (s->image && !im->trusted) || im->sign->require, t, e);
 	if (r < 0)
 		return r;
 	s->fd[0] = TAKE_FD(fd);
 	s->n = 1;
 	s->kind = UNPACK_TAR;
-	(void)str_fmt(t->origin, sizeof(t->origin), s->image ? "image" : "tar");
-	say(im, "%s %s", s->image ? "taking" : "unpacking", im->path);
+	(void)str_fmt(t->origin, sizeof(t->origin), "%s", im->format ? im->format :
+		      s->image ? "image" : "tar");
+	say(im, "%s %s", im->format ? "converting" : s->image ? "taking" : "unpacking", im->path);
 	return 0;
 }
 
@@ -208,6 +210,8 @@ static int open_sources(const struct import *im, struct sources *s, struct templ
 		(void)err_sys(e, "open %s", im->path);
 		return err_exit(e, e->eno == ENOENT ? VZ_NO_TEMPLATE : 0);
 	}
+	if (S_ISDIR(st.st_mode) && im->format)
+		return err_set(e, EISDIR, VZ_BAD_TEMPLATE, "open %s: a disk is a regular file", im->path);
 	return S_ISDIR(st.st_mode) ? open_directory(im, s, t, e) : open_archive(im, s, t, e);
 }
 
@@ -284,6 +288,24 @@ static int import_in(const struct store *s, const struct import *im, struct sour
 				   store_add(s, sc->fd, PACK_IMAGE, t, e);
 }
 
+/* What is on it nobody here knows. */
+static int import_disk(const struct store *s, const struct import *im, int fd,
+		       const struct scratch *sc, struct template *t, struct err *e)
+{
+	const struct disk_import d = { .format = im->format, .program = im->convert,
+				       .max = im->max_size ? im->max_size : DISK_MAX_SIZE,
+				       .scratch = sc->fd };
+	int r = disk_import(&d, fd, PACK_DISK, e);
+
+	if (r < 0)
+		return r;
+	t->disk = true;
+	(void)str_fmt(t->arch, sizeof(t->arch), "x86_64");
+	(void)str_fmt(t->distribution, sizeof(t->distribution), "own");
+	(void)str_fmt(t->init, sizeof(t->init), "acpi");
+	return store_add(s, sc->fd, PACK_DISK, t, e);
+}
+
 static int import_sources(const struct store *s, const struct import *im, struct sources *src,
 			  struct template *t, struct err *e)
 {
@@ -294,7 +316,8 @@ static int import_sources(const struct store *s, const struct import *im, struct
 	if (!r)
 		r = scratch_open(im->tmp, &sc, e);
 	if (!r)
-		r = import_in(s, im, src, &sc, t, e);
+		r = im->format ? import_disk(s, im, src->fd[0], &sc, t, e)
+			       : import_in(s, im, src, &sc, t, e);
 	if (scratch_close(&sc, &late) < 0 && !r) {
 		*e = late;
 		r = -e->eno;
@@ -314,6 +337,9 @@ int import_template(const struct store *s, const struct import *im, struct templ
 	if (!manifest_channel_ok(im->name))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "import: \"%.64s\" is no channel name",
 			       str_has_control(im->name) ? "?" : im->name);
+	if (im->format && !disk_format_known(im->format))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--format: \"%.40s\" is not " DISK_FORMATS,
+			       str_has_control(im->format) ? "?" : im->format);
 	if (im->path && str_has_control(im->path))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "import: the path has control characters");
 	(void)str_fmt(t.name, sizeof(t.name), "%s", im->name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Versions from elsewhere: an archive, an OCI image layout, a directory, a VE. */
+/* Versions from elsewhere: an archive, an OCI image layout, a directory, a VE, a disk. */
 #pragma once
 
 #include "templates/sign.h"
@@ -22,11 +22,12 @@ struct import {
 	const struct import_root *root; /* the source, before the two above; NULL: one of them */
 	const char *name;               /* channel */
 	const char *ref;                /* which image of an OCI layout; NULL: the only one */
-	const char *unpack;             /* absolute path of berth-unpack */
+	const char *format;             /* it is a disk of this format (templates/disk.h); NULL: files */
+	const char *unpack, *convert;   /* absolute paths of berth-unpack and berth-convert */
 	const struct sign_policy *sign;
 	bool trusted;                   /* an image needs no signature, unless all do */
 	bool leave_channel;             /* where there is a channel of that name, it stays what it is */
-	uint64_t max_size, max_files;   /* 0: UNPACK_MAX_* */
+	uint64_t max_size, max_files;   /* 0: UNPACK_MAX_*, DISK_MAX_SIZE */
 	int tmp;                        /* directory fd for scratch, on the store's filesystem */
 	/* Told what happens, a line at a time; may be NULL. */
 	void (*progress)(void *arg, const char *line);

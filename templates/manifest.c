@@ -63,6 +63,9 @@ static const char *wrong_field(const struct json_val *v, const char *digest, str
 		return "signer";
 	if (json_get(v, "origin") && !get_word(v, "origin", t->origin, sizeof(t->origin)))
 		return "origin";
+	t->disk = str_eq(json_get_str(v, "content", "root"), "disk");
+	if (!t->disk && !str_eq(json_get_str(v, "content", "root"), "root"))
+		return "content";
 	return NULL;
 }
 
@@ -132,6 +135,8 @@ int manifest_save(int dir, const struct template *t, struct err *e)
 		json_kstr(j, "origin", t->origin);
 	if (*t->files)
 		json_kstr(j, "files", t->files);
+	if (t->disk)
+		json_kstr(j, "content", "disk");
 	json_ku64(j, "packages", t->packages);
 	json_ku64(j, "size", t->size);
 	json_ku64(j, "created", t->created);

@@ -115,6 +115,10 @@ static int open_image(int dir, const char *digest, int *ret, struct err *e)
 
 	(void)str_fmt(name, sizeof(name), "%s.erofs", digest);
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	(void)str_fmt(name, sizeof(name), "%s.disk", digest);
+	if (fd < 0 && errno == ENOENT && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, EOPNOTSUPP, VZ_BAD_TEMPLATE, "open template %.12s: it is a disk with "
+			       "a system of its own, which the host does not look into", digest);
 	if (fd < 0) {
 		(void)err_sys(e, "open template %.12s", digest);
 		return err_exit(e, e->eno == ENOENT ? VZ_NO_TEMPLATE : VZ_BAD_TEMPLATE);
@@ -139,11 +143,23 @@ static int lock_record(int run, const char *digest, int *ret, struct err *e)
 	return 0;
 }
 
+/* The digest of a file that stays as it is meanwhile. */
+static int verify_still(int image, const char *digest, const struct ident *id, struct err *e)
+{
+	struct ident again;
+	int r = verify_image(image, digest, e);
+
+	if (!r && (ident_of(image, &again) < 0 || memcmp(id, &again, sizeof(again)) != 0))
+		r = err_set(e, EBUSY, VZ_BAD_TEMPLATE,
+			    "verify template %.12s: its image is being changed", digest);
+	return r;
+}
+
 /* Under the lock: make sure of the bytes, and of a device that carries them. */
 static int attach_verified(const struct store *s, const char *digest, bool own, int image,
 			   struct loop *ret, struct err *e)
 {
-	struct ident id, again;
+	struct ident id;
 	int num = -1, r = ident_of(image, &id);
 	bool verified;
 
@@ -155,12 +171,9 @@ static int attach_verified(const struct store *s, const char *digest, bool own, 
 		return 0;               /* somebody was faster */
 	if (!verified) {
 		num = -1;
-		r = verify_image(image, digest, e);
+		r = verify_still(image, digest, &id, e);
 		if (r < 0)
 			return r;
-		if (ident_of(image, &again) < 0 || memcmp(&id, &again, sizeof(id)) != 0)
-			return err_set(e, EBUSY, VZ_BAD_TEMPLATE,
-				       "verify template %.12s: its image is being changed", digest);
 	}
 	r = loop_attach(image, true, ret, e);
 	if (!r && !(verified && own))
@@ -218,6 +231,31 @@ int store_device(const struct store *s, const char *digest, bool own, int *ret, 
 		return err_sys(e, "open template %.12s", digest);
 	*ret = fd;
 	return 0;
+}
+
+int store_disk(const struct store *s, const struct template *t, int *ret, struct err *e)
+{
+	_fd_ int fd = -1, lock = -1;
+	char name[STORE_NAME];
+	struct ident id;
+	int num, r = lock_record(s->run, t->digest, &lock, e);
+
+	if (r < 0)
+		return r;
+	store_name(t, name);
+	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || ident_of(fd, &id) < 0) {
+		(void)err_sys(e, "open template %.12s", t->digest);
+		return err_exit(e, VZ_BAD_TEMPLATE);
+	}
+	if (!record_load(s->run, t->digest, &id, &num)) {
+		r = verify_still(fd, t->digest, &id, e);
+		if (!r)
+			r = record_save(s->run, t->digest, &id, -1, e);
+	}
+	if (!r)
+		*ret = TAKE_FD(fd);
+	return r;
 }
 
 bool store_is_mounted(const struct store *s, const char *digest)

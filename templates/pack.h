@@ -8,6 +8,7 @@
 
 /* Names of what is made in the scratch directory and moved into the store. */
 #define PACK_IMAGE "image.erofs"
+#define PACK_DISK "image.disk"
 #define PACK_FILES "files"
 #define PACK_PACKAGES "packages"
 #define PACK_SIGNATURE "minisig"        /* of the image itself */

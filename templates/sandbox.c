@@ -16,6 +16,7 @@
 #define NOBODY 65534
 #define MEMORY (UINT64_C(1) << 30)      /* xz -9 takes 65 MiB, zstd --long=27 128 MiB */
 #define CPU_SECONDS 1800
+#define THREADS 4096                    /* of all that run as nobody; a filter forbids processes */
 
 /* tmpfs over /proc, which every root has; then that is the root and the old one is gone. */
 static int empty_root(struct err *e)
@@ -30,14 +31,14 @@ static int empty_root(struct err *e)
 	return 0;
 }
 
-static int limit(uint64_t max_file, struct err *e)
+int sandbox_limit(uint64_t max_file, bool threads, struct err *e)
 {
 	const struct {
 		int what;
 		uint64_t max;
 	} rows[] = {
 		{ RLIMIT_AS, MEMORY },  { RLIMIT_CPU, CPU_SECONDS }, { RLIMIT_FSIZE, max_file },
-		{ RLIMIT_CORE, 0 },     { RLIMIT_NPROC, 0 },         { RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_CORE, 0 },     { RLIMIT_NPROC, threads ? THREADS : 0 },         { RLIMIT_MEMLOCK, 0 },
 		{ RLIMIT_MSGQUEUE, 0 },
 	};
 
@@ -53,18 +54,18 @@ static int limit(uint64_t max_file, struct err *e)
 	return 0;
 }
 
-static int drop_rights(bool directory, struct err *e)
+int sandbox_drop_rights(bool read_all, struct err *e)
 {
-	cap_value_t read_all = CAP_DAC_READ_SEARCH;
+	cap_value_t search = CAP_DAC_READ_SEARCH;
 	cap_t caps = cap_init();
 	int r = 0;
 
 	/* The bounding set needs CAP_SETPCAP, so it goes before the ids do. */
 	for (int c = 0; c <= CAP_LAST_CAP; c++)
 		(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
-	if (!caps || (directory && (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
-				    cap_set_flag(caps, CAP_PERMITTED, 1, &read_all, CAP_SET) < 0 ||
-				    cap_set_flag(caps, CAP_EFFECTIVE, 1, &read_all, CAP_SET) < 0)) ||
+	if (!caps || (read_all && (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+				    cap_set_flag(caps, CAP_PERMITTED, 1, &search, CAP_SET) < 0 ||
+				    cap_set_flag(caps, CAP_EFFECTIVE, 1, &search, CAP_SET) < 0)) ||
 	    setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 	    setresuid(NOBODY, NOBODY, NOBODY) < 0 || cap_set_proc(caps) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
@@ -109,8 +110,8 @@ int sandbox_enter(bool directory, uint64_t max_file, struct err *e)
 	int r = empty_root(e);
 
 	if (!r)
-		r = limit(max_file, e);
+		r = sandbox_limit(max_file, false, e);
 	if (!r)
-		r = drop_rights(directory, e);
+		r = sandbox_drop_rights(directory, e);
 	return r < 0 ? r : filter(directory, e);
 }

@@ -15,4 +15,8 @@
 
 #include "util/err.h"
 
+/* Parts of it, for a helper that needs another root. threads: it may have some. */
+MUST_CHECK int sandbox_limit(uint64_t max_file, bool threads, struct err *e);
+MUST_CHECK int sandbox_drop_rights(bool read_all, struct err *e);
+
 MUST_CHECK int sandbox_enter(bool directory, uint64_t max_file, struct err *e);

@@ -70,9 +70,9 @@ static int lock_store(const struct store *s, int *ret, struct err *e)
 	return 0;
 }
 
-static void image_name(const char *digest, char dst[DIGEST_LEN + 8])
+void store_name(const struct template *t, char dst[STORE_NAME])
 {
-	(void)str_fmt(dst, DIGEST_LEN + 8, "%.64s.erofs", digest);
+	(void)str_fmt(dst, STORE_NAME, "%.64s.%s", t->digest, t->disk ? "disk" : "erofs");
 }
 
 /* ---- find ---- */
@@ -163,13 +163,15 @@ int store_find(const struct store *s, const char *name, struct template *ret, st
 
 /* ---- add ---- */
 
-static int check_erofs(int fd, const char *name, struct err *e)
+static int check_image(int fd, bool disk, const char *name, struct err *e)
 {
 	uint32_t magic;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "stat %s", name);
+	if (disk && S_ISREG(st.st_mode))
+		return 0;
 	if (!S_ISREG(st.st_mode) || fs_pread_all(fd, &magic, sizeof(magic), 1024) < 0 ||
 	    le32toh(magic) != EROFS_MAGIC)
 		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "add %s: not an erofs image", name);
@@ -177,26 +179,26 @@ static int check_erofs(int fd, const char *name, struct err *e)
 }
 
 /* A good image of the same digest stays: VEs may have it mounted. */
-static bool have_good(const struct store *s, const char *digest)
+static bool have_good(const struct store *s, const struct template *t)
 {
-	char name[DIGEST_LEN + 8];
 	struct err ignored = ERR_INIT;
+	char name[STORE_NAME];
 	_fd_ int fd = -1;
 
-	image_name(digest, name);
+	store_name(t, name);
 	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return fd >= 0 && check_erofs(fd, name, &ignored) == 0 &&
-	       verify_image(fd, digest, &ignored) == 0;
+	return fd >= 0 && check_image(fd, t->disk, name, &ignored) == 0 &&
+	       verify_image(fd, t->digest, &ignored) == 0;
 }
 
 static int place_image(const struct store *s, int dfd, const char *image, int fd,
-		       const char *digest, struct err *e)
+		       const struct template *t, struct err *e)
 {
-	char name[DIGEST_LEN + 8];
+	char name[STORE_NAME];
 
-	if (have_good(s, digest))
+	if (have_good(s, t))
 		return unlinkat(dfd, image, 0) < 0 ? err_sys(e, "remove %s", image) : 0;
-	image_name(digest, name);
+	store_name(t, name);
 	if (fchmod(fd, 0444) < 0 || fsync(fd) < 0)
 		return err_sys(e, "add %s", image);
 	if (renameat(dfd, image, s->dir, name) < 0)
@@ -265,7 +267,7 @@ static int add(const struct store *s, int dfd, const char *image, struct templat
 	fd = openat(dfd, image, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open %s", image);
-	r = check_erofs(fd, image, e);
+	r = check_image(fd, t->disk, image, e);
 	if (!r)
 		r = verify_digest(fd, new.digest, e);
 	if (!r)
@@ -278,7 +280,7 @@ static int add(const struct store *s, int dfd, const char *image, struct templat
 	if (!new.created)
 		new.created = (uint64_t)time(NULL);
 	new.fresh = true;
-	r = place_image(s, dfd, image, fd, new.digest, e);
+	r = place_image(s, dfd, image, fd, &new, e);
 	if (!r)
 		r = place_beside(s, dfd, &new, e);
 	if (!r && manifest_load(s->dir, new.digest, &old, &ignored) == 0) {
@@ -324,7 +326,7 @@ int store_open_image(const struct store *s, const char *digest, int *ret_fd, cha
 	_fd_ int fd = -1;
 	int r;
 
-	image_name(digest, name);
+	(void)str_fmt(name, sizeof(name), "%.64s.erofs", digest);
 	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open template %.12s", digest);
@@ -412,22 +414,16 @@ static int remove_file(int dir, const char *digest, const char *suffix, struct e
 
 static int remove_version(const struct store *s, const char *digest, struct err *e)
 {
+	static const char *const parts[] = { ".json", ".erofs", ".disk", ".files", ".packages",
+					     ".minisig" };
 	int r;
 
 	if (store_is_mounted(s, digest))
 		return err_set(e, EBUSY, VZ_MOUNTED, "remove template %.12s: a VE is using it",
 			       digest);
 	r = channel_remove_to(s, digest, e);
-	if (!r)
-		r = remove_file(s->dir, digest, ".json", e);
-	if (!r)
-		r = remove_file(s->dir, digest, ".erofs", e);
-	if (!r)
-		r = remove_file(s->dir, digest, ".files", e);
-	if (!r)
-		r = remove_file(s->dir, digest, ".packages", e);
-	if (!r)
-		r = remove_file(s->dir, digest, ".minisig", e);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(parts); i++)
+		r = remove_file(s->dir, digest, parts[i], e);
 	if (!r)
 		r = remove_file(s->run, digest, ".json", e);
 	if (!r)

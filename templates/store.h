@@ -2,7 +2,8 @@
 /*
  * The template store: immutable versions, each a read-only erofs image named by the SHA-256 of
  * its bytes (DIGEST.erofs) with a manifest beside it (DIGEST.json), and channels, names that
- * point to a version (channels/NAME holds the digest).
+ * point to a version (channels/NAME holds the digest). A version can be a whole disk instead
+ * (DIGEST.disk), with an operating system of its own that a VM boots: each VE gets a copy.
  */
 #pragma once
 
@@ -28,7 +29,12 @@ struct template {
 	uint64_t size;          /* bytes of the image */
 	uint64_t created;       /* seconds since 1970 */
 	bool fresh;             /* by store_add: it was not in the store before */
+	bool disk;              /* no tree of files but the disk of a VM that boots it */
 };
+
+/* DIGEST.erofs or DIGEST.disk. */
+#define STORE_NAME (DIGEST_LEN + 8)
+void store_name(const struct template *t, char dst[STORE_NAME]);
 
 /* The directories of one instance. */
 struct store {
@@ -96,6 +102,9 @@ MUST_CHECK int store_mount(const struct store *s, const char *digest, bool own, 
 /* Read-only descriptor of the device of a version, shared or its own, verified as for store_mount. */
 MUST_CHECK int store_device(const struct store *s, const char *digest, bool own, int *ret,
 			    struct err *e);
+
+/* The file of a version that is a disk, verified likewise, for reading. */
+MUST_CHECK int store_disk(const struct store *s, const struct template *t, int *ret, struct err *e);
 
 /* Whether a VE has the version mounted from the shared device. */
 bool store_is_mounted(const struct store *s, const char *digest);
