@@ -37,8 +37,7 @@ static const struct opt all_opts[] = {
 #define DRY_RUN_OPT FLAG(0, "dry-run", NULL, dry_run, "say what would happen, change nothing")
 
 static const struct opt life_opts[] = {
-	ALL_OPT, DRY_RUN_OPT,
-	END,
+	ALL_OPT, DRY_RUN_OPT, END,
 };
 
 #define TAKE(name, take, arg, help) { OPT_TAKE, 0, name, NULL, 0, arg, help, 0, 0, 0, take }
@@ -243,18 +242,16 @@ static const struct opt gc_opts[] = {
 };
 
 #define MAX_SIZE_OPT \
-	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G unless said otherwise")
+	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G unless said otherwise; of a disk 64G")
 
 static const struct opt import_opts[] = {
 	TEXT(0, "ref", NULL, ref, "NAME", "which image of an OCI layout"),
 	TEXT(0, "format", NULL, format, "FORMAT", "FILE is a disk that virtual machines boot: raw, qcow2, vmdk or vhd"),
-	TAKE("max-size", take_max_size, "SIZE", "most that its files may take, 16G unless said otherwise; of a disk 64G"),
-	END,
+	MAX_SIZE_OPT, END,
 };
 
 static const struct opt publish_opts[] = {
-	MAX_SIZE_OPT,
-	END,
+	MAX_SIZE_OPT, END,
 };
 
 static const struct opt events_opts[] = {
@@ -423,8 +420,7 @@ const struct command commands[] = {
 	  NULL, "berth start 101 --wait\nberth start 101-120 web\nberth start --all\n" },
 	{ "stop", NULL, "ID... [options]", "shut VEs down", EACH | CMD_ENTERS, 0, 0, stop_opts, cmd_stop,
 	  "Init is asked in its own way and given time (STOP_TIMEOUT); then everything is killed.\n"
-	  "A VE that is not running is no error.",
-	  "berth stop 101\nberth stop --fast 101-120\n" },
+	  "A VE that is not running is no error.", "berth stop 101\nberth stop --fast 101-120\n" },
 	{ "restart", NULL, "ID... [options]", "stop VEs and start them again",
 	  EACH | CMD_ENTERS, 0, 0, restart_opts, cmd_restart, NULL, "berth restart 101\n" },
 	{ "pause", NULL, "ID... [options]", "let running VEs stand still in memory", EACH, 0, 0,
@@ -441,8 +437,7 @@ const struct command commands[] = {
 	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
 	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down,\n"
 	  "and suspended when its memory is on disk.\n"
-	  "With -j everything there is to know.",
-	  "berth status 101\nberth -j status web\n" },
+	  "With -j everything there is to know.", "berth status 101\nberth -j status web\n" },
 	{ "stat", NULL, "ID...", "what running VEs use, and what held them back", EACH, 0, 0, all_opts,
 	  cmd_stat,
 	  "CPU time and how long the limit stopped it, memory and kills, I/O, processes, network,\n"

@@ -11,6 +11,12 @@ MUST_CHECK int image_open(int dir, int *ret, struct err *e);
 /* Open it and hold it for ourselves; -EBUSY while it is mounted. */
 MUST_CHECK int image_lock(int dir, int *ret, struct err *e);
 MUST_CHECK int image_mount_loop(const struct loop *l, int *ret_mnt, struct err *e);
+/* A copy of `from` under IMAGE_NEW, then in place of IMAGE (flags of renameat2(2)). renew: a disk
+ * of its own, not another form of the same. */
+MUST_CHECK int image_copy_new(int dir, int from, bool renew, struct err *e);
+MUST_CHECK int image_place_new(int dir, unsigned flags, struct err *e);
+/* Make the file, and the device that a VM has on it, so large. */
+MUST_CHECK int image_grow_device(int file, int loop_num, uint64_t bytes, struct err *e);
 /* VZ_NO_DISK_SPACE for a host without room. */
 int image_no_space(struct err *e);
 /* A copy beside the original must not fill the host's disk: neighbours live on it. */

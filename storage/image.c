@@ -106,8 +106,7 @@ int image_lock(int dir, int *ret, struct err *e)
 
 /* ---- create ---- */
 
-/* renew: a new disk, not a smaller form of the same. */
-static int copy_new(int dir, int from, bool renew, struct err *e)
+int image_copy_new(int dir, int from, bool renew, struct err *e)
 {
 	_fd_ int to = -1;
 	int r;
@@ -139,7 +138,7 @@ static int image_create(int dir, const struct disk_spec *spec, struct err *e)
 	int r = ext4_seed(spec->seeds, wanted_payload(spec), spec->inodes, &seed, e);
 
 	if (!r)
-		r = copy_new(dir, seed, true, e);
+		r = image_copy_new(dir, seed, true, e);
 	if (!r)
 		r = image_place_new(dir, RENAME_NOREPLACE, e);
 	if (!r)
@@ -195,7 +194,7 @@ static int shrink_offline(int dir, int fd, const struct ext4_geo *g, uint64_t pa
 
 	if (r < 0)
 		return r;               /* a damaged disk is one */
-	r = image_room_for_copy(fd, dir) ? copy_new(dir, fd, false, &ignored) : -ENOSPC;
+	r = image_room_for_copy(fd, dir) ? image_copy_new(dir, fd, false, &ignored) : -ENOSPC;
 	if (!r)
 		r = shrink_new(dir, ext4_blocks_for(g, payload), &ignored);
 	if (!r)
@@ -369,6 +368,24 @@ static int file_blocks(int file, uint64_t *ret, struct err *e)
 	return 0;
 }
 
+int image_grow_device(int file, int loop_num, uint64_t bytes, struct err *e)
+{
+	struct loop l = LOOP_INIT;
+	int r = 0;
+
+	if (loop_reopen(loop_num, file, &l) < 0)
+		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "grow disk: /dev/loop%d is not its device",
+			       loop_num);
+	if (ftruncate(file, (off_t)bytes) < 0) {
+		(void)err_sys(e, "grow " IMAGE);
+		r = image_no_space(e);
+	} else if (ioctl(l.fd, LOOP_SET_CAPACITY, 0) < 0) {
+		r = err_sys(e, "grow /dev/loop%d", loop_num);
+	}
+	loop_close(&l);
+	return r < 0 ? err_exit(e, VZ_IMAGE_RESIZE) : 0;
+}
+
 /*
  * The geometry is what the guest says in its superblock; it can only make the device larger or smaller than
  * needed within bounds of the plan, which are ours.
@@ -377,7 +394,6 @@ static int image_grow_attached(int dir, int loop_num, const struct disk_spec *sp
 			       uint64_t *ret_bytes, struct err *e)
 {
 	uint64_t want = wanted_payload(spec) + wanted_payload(spec) / 16 + 8 * EXT4_BLOCK, have = 0;
-	struct loop l = LOOP_INIT;
 	struct ext4_geo g;
 	_fd_ int file = -1;
 	int r = image_open(dir, &file, e);
@@ -396,19 +412,10 @@ static int image_grow_attached(int dir, int loop_num, const struct disk_spec *sp
 	*ret_bytes = 0;
 	if (want <= have)
 		return 0;
-	if (loop_reopen(loop_num, file, &l) < 0)
-		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "grow disk: /dev/loop%d is not its device",
-			       loop_num);
-	if (ftruncate(file, (off_t)(want * EXT4_BLOCK)) < 0) {
-		(void)err_sys(e, "grow " IMAGE);
-		r = image_no_space(e);
-	} else if (ioctl(l.fd, LOOP_SET_CAPACITY, 0) < 0) {
-		r = err_sys(e, "grow /dev/loop%d", loop_num);
-	}
-	loop_close(&l);
+	r = image_grow_device(file, loop_num, want * EXT4_BLOCK, e);
 	if (!r)
 		*ret_bytes = want * EXT4_BLOCK;
-	return r < 0 ? err_exit(e, VZ_IMAGE_RESIZE) : 0;
+	return r;
 }
 
 /* ---- resize ---- */

@@ -26,6 +26,7 @@ struct disk_spec {
 	uint64_t headroom;                      /* the filesystem is made this much larger; see DESIGN of image */
 	uint64_t inodes;                        /* 0: as mkfs would */
 	int seeds;                              /* directory fd for pristine images to copy from */
+	int content;                            /* of a disk with a system of its own: what to copy, or -1 */
 };
 
 /* A mounted disk: a detached mount and the device below it. */
@@ -101,6 +102,9 @@ struct storage_backend {
 	int (*fill_begin)(int private_dir, uint64_t size, int *ret_file, struct err *e);
 	int (*fill_end)(int private_dir, int file, struct err *e);
 };
+
+/* A disk with an operating system of its own, for a VM that boots it; no word of VE_LAYOUT. */
+extern const struct storage_backend storage_disk;
 
 /* NULL when there is no such backend; "" is the default, "ploop" an alias of image. */
 const struct storage_backend *storage_find(const char *name);

@@ -13,6 +13,7 @@
 #include "util/str.h"
 #include "util/sys-blk.h"
 #include "ve/apply.h"
+#include "ve/plan.h"
 #include "ve/pool.h"
 
 #define PRIO_USUAL 4
@@ -39,7 +40,7 @@ static const struct rates *configured(const struct ve *ve, enum cg_io what, stru
  */
 const char *lacks_io_rate(struct ve *ve, const struct param *p)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 
 	(void)p;
 	if (ve->is_pool || !b || !b->on_host || ve->in->cg.on_v2[CG_IO])

@@ -371,7 +371,7 @@ static int open_disk(struct ve *ve, int *ret_private, int *ret_root, struct err 
 
 int apply_disk(struct ve *ve, const struct param *p, struct err *e)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 	_fd_ int private = -1, root = -1;
 	struct disk_spec spec;
 	int r = open_disk(ve, &private, &root, e);
@@ -383,7 +383,7 @@ int apply_disk(struct ve *ve, const struct param *p, struct err *e)
 
 static int disk_usage(struct ve *ve, struct disk_usage *ret)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 	_fd_ int private = -1, root = -1;
 	struct err ignored = ERR_INIT;
 	int r;
@@ -409,7 +409,7 @@ int effective_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 /* Only where it is the host's to change. */
 bool disk_inodes_live(const struct ve *ve)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 
 	return b && b->on_host;
 }

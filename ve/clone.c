@@ -23,6 +23,7 @@
 #include "ve/create.h"
 #include "ve/links.h"
 #include "ve/mount.h"
+#include "ve/plan.h"
 #include "ve/snapshot.h"
 
 #define KEYGEN "/usr/bin/ssh-keygen"
@@ -197,7 +198,11 @@ static int fill(void *arg, struct ve *ve, int private, struct err *e)
 	const struct clone *c = arg;
 	int r = copy_disk(c, private, e);
 
-	return r < 0 ? r : renew(ve, c->opts->fence, e);
+	if (r < 0 || !plan_boots_disk(&ve->conf))
+		return r < 0 ? r : renew(ve, c->opts->fence, e);
+	if (!c->opts->fence)
+		inst_say(ve->in, "The copy has the names and keys of the other inside: nobody here looks into its disk");
+	return 0;
 }
 
 /* ---- the config ---- */

@@ -192,10 +192,25 @@ static int up_root(void *ctx, struct err *e)
 	return c->like && c->like->root ? c->like->root(c->like->arg, &c->ve, e) : 0;
 }
 
+/* Of a VM that boots it: what its disk begins as. */
+static int open_content(const struct ve *ve, int *ret, struct err *e)
+{
+	struct store st = STORE_INIT;
+	struct template t;
+	int r = store_open(ve->in->lib, ve->in->run, &st, e);
+
+	if (!r)
+		r = store_find(&st, ve->conf.template, &t, e);
+	if (!r)
+		r = store_disk(&st, &t, ret, e);
+	store_close(&st);
+	return r;
+}
+
 static int up_disk(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
-	_fd_ int private = -1, seeds = -1;
+	_fd_ int private = -1, seeds = -1, content = -1;
 	bool filled = c->like && c->like->fill;
 	struct plan plan;
 	int r;
@@ -205,6 +220,9 @@ static int up_disk(void *ctx, struct err *e)
 	if (!r)
 		r = fs_open_dir(c->ve.in->lib, "seed", &seeds, e);
 	plan.disk.seeds = seeds;
+	if (!r && !c->like && plan_boots_disk(&c->ve.conf))
+		r = open_content(&c->ve, &content, e);
+	plan.disk.content = content;
 	if (!r)
 		r = filled ? c->like->fill(c->like->arg, &c->ve, private, e) :
 			     plan.backend->create(private, &plan.disk, e);
@@ -265,6 +283,60 @@ const struct step create_steps[] = {
 /* clang-format on */
 const size_t n_create_steps = ARRAY_SIZE(create_steps);
 
+/* Settings that were asked for and are none of such a VE. */
+static int check_settings(const struct create *c, struct err *e)
+{
+	char why[160];
+
+	for (size_t i = 0; i < n_params; i++)
+		if (conf_has(&c->change->to, &params[i]) &&
+		    refuse_own_disk(&params[i], why, sizeof(why)))
+			return err_set(e, ENOTSUP, VZ_BAD_OPTION, "create %u: --%s: %s", c->ve.id,
+				       params[i].opt, why);
+	if (c->change->userpasswd)
+		return err_set(e, ENOTSUP, VZ_PASSWD,
+			       "create %u: --userpasswd: the system on its own disk decides that", c->ve.id);
+	return 0;
+}
+
+/* At least what it has now: it cannot become smaller. */
+static int check_size(struct create *c, uint64_t bytes, struct err *e)
+{
+	const struct param *p = param_by_key("DISKSPACE");
+	struct disk_spec spec;
+
+	plan_disk(&c->ve, &spec);
+	if (spec.size >= bytes)
+		return 0;
+	if (conf_has(&c->change->to, p))
+		return err_set(e, EINVAL, VZ_IMAGE_CREATE, "create %u: --diskspace: the disk of template %.60s "
+			       "has %llu MiB", c->ve.id, c->ve.conf.ostemplate,
+			       (unsigned long long)((bytes + 1048575) >> 20));
+	c->ve.conf.diskspace = (bytes + 4095) / 4096 * 4096;
+	conf_mark(&c->ve.conf, p, true);
+	return 0;
+}
+
+/* A template is a root, of a container or of a VM by the host's kernel, or the disk of a VM. */
+static int check_content(struct create *c, const struct template *t, struct err *e)
+{
+	struct ve_conf *conf = &c->ve.conf;
+	int r;
+
+	if (!t->disk && plan_boots_disk(conf))
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "create %u: --boot disk: template %.60s is no disk; "
+			       "berth template import --format makes one", c->ve.id, conf->ostemplate);
+	if (t->disk && (!str_eq(conf->kind, "vm") || str_eq(conf->boot, "kernel")))
+		return err_set(e, EINVAL, VZ_BAD_TEMPLATE, "create %u: template %.60s is the disk of a machine "
+			       "that boots it; want --kind vm --boot disk", c->ve.id, conf->ostemplate);
+	if (!t->disk)
+		return 0;
+	(void)str_fmt(conf->boot, sizeof(conf->boot), "disk");
+	conf_mark(conf, param_by_key("BOOT"), true);
+	r = check_settings(c, e);
+	return r < 0 ? r : check_size(c, t->size, e);
+}
+
 static int choose_template(struct create *c, struct err *e)
 {
 	struct ve_conf *conf = &c->ve.conf;
@@ -289,7 +361,7 @@ static int choose_template(struct create *c, struct err *e)
 	(void)str_fmt(conf->template, sizeof(conf->template), "%s", t.digest);
 	conf_mark(conf, param_by_key("OSTEMPLATE"), true);
 	conf_mark(conf, param_by_key("TEMPLATE_VERSION"), true);
-	return 0;
+	return check_content(c, &t, e);
 }
 
 static int refuse_layout(const struct create *c, struct err *e)

@@ -114,7 +114,10 @@ int ve_mount(struct inst *in, uint32_t id, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (ve.state.phase == PH_RUNNING || ve.state.phase == PH_MOUNTED) {
+	if (plan_boots_disk(&ve.conf)) {
+		r = err_set(e, EOPNOTSUPP, VZ_MOUNT, "VE %u boots its own disk, which the host does not "
+			    "look into", id);
+	} else if (ve.state.phase == PH_RUNNING || ve.state.phase == PH_MOUNTED) {
 		inst_say(in, "Container is already mounted");
 	} else {
 		r = do_mount(&ve, e);

@@ -35,7 +35,7 @@ struct ve_conf {
 	uint64_t set[2];
 
 	char name[VE_NAME_LEN], description[1024], ostemplate[128], template[65];
-	char origin_sample[64], kind[8], machine[8], layout[16], hostname[65];
+	char origin_sample[64], kind[8], boot[8], machine[8], layout[16], hostname[65];
 	char template_cache[8];
 	char kernel[80], nameserver[512], searchdomain[256], cpumask[256], nodemask[256];
 	char ubc[UBC_STORED][48];
@@ -86,6 +86,7 @@ enum param_flags {
 	P_INSIDE = 1 << 12,     /* a function puts it in force before init runs: on init, its mounts */
 	P_INHERIT = 1 << 13,    /* not set: what the host's own processes have; there is nothing to obey */
 	P_GUEST = 1 << 14,      /* a guest that is suspended knows it: fixed until it goes on */
+	P_OWN_INIT = 1 << 15,   /* of what the host starts: no matter of a VM that boots its own disk */
 	P_ALIAS_FILE = 1 << 10, /* the alias takes what the file has: pages, barrier:limit */
 };
 

@@ -2,7 +2,8 @@
 /*
  * Which machine. microvm starts sooner and shows its guest less; q35 has what memory and links need
  * that come and go while it runs. So auto is q35 only where the config says that the VE shall be able to grow, and who wants
- * to change links only says so. CPUs decide nothing: both machines can have more than they start with.
+ * to change links only says so. Firmware that boots a disk is q35's; systems older
+ * than virtio want pc. CPUs decide nothing: all machines can have more than they start with.
  */
 #include "ve/plan.h"
 
@@ -22,14 +23,29 @@ static uint64_t ram_of(const struct ve_conf *c)
 	return ram == U64_UNLIMITED ? DEFAULT_RAM : ram;
 }
 
+static enum vm_type type_of(const struct ve_conf *c, const struct vm_plan *p)
+{
+	if (str_eq(c->machine, "pc"))
+		return VM_PC;
+	if (str_eq(c->machine, "microvm"))
+		return VM_MICROVM;
+	return str_eq(c->machine, "q35") || p->ram_max > p->ram || p->own_disk ? VM_Q35 : VM_MICROVM;
+}
+
 static int check(const struct ve_conf *c, const struct vm_plan *p, struct err *e)
 {
 	if (p->ram_max < p->ram)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--ram-max: %" PRIu64 "M is below --ram, which is %" PRIu64 "M",
 			       p->ram_max / MIB, p->ram / MIB);
-	if (p->ram_max > p->ram && str_eq(c->machine, "microvm"))
-		return err_set(e, EINVAL, VZ_BAD_VALUE, "--ram-max: memory cannot be added to a microvm; "
-			       "want --machine auto or q35");
+	if (p->ram_max > p->ram && p->type != VM_Q35)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--ram-max: memory cannot be added to a %s; "
+			       "want --machine auto or q35", vm_type_word(p->type));
+	if (p->own_disk && p->type == VM_MICROVM)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--machine microvm: it has no firmware that boots a "
+			       "disk; want auto, q35 or pc");
+	if (!p->own_disk && p->type == VM_PC)
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--machine pc: for machines that boot their own disk; "
+			       "want auto, microvm or q35");
 	if (c->cpus_max && !c->cpus)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--cpus-max: --cpus must say with how many it starts");
 	if (p->cpus_max < p->cpus)
@@ -45,7 +61,8 @@ int plan_vm(const struct ve_conf *c, struct vm_plan *ret, struct err *e)
 
 	p.ram_max = c->ram_max ? c->ram_max : p.ram;
 	p.cpus_max = c->cpus_max ? (unsigned)c->cpus_max : p.cpus;
-	p.q35 = str_eq(c->machine, "q35") || p.ram_max > p.ram;
+	p.own_disk = plan_boots_disk(c);
+	p.type = type_of(c, &p);
 	r = check(c, &p, e);
 	if (!r)
 		*ret = p;

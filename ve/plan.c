@@ -27,6 +27,16 @@ static uint64_t default_headroom(uint64_t size)
 	return size * 4 < 16 * GIB ? 16 * GIB - size : size * 3;
 }
 
+bool plan_boots_disk(const struct ve_conf *c)
+{
+	return str_eq(c->boot, "disk");
+}
+
+const struct storage_backend *plan_backend(const struct ve_conf *c)
+{
+	return plan_boots_disk(c) ? &storage_disk : storage_find(c->layout);
+}
+
 void plan_disk(const struct ve *ve, struct disk_spec *ret)
 {
 	const struct ve_conf *c = &ve->conf;
@@ -41,7 +51,7 @@ void plan_disk(const struct ve *ve, struct disk_spec *ret)
 	else
 		ret->headroom = default_headroom(ret->size);
 	ret->inodes = c->diskinodes;
-	ret->seeds = -1;
+	ret->seeds = ret->content = -1;
 }
 
 /* Host names, resolvers and addresses that a VE's own files should have. */
@@ -81,7 +91,7 @@ int plan_private(const struct ve *ve, int *ret, struct err *e)
 
 void plan_retire_disk(const struct ve *ve)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 	struct err ignored = ERR_INIT;
 	_fd_ int private = -1;
 
@@ -94,8 +104,8 @@ void plan_for_undo(const struct ve *ve, struct plan *ret)
 	struct links_want w = links_of_state(ve);
 
 	memset(ret, 0, sizeof(*ret));
-	ret->backend = storage_find(ve->conf.layout);
-	ret->whole = storage_is_whole(ve->conf.layout);
+	ret->backend = plan_backend(&ve->conf);
+	ret->whole = !plan_boots_disk(&ve->conf) && storage_is_whole(ve->conf.layout);
 	ret->own_cache = str_eq(ve->conf.template_cache, "private");
 	plan_disk(ve, &ret->disk);
 	links_plan_undo(ve, &w, &ret->links);

@@ -9,10 +9,12 @@
 #include "storage/storage.h"
 #include "ve/links.h"
 #include "ve/ve.h"
+#include "vm/qemu.h"
 
 /* The machine of a VE of kind VM. */
 struct vm_plan {
-	bool q35;                       /* else microvm */
+	enum vm_type type;
+	bool own_disk;                  /* it boots that, not a kernel of the host */
 	uint64_t ram, ram_max;          /* bytes at first, and at most while it runs */
 	unsigned cpus, cpus_max;
 };
@@ -41,6 +43,11 @@ void plan_for_undo(const struct ve *ve, struct plan *ret);
 
 /* Which machine a config asks for; refuses one that there is not. */
 MUST_CHECK int plan_vm(const struct ve_conf *c, struct vm_plan *ret, struct err *e);
+
+/* How a VE's disk is kept; NULL where its config names a layout that is unknown. */
+const struct storage_backend *plan_backend(const struct ve_conf *c);
+/* A VM with an operating system of its own on its disk: the host knows nothing of what is in it. */
+bool plan_boots_disk(const struct ve_conf *c);
 
 /* Parts that `set` needs too. */
 void plan_disk(const struct ve *ve, struct disk_spec *ret);

@@ -121,14 +121,25 @@ static int kind_parse(const struct param *p, const char *text, bool from_file, v
 	return choice(text, words, val, ptype_kind.size);
 }
 
-static int machine_parse(const struct param *p, const char *text, bool from_file, void *val,
-			 const char **ret_want)
+static int boot_parse(const struct param *p, const char *text, bool from_file, void *val,
+		      const char **ret_want)
 {
-	static const char *const words[] = { "auto", "microvm", "q35", NULL };
+	static const char *const words[] = { "kernel", "disk", NULL };
 
 	(void)p;
 	(void)from_file;
-	*ret_want = "auto, microvm or q35";
+	*ret_want = "kernel or disk";
+	return choice(text, words, val, ptype_boot.size);
+}
+
+static int machine_parse(const struct param *p, const char *text, bool from_file, void *val,
+			 const char **ret_want)
+{
+	static const char *const words[] = { "auto", "microvm", "q35", "pc", NULL };
+
+	(void)p;
+	(void)from_file;
+	*ret_want = "auto, microvm, q35 or pc";
 	return choice(text, words, val, ptype_machine.size);
 }
 
@@ -223,7 +234,8 @@ const struct ptype ptype_addrs = { "addresses", 0, false, true, addrs_parse, tex
 const struct ptype ptype_domains = { "domains", 0, false, true, domains_parse, text_format };
 const struct ptype ptype_cpulist = { "cpulist", 256, false, true, cpulist_parse, text_format };
 const struct ptype ptype_kind = { "ct|vm", 8, false, true, kind_parse, text_format };
-const struct ptype ptype_machine = { "auto|microvm|q35", 8, false, true, machine_parse, text_format };
+const struct ptype ptype_boot = { "kernel|disk", 8, false, true, boot_parse, text_format };
+const struct ptype ptype_machine = { "auto|microvm|q35|pc", 8, false, true, machine_parse, text_format };
 const struct ptype ptype_oom = { "kill-largest|kill-ve|freeze", 16, false, true, oom_parse, text_format };
 const struct ptype ptype_cache = { "shared|private", 8, false, true, cache_parse, text_format };
 const struct ptype ptype_onexit = { "stop|restart", 16, false, true, onexit_parse, text_format };

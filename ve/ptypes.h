@@ -37,7 +37,8 @@ extern const struct ptype ptype_date;           /* YYYY-MM-DD, or never: empty *
 extern const struct ptype ptype_expire;         /* what happens when it has expired: warn or stop */
 extern const struct ptype ptype_kind;           /* ct or vm */
 extern const struct ptype ptype_cache;          /* shared or private */
-extern const struct ptype ptype_machine;        /* auto, microvm or q35 */
+extern const struct ptype ptype_boot;           /* kernel or disk */
+extern const struct ptype ptype_machine;        /* auto, microvm, q35 or pc */
 extern const struct ptype ptype_pool;           /* its name, or none */
 extern const struct ptype ptype_oom;            /* what happens when memory is used up */
 extern const struct ptype ptype_onexit;         /* what to do when init dies: stop or restart */

@@ -18,6 +18,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/plan.h"
 
 #define FILE_NAME "received"
 #define SIGNATURE_MAX 4096
@@ -26,7 +27,11 @@ int receive_find_image(const struct inst *in, const struct stream_head *h, struc
 {
 	struct store st = STORE_INIT;
 	struct template t;
-	int r = store_open(in->lib, in->run, &st, e);
+	int r;
+
+	if (plan_boots_disk(&h->conf))  /* it has all of it on its disk */
+		return 1;
+	r = store_open(in->lib, in->run, &st, e);
 
 	if (!r)
 		r = store_find(&st, h->template, &t, e);

@@ -104,6 +104,13 @@ bool refuse_row(const struct param *p, const struct ve_conf *to, char *why, size
 	return true;
 }
 
+bool refuse_own_disk(const struct param *p, char *why, size_t size)
+{
+	if (p->flags & P_OWN_INIT)
+		(void)str_fmt(why, size, "the system on its own disk decides that");
+	return p->flags & P_OWN_INIT;
+}
+
 /* memsw, the limit on memory and swap together, cannot stand without one on memory. */
 static bool swap_alone_v1(const struct inst *in, const struct ve_conf *c)
 {

@@ -22,5 +22,8 @@ uint64_t most_inotify_watches(void);
  */
 bool refuse_row(const struct param *p, const struct ve_conf *to, char *why, size_t size);
 
+/* Whether the row is none of a VM that boots its own disk. */
+bool refuse_own_disk(const struct param *p, char *why, size_t size);
+
 /* Rows that are fine each and cannot be kept together here. */
 MUST_CHECK int refuse_conf(const struct inst *in, const struct ve_conf *to, struct err *e);

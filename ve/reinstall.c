@@ -152,6 +152,9 @@ static int find_version(struct ve *ve, const char *name, struct err *e)
 	store_close(&st);
 	if (r < 0)
 		return err_exit(e, VZ_NO_TEMPLATE);
+	if (t.disk || plan_boots_disk(&ve->conf))
+		return err_set(e, EOPNOTSUPP, VZ_BAD_TEMPLATE, "reinstall %u: a disk with an operating "
+			       "system of its own is made anew by destroy and create", ve->id);
 	(void)str_fmt(ve->conf.template, sizeof(ve->conf.template), "%s", t.digest);
 	if (name != ve->conf.ostemplate)
 		(void)str_fmt(ve->conf.ostemplate, sizeof(ve->conf.ostemplate), "%s", name);

@@ -65,7 +65,7 @@ static int disk_size(struct ve *ve, uint64_t *ret, struct err *e)
 
 int send_possible(const struct ve_conf *c, struct err *e)
 {
-	const struct storage_backend *b = storage_find(c->layout);
+	const struct storage_backend *b = plan_backend(c);
 
 	if (b && b->open_file)
 		return 0;
@@ -91,7 +91,7 @@ int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret, char
 	r = fs_read_at(ve->in->etc, path, CONF_MAX, &conf, NULL, e);
 	if (!r)
 		r = disk_size(ve, &ret->disk, e);
-	if (!r && with_image)
+	if (!r && with_image && !plan_boots_disk(&ve->conf))
 		r = image_size(ve, &ret->image, e);
 	if (!r)
 		*ret_conf = TAKE_PTR(conf);

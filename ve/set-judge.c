@@ -14,6 +14,7 @@
 #include "ve/apply.h"
 #include "ve/conf.h"
 #include "ve/links.h"
+#include "ve/plan.h"
 #include "ve/ptypes.h"
 #include "ve/refuse.h"
 #include "ve/set-impl.h"
@@ -115,7 +116,17 @@ static enum set_outcome judge_by_table(struct set *s, const struct param *p, cha
 						   : "for virtual machines only");
 		return SET_IMPOSSIBLE;
 	}
+	if (!s->ve.is_pool && plan_boots_disk(&s->old) && refuse_own_disk(p, why, size))
+		return SET_IMPOSSIBLE;
 	return SET_DONE;
+}
+
+int judge_kind(const struct ve *ve, const struct ve_conf *to, char *why, size_t size)
+{
+	if (!plan_boots_disk(&ve->conf) || str_eq(to->kind, "vm"))
+		return SET_DONE;
+	(void)str_fmt(why, size, "its disk has an operating system of its own, no root of a container");
+	return SET_IMPOSSIBLE;
 }
 
 /* The value that a VE without the row has: what a host lacks is not missed for it. */

@@ -210,7 +210,7 @@ static int apply_all(struct set *s, struct err *e)
 
 static int check_stopped(struct set *s, struct err *e)
 {
-	const struct storage_backend *b = storage_find(s->old.layout);
+	const struct storage_backend *b = plan_backend(&s->old);
 	_fd_ int private = -1;
 	struct disk_spec spec;
 	struct ve want = s->ve;

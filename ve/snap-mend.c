@@ -110,7 +110,7 @@ static int load_note(int dir, struct switch_note *ret, struct err *e)
 /* The disk was exchanged: the rest of the switch, each part of which may be done already. */
 static int end_switch(struct ve *ve, int dir, const struct switch_note *note, struct err *e)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 	struct snapshot target, back;
 	_fd_ int new = -1;
 	char path[128];

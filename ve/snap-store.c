@@ -89,7 +89,7 @@ int snap_save(int dir, const char *name, const struct snapshot *s, struct err *e
 
 const char *snap_disk(const struct ve *ve)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 
 	return (b ? b : storage_find(""))->file;
 }

@@ -31,7 +31,7 @@ struct ve_state {
 	bool paused;            /* its tasks are parked; only where the kernel says so too */
 	bool vm;                /* pid is that of its QEMU */
 	char accel[8];          /* of a VM: kvm or tcg */
-	char machine[8];        /* microvm or q35 */
+	char machine[8];        /* microvm, q35 or pc */
 	uint64_t ram, ram_now;  /* of a VM: bytes it was started with, and shall have now */
 	uint64_t ram_max;       /* and can have while it runs */
 	unsigned cpus_now, cpus_max;

@@ -24,7 +24,7 @@ static void read_conf(const struct inst *in, struct ve_status *s)
 
 static void read_disk(struct inst *in, struct ve_status *s)
 {
-	const struct storage_backend *b = storage_find(s->conf.layout);
+	const struct storage_backend *b = plan_backend(&s->conf);
 	struct ve ve = { .in = in, .id = s->id, .conf = s->conf, .state = s->state, .lock = -1,
 			 .pidfd = -1 };
 	struct err ignored = ERR_INIT;

@@ -23,17 +23,20 @@
 
 #define KEEPER_END_MS 2000
 #define ASK_AGAIN_MS 2000
+#define PRESS_AGAIN_MS 10000
 
 /* How each kind of init is told to power off: a signal, or a command inside. */
 static const struct {
 	const char *init;
 	int rt_signal, signal;          /* rt_signal counts from SIGRTMIN; 0: none */
 	const char *script;
+	bool button;
 } ways[] = {
-	{ "systemd", 4, 0, NULL },              /* SIGRTMIN+4: poweroff.target (systemd(1)) */
-	{ "busybox", 0, SIGUSR2, NULL },        /* poweroff (busybox init) */
-	{ "sysvinit", 0, 0, "/sbin/init 0\n" },
-	{ "openrc", 0, 0, "/sbin/openrc-shutdown -p now || /sbin/poweroff\n" },
+	{ "systemd", 4, 0, NULL, false },            /* SIGRTMIN+4: poweroff.target (systemd(1)) */
+	{ "busybox", 0, SIGUSR2, NULL, false },        /* poweroff (busybox init) */
+	{ "sysvinit", 0, 0, "/sbin/init 0\n", false },
+	{ "openrc", 0, 0, "/sbin/openrc-shutdown -p now || /sbin/poweroff\n", false },
+	{ "acpi", 0, 0, NULL, true },           /* a system of its own, on its own disk */
 };
 
 /* A frozen VE could neither hear nor die. */
@@ -89,11 +92,27 @@ static bool ask_by_signal(struct ve *ve, int sig, int timeout_ms)
 	return false;
 }
 
+/* A system that is still booting does not see the button. */
+static bool ask_by_button(struct ve *ve, int timeout_ms)
+{
+	for (int left = timeout_ms; left > 0; left -= PRESS_AGAIN_MS) {
+		struct err e = ERR_INIT;
+
+		if (vm_power_button(ve, &e) < 0)
+			log_debug(&ve->in->log, "%s", e.msg);
+		if (proc_wait_gone(ve->pidfd, left < PRESS_AGAIN_MS ? left : PRESS_AGAIN_MS) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool ask(struct ve *ve, int timeout_ms)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		if (!str_eq(ways[i].init, ve->state.init))
 			continue;
+		if (ways[i].button)
+			return ask_by_button(ve, timeout_ms);
 		if (ways[i].script)
 			return ask_by_script(ve, ways[i].script, timeout_ms);
 		return ask_by_signal(ve, ways[i].rt_signal ? SIGRTMIN + ways[i].rt_signal

@@ -147,7 +147,7 @@ static bool same_addresses(const struct ve *ve)
 
 void suspend_plan(struct start *s, const struct dump *d)
 {
-	s->plan.vm = (struct vm_plan){ .q35 = d->q35, .ram = d->ram, .ram_max = d->ram_max,
+	s->plan.vm = (struct vm_plan){ .type = d->q35 ? VM_Q35 : VM_MICROVM, .ram = d->ram, .ram_max = d->ram_max,
 				       .cpus = d->cpus_now, .cpus_max = d->cpus_max };
 	s->vm.kvm = str_eq(d->accel, "kvm");
 }
@@ -181,6 +181,9 @@ int suspend_check(struct ve *ve, struct err *e)
 {
 	const struct ve_state *s = &ve->state;
 
+	if (plan_boots_disk(&ve->conf))
+		return err_set(e, EOPNOTSUPP, VZ_SUSPEND, "VE %u boots its own disk; only machines with a kernel "
+			       "of the host are suspended", ve->id);
 	if (!same_addresses(ve) || !str_eq(s->network, ve->conf.network) ||
 	    !str_eq(s->netif, ve->conf.netif))
 		return err_set(e, EOPNOTSUPP, VZ_SUSPEND, "VE %u has links or addresses that are not in its "

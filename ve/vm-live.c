@@ -20,11 +20,14 @@ static unsigned wanted_cpus(uint64_t cpus)
 	return cpus ? (unsigned)cpus : 1;
 }
 
-/* What the guest did not do as a whole it shall undo. */
+/*
+ * What the guest did not do as a whole it shall undo. A system of its own is not asked: it sees what
+ * it was started with, and has its share of it.
+ */
 static int use_cpus(struct ve *ve, unsigned n, struct err *e)
 {
 	struct err ignored = ERR_INIT;
-	int r = vm_set_cpus(ve, n, e);
+	int r = plan_boots_disk(&ve->conf) ? 0 : vm_set_cpus(ve, n, e);
 
 	if (r < 0 && vm_set_cpus(ve, ve->state.cpus_now, &ignored) < 0)
 		log_warn(&ve->in->log, "put back: %s", ignored.msg);
@@ -76,7 +79,7 @@ int vm_effective_cpus(struct ve *ve, const struct param *p, uint64_t *ret)
 
 int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e)
 {
-	const struct storage_backend *b = storage_find(ve->conf.layout);
+	const struct storage_backend *b = plan_backend(&ve->conf);
 	_fd_ int private = -1, dir = -1;
 	struct disk_spec spec;
 	uint64_t bytes = 0;
@@ -90,7 +93,7 @@ int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e)
 		r = b->grow_attached(private, ve->state.loop, &spec, &bytes, e);
 	if (!r && bytes)
 		r = qmp_disk_grown(dir, bytes, e);
-	return r < 0 || !bytes ? r : vm_grow_filesystem(ve, e);
+	return r < 0 || !bytes || plan_boots_disk(&ve->conf) ? r : vm_grow_filesystem(ve, e);
 }
 
 int vm_unknown(struct ve *ve, const struct param *p, uint64_t *ret)

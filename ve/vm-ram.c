@@ -186,9 +186,9 @@ int vm_apply_ram(struct ve *ve, const struct param *p, struct err *e)
 
 	if (ve->state.phase != PH_RUNNING)      /* at start: QEMU comes up with it */
 		return put_group(&z, ve->state.ram_now, e);
-	if (z.ram < VM_LEAST_RAM)
+	if (z.ram < vm_least_ram(ve))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "a VM needs %" PRIu64 "M for its kernel",
-			       VM_LEAST_RAM / MIB);
+			       vm_least_ram(ve) / MIB);
 	if (z.ram == ve->state.ram_now)
 		return 0;
 	z.up = z.ram > ve->state.ram_now;
@@ -209,7 +209,9 @@ int vm_judge_ram(const struct ve *ve, const struct ve_conf *to, char *why, size_
 
 	if (s->phase != PH_RUNNING || !s->vm)
 		return SET_DONE;
-	if (to->ram != U64_UNLIMITED && to->ram > s->ram_max && can_have_more(ve))
+	if (str_eq(s->machine, "pc") && to->ram != s->ram_now)
+		(void)str_fmt(why, size, "a pc keeps what it was started with; the next start takes it");
+	else if (to->ram != U64_UNLIMITED && to->ram > s->ram_max && can_have_more(ve))
 		(void)str_fmt(why, size, "the VM was started with --ram-max %" PRIu64 "M; more is for its next "
 			      "start", s->ram_max / MIB);
 	else if (to->ram != U64_UNLIMITED && to->ram > s->ram_max)

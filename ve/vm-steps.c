@@ -23,6 +23,7 @@
 #include "ve/suspend.h"
 #include "vm/jail.h"
 #include "vm/qemu.h"
+#include "vm/qmp.h"
 #include "vm/sock.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -67,15 +68,23 @@ static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e
 				      "host; --force runs it all the same");
 }
 
+uint64_t vm_least_ram(const struct ve *ve)
+{
+	return plan_boots_disk(&ve->conf) ? VM_LEAST_RAM_DISK : VM_LEAST_RAM;
+}
+
 int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o, struct err *e)
 {
 	int r = choose_accel(ve, o, e);
 
 	if (r < 0)
 		return err_wrap(e, "VE %u", ve->id);
-	if (p->ram < VM_LEAST_RAM)
+	if (p->ram < vm_least_ram(ve))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u: --ram %" PRIu64 "M: a VM needs %" PRIu64
-			       "M for its kernel", ve->id, p->ram / MIB, VM_LEAST_RAM / MIB);
+			       "M for its kernel", ve->id, p->ram / MIB, vm_least_ram(ve) / MIB);
+	if (p->own_disk)
+		return !o->wait_ms ? 0 : err_set(e, EOPNOTSUPP, VZ_WAIT_FAILED, "start --wait: VE %u boots its "
+						 "own disk, and no agent in it tells when it is ready", ve->id);
 	return kernel_check(ve->in->lib, ve->conf.kernel, e);
 }
 
@@ -94,7 +103,7 @@ int vm_record(struct start *s, const char *accel, struct err *e)
 	memcpy(st.network, ve->conf.network, sizeof(st.network));
 	memcpy(st.fence, ve->conf.fence, sizeof(st.fence));
 	memcpy(st.netif, ve->conf.netif, sizeof(st.netif));
-	(void)str_fmt(st.machine, sizeof(st.machine), "%s", p->q35 ? "q35" : "microvm");
+	(void)str_fmt(st.machine, sizeof(st.machine), "%s", vm_type_word(p->type));
 	(void)str_fmt(st.accel, sizeof(st.accel), "%s", accel);
 	memcpy(st.template, s->plan.digest, sizeof(st.template));
 	s->vm.kvm = str_eq(accel, "kvm");
@@ -122,8 +131,13 @@ int up_vm_template(void *ctx, struct err *e)
 	struct start *s = ctx;
 	struct store st = STORE_INIT;
 	struct template t;
-	int r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
+	int r;
 
+	if (s->plan.vm.own_disk) {
+		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "acpi");
+		return 0;
+	}
+	r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
 	if (!r)
 		r = store_find(&st, s->plan.digest, &t, e);
 	if (!r && !str_eq(t.arch, "x86_64"))
@@ -181,6 +195,8 @@ int up_vm_kernel(void *ctx, struct err *e)
 	char agent[PATH_MAX];
 	int r;
 
+	if (s->plan.vm.own_disk)
+		return 0;
 	(void)str_fmt(agent, sizeof(agent), "%.*s/berth-agent", (int)(slash - in->keeper), in->keeper);
 	r = kernel_open(in->lib, s->vm.from ? s->vm.from->kernel : s->ve->conf.kernel, agent,
 			&s->vm.kernel, e);
@@ -219,7 +235,7 @@ int up_vm_sockets(void *ctx, struct err *e)
 		r = vm_listen(dir, VM_SOCK_EVENTS, &v->sock_events, e);
 	if (!r)
 		r = vm_listen(dir, VM_SOCK_CONSOLE, &v->sock_console, e);
-	for (unsigned i = 0; !r && i < AGENT_PORTS; i++) {
+	for (unsigned i = 0; !r && i < AGENT_PORTS && !s->plan.vm.own_disk; i++) {
 		vm_agent_sock(i, name);
 		r = vm_listen(dir, name, &v->agents[i], e);
 	}
@@ -259,7 +275,7 @@ static void machine_of(const struct start *s, struct vm_machine *m)
 	const struct vm_plan *p = &s->plan.vm;
 
 	*m = (struct vm_machine){ .id = s->ve->id, .accel = s->vm.kvm ? VM_KVM : VM_TCG,
-				  .q35 = p->q35, .whole = s->plan.whole,
+				  .type = p->type, .own_disk = p->own_disk, .whole = s->plan.whole,
 				  .ram = p->ram, .ram_max = p->ram_max,
 				  .cpus = p->cpus, .cpus_max = p->cpus_max, .n_links = s->plan.links.n,
 				  .tsc_khz = s->vm.kvm ? 0 : host_khz() };
@@ -380,13 +396,18 @@ int vm_tell_log(const struct start *s, struct err *e)
 	return err_set(e, e->eno, VZ_ENV_CREATE, "QEMU: %.400s", line ? line + 1 : text);
 }
 
-int up_vm_guest(void *ctx, struct err *e)
+/* What is on the disk is its tenant's: there is nobody to talk to. */
+static int own_disk(struct start *s, int dir, struct err *e)
 {
-	struct start *s = ctx;
+	int r = qmp_wait_up(dir, s->init.pidfd, BOOT_MS, e);
+
+	return r == -ECONNRESET ? vm_tell_log(s, e) : r;
+}
+
+static int with_agent(struct start *s, int dir, struct err *e)
+{
 	struct agent_link *l = calloc(1, sizeof(*l));
-	_fd_ int dir = -1;
-	int r = l ? state_dir(s->ve->in, s->ve->id, false, &dir, e)
-		  : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
+	int r = l ? 0 : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
 
 	if (!r) {
 		*l = (struct agent_link)AGENT_LINK_INIT;
@@ -397,6 +418,17 @@ int up_vm_guest(void *ctx, struct err *e)
 			r = vm_setup(s->ve, l, NULL, e);
 	}
 	s->vm.link = l;
+	return r;
+}
+
+int up_vm_guest(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int dir = -1;
+	int r = state_dir(s->ve->in, s->ve->id, false, &dir, e);
+
+	if (!r)
+		r = s->plan.vm.own_disk ? own_disk(s, dir, e) : with_agent(s, dir, e);
 	if (r < 0)
 		return err_exit(e, VZ_ENV_CREATE);
 	inst_say(s->ve->in, "Container is mounted");
@@ -407,7 +439,7 @@ int up_vm_go(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
 	const struct agent_call go = { .type = AGENT_GO, .timeout_ms = SETUP_MS };
-	int r = agent_call(s->vm.link, &go, e);
+	int r = s->plan.vm.own_disk ? 0 : agent_call(s->vm.link, &go, e);
 
 	if (!r)
 		inst_say(s->ve->in, "Container start in progress...");

@@ -8,6 +8,8 @@
 
 bool ve_is_vm(const struct ve *ve);
 
+/* The least memory that it can have. */
+uint64_t vm_least_ram(const struct ve *ve);
 /* Refuse what cannot be a VM before anything is touched; decides the accelerator. */
 MUST_CHECK int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 			struct err *e);
@@ -37,10 +39,13 @@ MUST_CHECK int vm_tell_log(const struct start *s, struct err *e);
 
 /* ---- a VM that runs ---- */
 #define VM_AGENT_MS 10000
+#define VM_LEAST_RAM_DISK (UINT64_C(16) << 20)   /* what its firmware takes; the rest its system knows */
 #define VM_LEAST_RAM (UINT64_C(96) << 20)        /* Debian's cloud kernel with its initramfs, measured */
 
 MUST_CHECK int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e);
 MUST_CHECK int vm_exec(struct ve *ve, const struct agent_run *run, struct err *e);
+/* The power button, for a system that has no agent. */
+MUST_CHECK int vm_power_button(struct ve *ve, struct err *e);
 MUST_CHECK int vm_signal_init(struct ve *ve, int sig, struct err *e);
 /* Host name, resolver, links; from: what the links were, whose addresses may have to go, or NULL. */
 MUST_CHECK int vm_setup(struct ve *ve, struct agent_link *l, const struct links *from,

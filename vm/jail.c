@@ -103,9 +103,11 @@ static int make_tree(const struct jail_spec *s, struct err *e)
 	r = make_nodes(s, e);
 	if (!r)
 		r = show("/usr", "usr", 0, e);
-	if (!r)
+	if (!r && s->kernel >= 0)
 		r = show_file(s->kernel, &VM_KERNEL[1], e);
-	return r < 0 ? r : show_file(s->initramfs, &VM_INITRAMFS[1], e);
+	if (!r && s->initramfs >= 0)
+		r = show_file(s->initramfs, &VM_INITRAMFS[1], e);
+	return r;
 }
 
 static int make_root(const struct jail_spec *s, struct err *e)
@@ -290,9 +292,9 @@ int jail_start(const struct jail_spec *s, pid_t *ret_pid, int *ret_pidfd, struct
 {
 	_fd_ int kernel = -1, initramfs = -1;
 	struct jail_spec with = *s;
-	int r = clone_file(s->kernel, &kernel, e);
+	int r = s->kernel < 0 ? 0 : clone_file(s->kernel, &kernel, e);
 
-	if (!r)
+	if (!r && s->initramfs >= 0)
 		r = clone_file(s->initramfs, &initramfs, e);
 	if (r < 0)
 		return r;
@@ -310,7 +312,7 @@ static _Noreturn void seal_child(int pidfd)
 	if (setns(pidfd, CLONE_NEWNS) < 0)
 		_exit(1);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (umount2(names[i], MNT_DETACH) < 0)
+		if (umount2(names[i], MNT_DETACH) < 0 && errno != ENOENT)
 			_exit(2);
 	_exit(0);
 }

@@ -18,7 +18,7 @@ struct jail_spec {
 	struct cg_tasks tasks;          /* v1 groups */
 	uid_t id;                       /* uid and gid of this VM alone */
 	const char *stage;              /* an empty directory of the host, to build the root over */
-	int kernel, initramfs;
+	int kernel, initramfs;          /* -1: it boots its disk */
 	int fds[VM_FD_END];             /* by enum vm_fd; -1: none */
 	int log;                        /* becomes stdout and stderr */
 	bool kvm;

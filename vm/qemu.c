@@ -2,7 +2,9 @@
 /*
  * microvm is virtio over MMIO, a serial line and nothing else; no firmware but the loader of the
  * kernel. q35 has PCI, on which devices come and go: one of virtio-mem, and a port for each link,
- * since a device that sits on the root bus itself cannot be taken away.
+ * since a device that sits on the root bus itself cannot be taken away. A disk with a system of its
+ * own is booted by SeaBIOS, on q35 or on the PC of 1996 with IDE and e1000, for systems older than
+ * virtio; the firmware's screen is the serial line (graphics=off).
  *
  * CPUs that the machine shall be able to have are all there from the start, and its kernel is
  * told to leave those alone that it shall not have yet. Both machines can do that, and no CPU
@@ -47,10 +49,22 @@ static void add(struct vm_args *a, const char *fmt, ...)
 	a->used += (unsigned)n + 1;
 }
 
+const char *vm_type_word(enum vm_type t)
+{
+	return t == VM_PC ? "pc" : t == VM_Q35 ? "q35" : "microvm";
+}
+
 /* virtio devices are called so on either bus. */
 static const char *bus(const struct vm_machine *m)
 {
-	return m->q35 ? "pci" : "device";
+	return m->type == VM_MICROVM ? "device" : "pci";
+}
+
+static const char *options(const struct vm_machine *m)
+{
+	if (m->own_disk)
+		return ",usb=off,vmport=off,smbus=off,graphics=off";
+	return m->type == VM_Q35 ? ",usb=off,vmport=off,smbus=off,i8042=off" : ",auto-kernel-cmdline=off,rtc=on";
 }
 
 /* Linux takes memory in blocks of 128 MiB, of which it uses a part if need be. */
@@ -58,14 +72,13 @@ static uint64_t more_mib(const struct vm_machine *m)
 {
 	uint64_t more = m->ram_max > m->ram ? m->ram_max - m->ram : 0;
 
-	return m->q35 ? (more / MIB + BLOCK_MIB - 1) / BLOCK_MIB * BLOCK_MIB : 0;
+	return m->type == VM_Q35 ? (more / MIB + BLOCK_MIB - 1) / BLOCK_MIB * BLOCK_MIB : 0;
 }
 
 static void add_machine(const struct vm_machine *m, struct vm_args *a)
 {
 	add(a, "-machine");
-	add(a, "%s,mem-merge=off,dump-guest-core=off%s", m->q35 ? "q35" : "microvm",
-	    m->q35 ? ",usb=off,vmport=off,smbus=off,i8042=off" : ",auto-kernel-cmdline=off,rtc=on");
+	add(a, "%s,mem-merge=off,dump-guest-core=off%s", vm_type_word(m->type), options(m));
 	add(a, "-accel");
 	add(a, "%s", m->accel == VM_KVM ? "kvm" : "tcg,tb-size=64");
 	add(a, "-cpu");
@@ -104,7 +117,6 @@ static void add_kernel(const struct vm_machine *m, struct vm_args *a)
 	add(a, "console=ttyS0 quiet loglevel=4 reboot=t panic=-1 net.ifnames=0 systemd.getty_auto=no%s%s%s%s", tsc,
 	    cpus, m->whole ? " " AGENT_WHOLE : "",
 	    more_mib(m) ? " memhp_default_state=online_movable swiotlb=noforce" : "");
-	add(a, "-no-reboot");
 }
 
 static void add_sandbox(struct vm_args *a)
@@ -146,8 +158,11 @@ static void add_disk(const struct vm_machine *m, struct vm_args *a, const char *
 	add(a, "driver=raw,node-name=%s,file=%s-file,%s", name, name,
 	    template ? "read-only=on" : "discard=unmap");
 	add(a, "-device");
-	add(a, "virtio-blk-%s,drive=%s,id=%s-dev,serial=%s%s", bus(m), name, name, name,
-	    template ? "" : ",discard=on");
+	if (m->type == VM_PC)
+		add(a, "ide-hd,bus=ide.0,drive=%s,id=%s-dev,bootindex=0", name, name);
+	else
+		add(a, "virtio-blk-%s,drive=%s,id=%s-dev,serial=%s%s%s", bus(m), name, name, name,
+		    template ? "" : ",discard=on", m->own_disk ? ",bootindex=0" : "");
 }
 
 void vm_nic_name(char dst[16], unsigned index)
@@ -161,30 +176,35 @@ static void add_link(const struct vm_machine *m, struct vm_args *a, unsigned i)
 	char name[16], port[32] = "";
 
 	vm_nic_name(name, m->nic[i].index);
-	if (m->q35)
+	if (m->type == VM_Q35)
 		(void)str_fmt(port, sizeof(port), ",romfile=,bus=" VM_PORT, i);
 	add(a, "-netdev");
 	add(a, "tap,id=%s,fd=%d,vhost=off", name, VM_FD_TAP + (int)i);
 	add(a, "-device");
-	add(a, "virtio-net-%s,netdev=%s,id=%s-dev,mac=%02x:%02x:%02x:%02x:%02x:%02x%s", bus(m), name,
-	    name, c[0], c[1], c[2], c[3], c[4], c[5], port);
+	add(a, "%s%s,netdev=%s,id=%s-dev,mac=%02x:%02x:%02x:%02x:%02x:%02x%s",
+	    m->type == VM_PC ? "e1000" : "virtio-net-", m->type == VM_PC ? ",romfile=" : bus(m), name, name,
+	    c[0], c[1], c[2], c[3], c[4], c[5], port);
 }
 
 /* All are functions of one device, which is quicker to look through than several. */
 static void add_link_ports(const struct vm_machine *m, struct vm_args *a)
 {
-	for (unsigned i = 0; m->q35 && i < VM_LINKS; i++) {
+	for (unsigned i = 0; m->type == VM_Q35 && i < VM_LINKS; i++) {
 		add(a, "-device");
 		add(a, "pcie-root-port,id=" VM_PORT ",chassis=%u,addr=8.%u%s,io-reserve=0", i, i + 1, i,
 		    i ? "" : ",multifunction=on");
 	}
 }
 
-static void add_ports(const struct vm_machine *m, struct vm_args *a)
+static void add_console(struct vm_args *a)
 {
 	add_socket(a, "console", VM_FD_CONSOLE);
 	add(a, "-serial");
 	add(a, "chardev:console");
+}
+
+static void add_ports(const struct vm_machine *m, struct vm_args *a)
+{
 	add(a, "-device");
 	add(a, "virtio-serial-%s,id=ports,max_ports=%u", bus(m), AGENT_PORTS + 1);
 	for (unsigned i = 0; i < AGENT_PORTS; i++) {
@@ -226,16 +246,21 @@ int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e)
 	add(ret, "none");
 	add_sandbox(ret);
 	add_machine(m, ret);
-	add_kernel(m, ret);
+	add(ret, "-no-reboot");
 	add_monitors(ret);
-	if (!m->whole)
+	if (!m->own_disk)
+		add_kernel(m, ret);
+	if (!m->own_disk && !m->whole)
 		add_disk(m, ret, "template", VM_FD_TEMPLATE);
 	add_disk(m, ret, "disk", VM_FD_DISK);
 	add_link_ports(m, ret);
 	for (unsigned i = 0; i < m->n_links; i++)
 		add_link(m, ret, i);
-	add_ports(m, ret);
-	add_memory(m, ret);
+	add_console(ret);
+	if (!m->own_disk)
+		add_ports(m, ret);
+	if (m->type != VM_PC)
+		add_memory(m, ret);
 	if (ret->n >= VM_ARGS)
 		return err_set(e, E2BIG, 0, "make QEMU's command line: too long");
 	ret->argv[ret->n] = NULL;

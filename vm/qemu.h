@@ -25,11 +25,14 @@ enum vm_fd {
 #define VM_INITRAMFS "/initramfs"
 
 enum vm_accel { VM_KVM, VM_TCG };
+/* pc is for systems without drivers of virtio. */
+enum vm_type { VM_MICROVM, VM_Q35, VM_PC };
 
 struct vm_machine {
 	uint32_t id;
 	enum vm_accel accel;
-	bool q35;                       /* PCI, and so memory and links can come and go; else microvm */
+	enum vm_type type;
+	bool own_disk;                  /* booted by firmware: no kernel, template and agent of the host's */
 	uint64_t ram, ram_max;          /* bytes it starts with, and can have */
 	unsigned cpus, cpus_max;        /* that its kernel starts with, and can bring up */
 	struct vm_nic {
@@ -50,6 +53,8 @@ struct vm_args {
 	char text[8192];                /* what argv points into */
 	unsigned used;
 };
+
+const char *vm_type_word(enum vm_type t);
 
 /* -E2BIG when it does not fit, which no machine of ours does. */
 MUST_CHECK int vm_args_make(const struct vm_machine *m, struct vm_args *ret, struct err *e);

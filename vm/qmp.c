@@ -255,3 +255,15 @@ int qmp_stands(int dir, bool *ret, struct err *e)
 	json_val_free(v);
 	return 0;
 }
+
+int qmp_wait_up(int dir, int pidfd, int timeout_ms, struct err *e)
+{
+	uint64_t end = proc_now_us() + (uint64_t)timeout_ms * 1000;
+	int r;
+
+	do {
+		err_clear(e);
+		r = call(dir, "{\"execute\":\"query-status\"}\n", NULL, e);
+	} while (r == -ETIMEDOUT && proc_now_us() < end && proc_wait_gone(pidfd, 0) == -ETIMEDOUT);
+	return r;
+}

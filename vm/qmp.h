@@ -29,6 +29,8 @@ MUST_CHECK int qmp_more_get(int dir, uint64_t *ret, struct err *e);
 MUST_CHECK int qmp_more_set(int dir, uint64_t bytes, struct err *e);
 /* The tenant's disk has grown to so many bytes: tell the guest. */
 MUST_CHECK int qmp_disk_grown(int dir, uint64_t bytes, struct err *e);
+/* That QEMU has begun to serve: whatever it opens at its start is open. Waits while the process lives. */
+MUST_CHECK int qmp_wait_up(int dir, int pidfd, int timeout_ms, struct err *e);
 /* Press the power button. */
 MUST_CHECK int qmp_powerdown(int dir, struct err *e);
 /* Let the guest stand still, what it has written being on its disk; and let it go on. */

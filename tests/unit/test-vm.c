@@ -90,6 +90,24 @@ static bool has(const struct vm_args *a, const char *part)
 	return false;
 }
 
+TEST(a_disk_of_its_own_is_booted_without_kernel_and_agent)
+{
+	static struct vm_args a;
+	struct vm_machine m = { .id = 7, .accel = VM_KVM, .type = VM_Q35, .own_disk = true, .n_links = 1,
+				.ram = UINT64_C(256) << 20, .cpus = 1, .cpus_max = 1 };
+	struct err e = ERR_INIT;
+
+	CHECK(vm_args_make(&m, &a, &e) == 0);
+	CHECK(has(&a, "q35,") && has(&a, "virtio-blk-pci,drive=disk") && has(&a, "bootindex=0"));
+	CHECK(has(&a, "driver=raw,node-name=disk,") && has(&a, "virtio-net-pci,"));
+	CHECK(!has(&a, "template") && !has(&a, "-kernel") && !has(&a, "berth.0"));
+	for (unsigned i = 0; i < a.n; i++)
+		CHECK(a.argv[i][0] != '/');
+	m.type = VM_PC;
+	CHECK(vm_args_make(&m, &a, &e) == 0);
+	CHECK(has(&a, "pc,") && has(&a, "ide-hd,") && has(&a, "e1000,") && !has(&a, "virtio"));
+}
+
 TEST(a_machine_has_nothing_that_nobody_asked_for)
 {
 	static struct vm_args a;
@@ -109,7 +127,7 @@ TEST(a_machine_has_nothing_that_nobody_asked_for)
 	m.accel = VM_TCG;
 	m.tsc_khz = 2450000;
 	CHECK(!has(&a, "maxcpus=") && !has(&a, "pcie"));
-	m.q35 = true;
+	m.type = VM_Q35;
 	m.ram_max = UINT64_C(1) << 30;
 	m.cpus_max = 4;
 	CHECK(vm_args_make(&m, &a, &e) == 0);
