@@ -239,6 +239,15 @@ void restore_settle(struct ve *ve)
 	(void)fsync(private);
 }
 
+void restore_done(struct ve *ve)
+{
+	struct err e = ERR_INIT;
+
+	if (vm_set_clock(ve, &e) < 0)
+		log_debug(&ve->in->log, "%s (its clock is behind)", e.msg);
+	inst_say(ve->in, "Restoring completed successfully");
+}
+
 int ve_resume(struct inst *in, uint32_t id, struct err *e)
 {
 	const struct start_opts o = { 0 };

@@ -211,7 +211,7 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	if (r < 0 && s.vm.from)
 		r = err_exit(e, VZ_RESUME);
 	else if (s.vm.from)
-		inst_say(in, "Restoring completed successfully");
+		restore_done(&ve);
 	start_done(&s);
 	ve_close(&ve);
 	if (!r && o->wait_ms)

@@ -40,5 +40,7 @@ void suspend_plan(struct start *s, const struct dump *d);
 
 /* Read and check the dump before anything is touched; s goes on with it. */
 MUST_CHECK int restore_check(struct start *s, struct dump *ret, struct err *e);
+/* It goes on: what it could not know. */
+void restore_done(struct ve *ve);
 /* Of a restore that did not come to its end; all of it is dead. */
 void restore_settle(struct ve *ve);

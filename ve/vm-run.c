@@ -14,11 +14,13 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 #include "ve/events.h"
 #include "ve/plan.h"
 #include "vm/qmp.h"
 
 #define SETUP_MS 30000
+#define CLOCK_MS 3000                   /* nobody waits longer for a guest that does not care */
 
 int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e)
 {
@@ -110,6 +112,15 @@ int vm_set_cpus(struct ve *ve, unsigned n, struct err *e)
 	if (r < 0 || got == want)
 		return r;
 	return err_set(e, EBUSY, 0, "the guest has %u CPUs in use then, not %u", got, want);
+}
+
+int vm_set_clock(struct ve *ve, struct err *e)
+{
+	uint64_t now = proc_real_us();
+	const struct agent_call c = { .type = AGENT_CLOCK, .payload = &now, .len = sizeof(now),
+				      .timeout_ms = CLOCK_MS };
+
+	return ask(ve, &c, NULL, NULL, e);
 }
 
 int vm_freeze(struct ve *ve, bool on, struct err *e)

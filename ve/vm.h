@@ -59,6 +59,8 @@ MUST_CHECK int vm_usage(struct ve *ve, struct agent_usage *ret, struct err *e);
 MUST_CHECK int vm_disk_usage(struct ve *ve, struct disk_usage *ret, struct err *e);
 /* So many CPUs, the first ones, and no others; as many as it says are in use is no proof of it. */
 MUST_CHECK int vm_set_cpus(struct ve *ve, unsigned n, struct err *e);
+/* Tell it the time of now. */
+MUST_CHECK int vm_set_clock(struct ve *ve, struct err *e);
 MUST_CHECK int vm_freeze(struct ve *ve, bool on, struct err *e);
 MUST_CHECK int vm_userpasswd(struct ve *ve, const char *userpasswd, struct err *e);
 /* Note the end of a QEMU that did not end by itself, with the last that it said. */

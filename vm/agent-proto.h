@@ -47,6 +47,7 @@ enum agent_type {
 	AGENT_USAGE,            /* answered by AGENT_OK with struct agent_usage */
 	AGENT_ALIVE,            /* is this session still one? AGENT_MORE of 0 if so, else AGENT_FAIL */
 	AGENT_CPUS,             /* u32: use so many CPUs; answered by AGENT_OK with u32, how many are in use */
+	AGENT_CLOCK,            /* u64: it is so many microseconds since 1970 */
 	AGENT_REQUESTS,
 
 	/* guest -> host */

@@ -56,7 +56,10 @@ count() {
 	reaches 10.5.0.201
 	shell 201 'echo kept >/root/mark; sync'
 	berth suspend 201 >/dev/null
+	sleep 3
 	berth start 201 >/dev/null
+	n=$(($(date +%s) - $(inside 201 /bin/date +%s)))
+	((n <= 1 && n >= -1)) || fail "its clock is $n s behind"
 	equal "$(boot_id)" "$boot"
 	equal "$(inside 201 /bin/cat /root/mark)" kept
 }

@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -185,6 +186,18 @@ static int freeze(struct agent *a, const struct agent_frame *f, struct err *e)
 					      : err_set(e, EPROTO, 0, "freeze: bad request");
 }
 
+/* Time has gone on while the guest did not. */
+static int set_clock(const struct agent_frame *f, struct err *e)
+{
+	struct timespec t;
+	uint64_t us;
+
+	if (!agent_take(f, &us, sizeof(us)) || us > INT64_MAX)
+		return err_set(e, EPROTO, 0, "set the clock: bad request");
+	t = (struct timespec){ (time_t)(us / 1000000), (long)(us % 1000000 * 1000) };
+	return clock_settime(CLOCK_REALTIME, &t) < 0 ? err_sys(e, "set the clock") : 0;
+}
+
 static void use_cpus(struct session *s, const struct agent_frame *f)
 {
 	struct err e = ERR_INIT;
@@ -222,6 +235,9 @@ static void serve_plain(struct agent *a, struct session *s, const struct agent_f
 		break;
 	case AGENT_FREEZE:
 		r = freeze(a, f, &e);
+		break;
+	case AGENT_CLOCK:
+		r = set_clock(f, &e);
 		break;
 	default:
 		r = err_set(&e, EOPNOTSUPP, 0, "request %u is not known", f->type);

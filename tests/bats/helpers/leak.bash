@@ -72,7 +72,7 @@ leak_rules() {
 			:               # counters are the VE's, running or not
 		elif has_ves; then
 			host nft -j list table "$family" "$table" | jq -c '.nftables[] | .set? // .map? |
-				select(.elem != null and .name != "same") | [.table, .name, .elem]'
+				select(.elem != null and (.name | IN("same", "lists") | not)) | [.table, .name, .elem]'
 		else
 			echo "$table"
 		fi
