@@ -3,7 +3,7 @@
 """Frames that a VE may send and frames that it may not, and a counter of what arrives.
 
 frames.py send LINK legal|forged TIMES key=value...   own MAC and addresses, and a victim's:
-      mac ip4 ip6 vmac vip4 vip6 [wire=bridged]
+      mac ip4 ip6 vmac vip4 vip6 [wire=bridged] [pause=SECONDS between the times]
 frames.py tag LINK VID key=value...                   one legal packet with this 802.1Q tag
 frames.py catch LINK >FILE     until standard input ends: how often each case arrived
 
@@ -16,6 +16,7 @@ import select
 import socket
 import struct
 import sys
+import time
 
 MARK = b"<berth-frame:"
 ALL = "ff:ff:ff:ff:ff:ff"
@@ -223,6 +224,7 @@ def send(link, kind, times, words):
     for _ in range(int(times)):
         for name, f in frames.items():
             s.send(f + b"\0" * max(0, 60 - len(f)) + MARK + name.encode() + b">")
+        time.sleep(float(a.get("pause", 0)))
     print(len(frames) * int(times))
 
 
