@@ -305,18 +305,26 @@ static int put_link(struct foreign *f, const struct foreign_link *l, bool first,
 	return foreign_note(f, *why ? FATE_CHANGES : FATE_MAPS, l->key, was, now, why, e);
 }
 
-/* Which of them is the first: eth0 if there is one, else the first that is told of. */
+/* eth0 if there is one, else the first by its key. */
+static unsigned first_link(const struct foreign *f)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < f->n_links; i++) {
+		if (str_eq(f->link[i].name, NETIF_FIRST))
+			return i;
+		if (strcmp(f->link[i].key, f->link[first].key) < 0)
+			first = i;
+	}
+	return first;
+}
+
 int foreign_links(struct foreign *f, struct err *e)
 {
+	unsigned first = first_link(f);
 	char netif[NETIF_LEN] = "";
-	unsigned first = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < f->n_links; i++)
-		if (str_eq(f->link[i].name, NETIF_FIRST)) {
-			first = i;
-			break;
-		}
 	if (f->n_links)
 		r = put_link(f, &f->link[first], true, netif, e);
 	for (unsigned i = 0; i < f->n_links && !r; i++)

@@ -61,6 +61,32 @@ nothing_made() {
 		"$((256 << 20)) $((256 << 20)) 240 50 1500 true"
 	equal "$(conf_value 101 DISKSPACE)" 1153434:1153434
 	capable 101
+	foreign_tar "$T" "$T/101.tar" root
+	berth -q destroy --yes 101
+	run -0 berth import "$T/101.tar" 102 --config "$T/101.conf" --ifname eth1 --mac 00:18:51:aa:bb:07 \
+		--ipadd 198.51.100.50 --yes -j
+	equal "$(jq -r .root <<<"$output")" root
+	equal "$(conf_value 102 IP_ADDRESS)" '198.51.100.41 2001:db8:100::41'
+	contains "$(conf_value 102 NETIF)" 'mac=00:18:51:aa:bb:07'
+	contains "$(conf_value 102 NETIF)" 'ip=198.51.100.50'
+}
+
+@test "import: OpenVZ 7: a private area that holds its config" {
+	mkdir "$T/area"
+	mv "$T/root" "$T/area/fs"
+	openvz_conf | sed '/^NETIF/d' >"$T/area/ve.conf"
+	run -0 berth import "$T/area" 103 --yes -j
+	equal "$(jq -r .format <<<"$output")" 'private area of OpenVZ 7'
+	same_root 103
+	equal "$(inside 103 /bin/hostname)" old.example.org
+	# A link in the place of the config, or of the root, leads nowhere.
+	mv "$T/area/ve.conf" "$T/conf"
+	ln -s "$T/conf" "$T/area/ve.conf"
+	refused 85 'symbolic link' berth import "$T/area" 104 --yes
+	rm "$T/area/ve.conf"
+	mv "$T/area/fs" "$T/elsewhere"
+	ln -s "$T/elsewhere" "$T/area/fs"
+	refused 47 'no root filesystem' berth import "$T/area" 104 --config "$T/conf" --yes
 }
 
 @test "import: vzdump of OpenVZ: limits of before VSwap; the address is the host's to route" {
