@@ -21,6 +21,7 @@
 #include "cli/out.h"
 #include "netns/netfilter.h"
 #include "runtime/mounts.h"
+#include "storage/storage.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
@@ -155,6 +156,18 @@ static void check_limits(struct check *k)
 	}
 }
 
+/* Where the disks of VEs are to be, if anything is there yet. */
+static void check_quotas(struct check *k)
+{
+	struct err e = ERR_INIT;
+	_fd_ int dir = -1;
+	int r = fs_open_dir(k->c->in.lib, "private", &dir, &e);
+
+	if (!r)
+		r = storage_find("quota")->usable(dir, &e);
+	say(k, r ? ADVICE : OK, "directories as disks (--layout quota)", e.msg);
+}
+
 static void check_all(struct check *k)
 {
 	check_kernel(k);
@@ -167,6 +180,7 @@ static void check_all(struct check *k)
 	check_limits(k);
 	say(k, proc_has_cap(CAP_SYS_RESOURCE) ? OK : ADVICE, "CAP_SYS_RESOURCE",
 	    "without it a disk grows live only within its headroom (DISK_HEADROOM)");
+	check_quotas(k);
 	check_path(k, MISSING, "/sbin/mkfs.ext4", X_OK, "apt-get install e2fsprogs");
 	check_path(k, MISSING, "/sbin/e2fsck", X_OK, "apt-get install e2fsprogs");
 	check_path(k, ADVICE, "/usr/bin/mmdebstrap", X_OK,

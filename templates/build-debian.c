@@ -31,8 +31,10 @@
 	"--include=systemd,systemd-sysv,dbus,libpam-systemd,login,passwd,iproute2,iputils-ping," \
 	"ifupdown,netbase,procps,ca-certificates,less"
 
+#define KEYRING_LEN 96
+
 struct sources {
-	char main[400], updates[400], security[400];
+	char main[512], updates[512], security[512];    /* with the keyring that the host has */
 	char text[1300];                /* the three as /etc/apt/sources.list */
 	char mirror[APT_URI_LEN];
 };
@@ -75,6 +77,12 @@ static const char *const drops[] = {
 	"var/cache/debconf/config.dat-old", "root/.bash_history",
 };
 
+/* Apt of the host trusts only the host's own distribution by itself. */
+static void keyring_path(const struct recipe *rec, char dst[KEYRING_LEN])
+{
+	(void)str_fmt(dst, KEYRING_LEN, "/usr/share/keyrings/%s-archive-keyring.gpg", rec->family);
+}
+
 static int make_sources(const struct build *b, const struct recipe *rec, struct sources *ret,
 			struct err *e)
 {
@@ -82,6 +90,7 @@ static int make_sources(const struct build *b, const struct recipe *rec, struct 
 	const char *what = ubuntu ? "main universe" : "main";
 	struct sources s = { 0 };
 	struct apt_mirrors m;
+	char keyring[KEYRING_LEN];
 
 	apt_find_mirrors("/etc/apt", rec->family, &m);
 	if (!m.main[0] || b->mirror)
@@ -95,11 +104,16 @@ static int make_sources(const struct build *b, const struct recipe *rec, struct 
 	if (!m.security[0])
 		(void)str_fmt(m.security, sizeof(m.security), "%s",
 			      ubuntu ? m.main : "http://deb.debian.org/debian-security");
-	(void)str_fmt(s.main, sizeof(s.main), "deb %s %s %s", m.main, rec->suite, what);
-	(void)str_fmt(s.updates, sizeof(s.updates), "deb %s %s-updates %s", m.main, rec->suite, what);
-	(void)str_fmt(s.security, sizeof(s.security), "deb %s %s-security %s", m.security,
-		      rec->suite, what);
-	(void)str_fmt(s.text, sizeof(s.text), "%s\n%s\n%s\n", s.main, s.updates, s.security);
+	keyring_path(rec, keyring);
+	(void)str_fmt(s.main, sizeof(s.main), "deb [signed-by=%s] %s %s %s", keyring, m.main, rec->suite,
+		      what);
+	(void)str_fmt(s.updates, sizeof(s.updates), "deb [signed-by=%s] %s %s-updates %s", keyring,
+		      m.main, rec->suite, what);
+	(void)str_fmt(s.security, sizeof(s.security), "deb [signed-by=%s] %s %s-security %s", keyring,
+		      m.security, rec->suite, what);
+	(void)str_fmt(s.text, sizeof(s.text),
+		      "deb %s %s %s\ndeb %s %s-updates %s\ndeb %s %s-security %s\n", m.main, rec->suite,
+		      what, m.main, rec->suite, what, m.security, rec->suite, what);
 	(void)str_fmt(s.mirror, sizeof(s.mirror), "%s", m.main);
 	*ret = s;
 	return 0;
@@ -107,13 +121,15 @@ static int make_sources(const struct build *b, const struct recipe *rec, struct 
 
 static int check_keyring(const struct recipe *rec, struct err *e)
 {
-	char path[96];
+	bool ubuntu = str_eq(rec->family, "ubuntu");    /* Debian 12 has no package of it */
+	char path[KEYRING_LEN];
 
-	(void)str_fmt(path, sizeof(path), "/usr/share/keyrings/%s-archive-keyring.gpg", rec->family);
+	keyring_path(rec, path);
 	if (access(path, R_OK) < 0)
 		return err_set(e, ENOENT, VZ_BAD_TEMPLATE,
-			       "check signatures: %s is missing; install the keyring of %s", path,
-			       rec->family);
+			       "check signatures: %s is missing; it is in the package %s-%skeyring%s", path,
+			       rec->family, ubuntu ? "" : "archive-",
+			       ubuntu ? " of Ubuntu's own archive" : "");
 	return 0;
 }
 

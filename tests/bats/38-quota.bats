@@ -38,11 +38,14 @@ inodes() {
 		refused 5 'no project quotas here: ' berth create 101 --ostemplate mini --layout quota
 		[[ $stderr =~ (built without|does not enforce) ]] || fail "no cause: $stderr"
 		[[ $stderr =~ (QFMT_V2|XFS_QUOTA|prjquota) ]] || fail "no fix: $stderr"
+		contains "$(berth host check)" "--layout quota): ${stderr##*--layout quota: }"
+	else
+		contains "$(berth host check)" 'OK       directories as disks (--layout quota)'
 	fi
 	host mkdir -p "$ROOT/var/lib/berth/private"
 	host mount -t tmpfs tmpfs "$ROOT/var/lib/berth/private"
 	refused 5 'want ext4 or xfs' berth create 101 --ostemplate mini --layout quota
-	refused 21 'want image or quota' berth create 101 --ostemplate mini --layout simfs
+	refused 21 'want image, full or quota' berth create 101 --ostemplate mini --layout simfs
 	equal "$(berth list -a -H -o ctid)" ''
 	equal "$(ls "$ROOT/var/lib/berth/ids" "$ROOT/var/lib/berth/half")" "$ROOT/var/lib/berth/half:
 
