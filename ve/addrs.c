@@ -293,11 +293,12 @@ static int check_addr(const struct ve *ve, int claims, const struct network *n,
 		      const struct ipaddr *a, struct err *e)
 {
 	char text[IPADDR_STRLEN];
-	int64_t owner = ipam_owner(claims, a);
+	int64_t owner;
 
+	if (!a->family)         /* auto: addrs_choose takes one that will do */
+		return 0;
+	owner = ipam_owner(claims, a);
 	format_ip_host(a, text);
-	if (!a->family)
-		return err_set(e, EINVAL, VZ_BAD_IP, "--ipadd auto: not chosen");
 	if (owner > 0 && owner != ve->id)
 		return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by VE %" PRId64, text,
 			       owner);

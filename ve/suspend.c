@@ -281,8 +281,8 @@ static int refuse(struct ve *ve, struct err *e)
 
 	if (!vm)
 		return err_set(e, EOPNOTSUPP, VZ_SUSPEND,
-			       "suspend VE %u to disk: of a container that needs CRIU, of which Debian 12 has no "
-			       "package; pause keeps it in memory, stop ends it", ve->id);
+			       "suspend VE %u to disk: of a container that needs CRIU, which Berth does not "
+			       "drive; pause keeps it in memory, stop ends it", ve->id);
 	if (ve->state.phase != PH_RUNNING)
 		return err_set(e, ESRCH, VZ_NOT_RUNNING, "VE %u is not running", ve->id);
 	return suspend_check(ve, e);

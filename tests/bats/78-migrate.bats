@@ -75,6 +75,10 @@ startable() {
 	berth start copy >/dev/null
 	equal "$(shell 201 'cat /root/file')" data
 	[[ ! -e $ROOT/var/lib/berth/private/101/send ]]
+	# an address of the network's pool, which the config in the stream does not have
+	berth network create pub --mode routed --pool 10.60.0.0/24
+	berth receive 103 --name third --network pub --ipadd auto <"$BATS_TEST_TMPDIR/s"
+	[[ $(berth list -aH -o ip 103) == 10.60.0.* ]]
 }
 
 @test "receive: what is cut, changed or no stream leaves nothing" {
