@@ -10,6 +10,7 @@
 #include "util/parse.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/netdev.h"
 #include "ve/ptypes.h"
 
 #define PAGE 4096       /* vzctl's page, whatever the machine's */
@@ -251,6 +252,21 @@ GETTER(get_disk)
 		ret->type = CELL_NONE;
 }
 
+/* Of many VEs none has one. */
+GETTER(get_unfiltered)
+{
+	struct ve *ve = xcalloc(1, sizeof(*ve));
+	char text[256];
+
+	(void)col;
+	(void)variant;
+	view_ve(v, ve);
+	netdev_names(ve, text, sizeof(text));
+	if (*text)
+		set_text(ret, text);
+	free(ve);
+}
+
 #define UBC(name, header, key, needs, get) { name, NULL, header, 10, needs, "mblf", key, get }
 #define STORED(name, header, key) UBC(name, header, key, 0, get_stored)
 
@@ -310,6 +326,7 @@ static const struct column table[] = {
 	{ "searchdomain", NULL, "SEARCHDOMAIN", -15, 0, NULL, "SEARCHDOMAIN", get_param },
 	{ "ram", NULL, "RAM", 8, 0, NULL, "PHYSPAGES", get_param },
 	{ "swap", NULL, "SWAP", 8, 0, NULL, "SWAPPAGES", get_param },
+	{ "unfiltered", NULL, "UNFILTERED", -24, 0, NULL, NULL, get_unfiltered },
 };
 /* clang-format on */
 

@@ -43,6 +43,7 @@ static const struct opt life_opts[] = {
 #define TAKE(name, take, arg, help) { OPT_TAKE, 0, name, NULL, 0, arg, help, 0, 0, 0, take }
 #define LINK_OPTS \
 	TAKE("netif_add", take_netif_add, "IFNAME[,MAC,HOST_IFNAME,HOST_MAC,BRIDGE]", "add a link"), \
+	TAKE("netdev_add", take_netdev_add, "LINK", "move a link of the host in, past all filters"), \
 	TAKE("ifname", take_ifname, "IFNAME", "the link that --ipadd, --ipdel, --network and these are about"), \
 	TAKE("mac", take_mac, "MAC", "its MAC address inside"), \
 	TAKE("host_mac", take_host_mac, "MAC", "that of the host's end"), \
@@ -163,6 +164,7 @@ static const struct opt set_opts[] = {
 	  "take addresses away; done before any --ipadd", 0, 0, 0, take_ipdel },
 	LINK_OPTS,
 	TAKE("netif_del", take_netif_del, "IFNAME|all", "remove a link; done before any --netif_add"),
+	TAKE("netdev_del", take_netdev_del, "LINK", "give a link back to the host"),
 	{ OPT_TAKE, 0, "userpasswd", NULL, 0, "USER:PASSWORD", "set a password inside; stored nowhere else",
 	  0, 0, 0, take_userpasswd },
 	{ OPT_TAKE, 0, "applyconfig", NULL, 0, "PLAN", "take over the limits of the plan ve-PLAN.conf-sample",
@@ -367,9 +369,9 @@ static const struct opt logs_opts[] = {
 #define NET_ROW(row, name, arg, help) TEXT(0, name, NULL, network.text[row], arg, help)
 
 static const struct opt network_opts[] = {
-	NET_ROW(NR_MODE, "mode", "MODE", "routed, bridged, hostonly or nat"),
+	NET_ROW(NR_MODE, "mode", "MODE", "routed, bridged, hostonly, nat or macvlan"),
 	NET_ROW(NR_BRIDGE, "bridge", "NAME", "bridge to use; without it a bridged network has its own"),
-	NET_ROW(NR_UPLINK, "uplink", "LINK", "link of the host that is a port of its own bridge"),
+	NET_ROW(NR_UPLINK, "uplink", "LINK", "link of the host that leads out: a port of its own bridge, or below macvlan"),
 	NET_ROW(NR_VLAN, "vlan", "N", "802.1Q number of untagged frames, 1 to 4094"),
 	NET_ROW(NR_TRUNK, "trunk", "LIST", "802.1Q numbers that VEs may tag themselves, as 10,20-29"),
 	NET_ROW(NR_POOL, "pool", "RANGES", "its addresses, as 10.0.0.0/24 or 10.0.0.10-10.0.0.99/24"),
@@ -379,6 +381,7 @@ static const struct opt network_opts[] = {
 	NET_ROW(NR_HOST_SERVICES, "host-services", "LIST",
 		"what its VEs reach of the host itself: icmp, tcp:53, udp:53, ..., all or none"),
 	NET_ROW(NR_ISOLATED, "isolated", "yes|no", "its VEs do not reach each other"),
+	NET_ROW(NR_TRUSTED, "trusted", "yes|no", "of macvlan: yes, VEs may send what they like, unseen by the host"),
 	END,
 };
 
@@ -658,7 +661,7 @@ const struct command commands[] = {
 	{ "network create", NULL, "NAME [options]", "make a network", CMD_ROOT | CMD_JSON, 1, 1,
 	  network_opts, cmd_network_create,
 	  "routed: host routes, no shared layer 2. bridged: ports of a bridge. nat: behind an address\n"
-	  "of the host. hostonly: its VEs and the host.",
+	  "of the host. hostonly: its VEs and the host. macvlan: on the wire, past the host and its filters.",
 	  "berth network create lan --mode bridged --uplink eth1 --vlan 10 --pool 10.1.0.0/24\n"
 	  "berth network create back --mode hostonly --pool '10.8.0.0/16 fd08::/64'\n" },
 	{ "network list", NULL, "", "list networks", CMD_ROOT | CMD_JSON, 0, 0, NULL,

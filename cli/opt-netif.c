@@ -49,6 +49,36 @@ int take_netif_del(struct args *a, const char *value, struct err *e)
 	return append(c->del, sizeof(c->del), " ", value, e);
 }
 
+static bool is_link_name(const char *v)
+{
+	return str_is_word(v, "._-") && *v != '.' && *v != '-' && strlen(v) < IFNAMSIZ;
+}
+
+static int bad_device(const char *opt, const char *value, struct err *e)
+{
+	return err_set(e, EINVAL, VZ_BAD_VALUE, "--%s: \"%.40s\" is no name of a link of the host", opt,
+		       value);
+}
+
+/* It keeps its name inside. */
+int take_netdev_add(struct args *a, const char *value, struct err *e)
+{
+	struct netif_change *c = &a->change.netif;
+	char entry[64];
+
+	if (!is_link_name(value))
+		return bad_device("netdev_add", value, e);
+	(void)str_fmt(entry, sizeof(entry), "ifname=%s,device=%s", value, value);
+	return append(c->add, sizeof(c->add), ";", entry, e);
+}
+
+int take_netdev_del(struct args *a, const char *value, struct err *e)
+{
+	if (!is_link_name(value))
+		return bad_device("netdev_del", value, e);
+	return append(a->change.netif.del_device, sizeof(a->change.netif.del_device), " ", value, e);
+}
+
 int take_ifname(struct args *a, const char *value, struct err *e)
 {
 	struct netif_change *c = &a->change.netif;

@@ -129,6 +129,8 @@ int take_deadline(struct args *a, const char *value, struct err *e);
 int take_max_size(struct args *a, const char *value, struct err *e);    /* cmd-import.c */
 int take_netif_add(struct args *a, const char *value, struct err *e);
 int take_netif_del(struct args *a, const char *value, struct err *e);
+int take_netdev_add(struct args *a, const char *value, struct err *e);
+int take_netdev_del(struct args *a, const char *value, struct err *e);
 int take_ifname(struct args *a, const char *value, struct err *e);
 int take_mac(struct args *a, const char *value, struct err *e);
 int take_host_mac(struct args *a, const char *value, struct err *e);

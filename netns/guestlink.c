@@ -22,7 +22,7 @@ const struct ipaddr *net_first_of(const struct net_spec *s, uint8_t family,
 
 bool net_gateway(const struct net_spec *s, uint8_t family, struct ipaddr *ret)
 {
-	if (s->mode == NET_BRIDGED) {
+	if (net_on_wire(s->mode)) {
 		*ret = s->gateway[family == AF_INET6];
 		return ret->family == family;
 	}
@@ -50,7 +50,7 @@ static void put_routes(struct nl *n, const struct net_spec *s, unsigned index,
 		addr_put_link_local(n, index, s->guest_mac);
 	if (!net_gateway(s, src->family, &gw))
 		return;
-	if (s->mode != NET_BRIDGED && src->family == AF_INET && has_default(s, AF_INET))
+	if (!net_on_wire(s->mode) && src->family == AF_INET && has_default(s, AF_INET))
 		route_put_gateway(n, index, &gw);
 	route_put_default(n, table_of(s, src->family), index, &gw, src);
 	for (size_t i = 0; i < s->n_nets && !has_default(s, src->family); i++)
@@ -61,7 +61,7 @@ static void put_routes(struct nl *n, const struct net_spec *s, unsigned index,
 static void put_addr(struct nl *n, const struct net_spec *s, unsigned index,
 		     const struct ipaddr *a)
 {
-	addr_put(n, index, a, s->mode == NET_BRIDGED ? a->prefix : addr_bits(a));
+	addr_put(n, index, a, net_on_wire(s->mode) ? a->prefix : addr_bits(a));
 	if (!has_default(s, a->family))
 		route_put_rule(n, a, table_of(s, a->family));
 }
@@ -122,7 +122,7 @@ int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr 
 
 	if (r < 0 || netns < 0)
 		return r;
-	addr_put_del(&n, index, a, s->mode == NET_BRIDGED ? a->prefix : addr_bits(a));
+	addr_put_del(&n, index, a, net_on_wire(s->mode) ? a->prefix : addr_bits(a));
 	if (!has_default(s, a->family))
 		route_put_rule_del(&n, a, table_of(s, a->family));
 	if (src)

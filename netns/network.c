@@ -12,6 +12,7 @@
 
 #include "netns/account.h"
 #include "netns/addr.h"
+#include "netns/direct.h"
 #include "netns/guestlink.h"
 #include "netns/hostlink.h"
 #include "netns/link.h"
@@ -75,6 +76,11 @@ struct ipaddr net_gateway6(const uint8_t host_mac[6])
 	return addr_link_local(host_mac);
 }
 
+bool net_on_wire(enum net_mode mode)
+{
+	return mode == NET_BRIDGED || mode == NET_MACVLAN || mode == NET_DEVICE;
+}
+
 static int make_pair(struct nl *n, const struct net_spec *s, int netns, struct err *e)
 {
 	int r;
@@ -107,6 +113,8 @@ static int settle(struct nl *n, const struct net_spec *s, struct err *e)
 /* A bridge passes frames by without looking at flows. */
 int net_cap(const struct net_spec *s, struct err *e)
 {
+	if (net_is_direct(s))           /* refused where they are set */
+		return 0;
 	if (s->mode == NET_BRIDGED && caps_any(&s->caps))
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT,
 			       "%s: flows of a bridged link are not tracked, so they have no caps",
@@ -153,7 +161,15 @@ static int up(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 
 static int up_or_down(const struct net_spec *s, int netns, int *ret_tap, struct err *e)
 {
-	if (up(s, netns, ret_tap, e) == 0)
+	int r;
+
+	if (!net_is_direct(s))
+		r = up(s, netns, ret_tap, e);
+	else if (!ret_tap)
+		r = direct_up(s, netns, e);
+	else
+		r = err_set(e, EOPNOTSUPP, 0, "what leads past the host is for containers");
+	if (r == 0)
 		return 0;
 	(void)net_down(s);
 	(void)err_exit(e, VZ_VETH);
@@ -185,8 +201,11 @@ int net_down(const struct net_spec *s)
 {
 	_nl_ struct nl n = NL_INIT;
 	struct err e = ERR_INIT;
-	int r = nl_open(&n, NETLINK_ROUTE, &e);
+	int r;
 
+	if (net_is_direct(s))           /* nothing of it is here */
+		return 0;
+	r = nl_open(&n, NETLINK_ROUTE, &e);
 	if (r == 0) {
 		link_put_del(&n, s->host_name);
 		r = nl_done(&n, &e);
@@ -200,15 +219,16 @@ int net_down(const struct net_spec *s)
 int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, struct err *e)
 {
 	struct err undo = ERR_INIT;
-	int r = s->mode == NET_BRIDGED ? 0 : hostlink_addr_add(s, a, e);
+	bool wire = net_on_wire(s->mode);
+	int r = wire ? 0 : hostlink_addr_add(s, a, e);
 
 	if (r == -EADDRINUSE)           /* nothing done yet, and nothing of it is ours */
 		return err_wrap(e, "link %s", s->host_name);
-	if (r == 0)
+	if (r == 0 && !net_is_direct(s))
 		r = nf_addr_add(s, a, e);
 	if (r == 0)
 		r = guestlink_addr_add(s, netns, a, e);
-	if (r == 0 && s->mode == NET_BRIDGED)
+	if (r == 0 && wire && s->mode != NET_DEVICE)
 		wire_announce(netns, s->guest_name, s->guest_mac, a, 1);
 	if (r == 0)
 		return 0;
@@ -222,9 +242,10 @@ int net_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a, st
 {
 	struct err second = ERR_INIT;
 	int r = guestlink_addr_del(s, netns, a, e);
-	int r2 = s->mode == NET_BRIDGED ? 0 : hostlink_addr_del(s, a, r < 0 ? &second : e);
+	int r2 = net_on_wire(s->mode) ? 0 : hostlink_addr_del(s, a, r < 0 ? &second : e);
 
-	nf_addr_del(s, a);
+	if (!net_is_direct(s))
+		nf_addr_del(s, a);
 	if (r == 0 && r2 == 0)
 		return 0;
 	(void)err_exit(e, VZ_ADD_IP);
@@ -233,7 +254,7 @@ int net_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a, st
 
 int net_switch(const struct net_spec *from, const struct net_spec *to, struct err *e)
 {
-	return nf_link_change(from, to, e);
+	return net_is_direct(to) ? 0 : nf_link_change(from, to, e);
 }
 
 int net_forward(const char *table, struct net_forwards gone, struct net_forwards come,

@@ -35,6 +35,8 @@ enum net_mode {
 	NET_NAT,                /* host routes, hidden behind an address of the host */
 	NET_HOSTONLY,           /* host routes, reaches its network and the host only */
 	NET_BRIDGED,            /* a port of a bridge */
+	NET_MACVLAN,            /* past the host, by one of its links (direct.h) */
+	NET_DEVICE,             /* a link of the host itself */
 };
 
 enum net_flags {
@@ -45,6 +47,9 @@ enum net_flags {
 	NET_ISOLATED = 1 << 4,  /* a port that other isolated ports cannot reach */
 	NET_DOOR = 1 << 5,      /* no VE's: leads to a closed namespace (door.h) */
 };
+
+/* Are there others on layer 2, and prefixes that say who? */
+bool net_on_wire(enum net_mode mode);
 
 /* What comes to a port of the host goes to a VE behind it. */
 struct net_forward {
@@ -65,7 +70,7 @@ struct net_spec {
 	char table[32];                 /* name of the instance's nftables table, e.g. "berth" */
 	char host_name[IFNAMSIZ];       /* host end, see net_host_name */
 	char guest_name[IFNAMSIZ];      /* "eth0" */
-	char bridge[IFNAMSIZ];          /* of a bridged link */
+	char bridge[IFNAMSIZ];          /* of a bridged link; of one past the host: that link of the host */
 	uint8_t host_mac[6], guest_mac[6];
 	const struct ipaddr *addrs;     /* addresses the VE may use */
 	size_t n_addrs;
@@ -75,7 +80,7 @@ struct net_spec {
 	size_t n_allowed;
 	const struct ipaddr *nets;      /* networks behind a link that is not the VE's first */
 	size_t n_nets;
-	struct ipaddr gateway[2];       /* of a bridged link, IPv4 and IPv6; family 0: none */
+	struct ipaddr gateway[2];       /* of a link on a wire, IPv4 and IPv6; family 0: none */
 	uint32_t group;                 /* its network, see net_group */
 	const struct services *services;        /* of the host that it may reach; NULL: none */
 	uint16_t vlan;                  /* of a bridged link: untagged frames are of it; 0: none */

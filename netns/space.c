@@ -106,27 +106,35 @@ static int make(int *ret, struct err *e)
 	return 0;
 }
 
-int space_make(int dir, const char *name, int (*fill)(void *arg, int space, struct err *e),
-	       void *arg, struct err *e)
+int space_keep(int dir, const char *name, int fd, struct err *e)
 {
-	_fd_ int fd = -1, file = -1;
+	_fd_ int there = -1, file = -1;
 	char from[32], to[96];
-	int r = space_open(dir, name, &fd, e);
+	int r = space_open(dir, name, &there, e);
 
 	if (r != -ENOENT)
 		return r;
 	file = openat(dir, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (file < 0)
 		return err_sys(e, "make %s", name);
-	r = make(&fd, e);
-	if (r == 0)
-		r = fill(arg, fd, e);
-	if (r < 0)
-		return r;
 	(void)str_fmt(from, sizeof(from), "/proc/self/fd/%d", fd);
 	path_of(dir, name, to);
 	return mount(from, to, NULL, MS_BIND, NULL) < 0 ?
 		       err_sys(e, "keep network namespace %s", name) : 0;
+}
+
+int space_make(int dir, const char *name, int (*fill)(void *arg, int space, struct err *e),
+	       void *arg, struct err *e)
+{
+	_fd_ int fd = -1;
+	int r = space_open(dir, name, &fd, e);
+
+	if (r != -ENOENT)
+		return r;
+	r = make(&fd, e);
+	if (r == 0)
+		r = fill(arg, fd, e);
+	return r < 0 ? r : space_keep(dir, name, fd, e);
 }
 
 void space_drop(int dir, const char *name)

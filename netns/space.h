@@ -24,6 +24,8 @@ struct space_home {
  */
 MUST_CHECK int space_make(int dir, const char *name, int (*fill)(void *arg, int space, struct err *e),
 			  void *arg, struct err *e);
+/* Keep the namespace of this fd at dir/name; one that is kept there already stays. */
+MUST_CHECK int space_keep(int dir, const char *name, int fd, struct err *e);
 /* -ENOENT when there is none; e is left alone then. */
 MUST_CHECK int space_open(int dir, const char *name, int *ret_fd, struct err *e);
 /* Take its name away: it goes with all its links once nobody is inside. Not there is fine. */

@@ -16,6 +16,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/fence.h"
+#include "ve/netdev.h"
 #include "ve/network-impl.h"
 
 /* ---- where a pool's free addresses are ---- */
@@ -284,9 +285,15 @@ int addrs_choose(struct ve *ve, struct err *e)
 
 /* ---- who has what ---- */
 
-static void mac_name(const uint8_t m[6], char dst[20])
+/* What of a link can be one VE's only: its MAC, or the link of the host that it is. */
+static void link_claim(const struct net_spec *s, char dst[20])
 {
-	(void)str_fmt(dst, 20, "mac-%02x%02x%02x%02x%02x%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	const uint8_t *m = s->guest_mac;
+
+	if (s->mode == NET_DEVICE)
+		(void)str_fmt(dst, 20, "dev-%s", s->bridge);
+	else
+		(void)str_fmt(dst, 20, "mac-%02x%02x%02x%02x%02x%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
 static int check_addr(const struct ve *ve, int claims, const struct network *n,
@@ -310,16 +317,19 @@ static int check_addr(const struct ve *ve, int claims, const struct network *n,
 	return *n->name ? network_check_addr(ve->in, n, a, e) : 0;
 }
 
-static int check_mac(const struct ve *ve, int claims, const struct net_spec *s, struct err *e)
+static int check_link(const struct ve *ve, int claims, const struct net_spec *s, struct err *e)
 {
 	const uint8_t *m = s->guest_mac;
 	char name[20];
 	int64_t owner;
 
-	mac_name(m, name);
+	link_claim(s, name);
 	owner = claim_owner(claims, name);
 	if (owner <= 0 || owner == ve->id)
-		return 0;
+		return netdev_check(ve, s, e);
+	if (s->mode == NET_DEVICE)
+		return err_set(e, EADDRINUSE, VZ_NETDEV, "--netdev_add %s: VE %" PRId64 " has it", s->bridge,
+			       owner);
 	return err_set(e, EADDRINUSE, VZ_VETH,
 		       "--mac %02x:%02x:%02x:%02x:%02x:%02x: in use by VE %" PRId64, m[0], m[1], m[2],
 		       m[3], m[4], m[5], owner);
@@ -328,10 +338,15 @@ static int check_mac(const struct ve *ve, int claims, const struct net_spec *s, 
 /* The same twice in one VE would be two links that fight for it. */
 static int check_twice(const struct links *l, struct err *e)
 {
+	char one[20], other[20];
+
 	for (unsigned i = 0; i < l->n; i++)
 		for (unsigned k = 0; k < i; k++) {
-			if (memcmp(l->a[i].guest_mac, l->a[k].guest_mac, 6) == 0)
-				return err_set(e, EADDRINUSE, VZ_VETH, "--mac: links %s and %s have the same",
+			link_claim(&l->a[i], one);
+			link_claim(&l->a[k], other);
+			if (str_eq(one, other))
+				return err_set(e, EADDRINUSE, VZ_VETH, "--%s: links %s and %s have the same",
+					       l->a[i].mode == NET_DEVICE ? "netdev_add" : "mac",
 					       l->a[k].guest_name, l->a[i].guest_name);
 			if (str_eq(l->a[i].host_name, l->a[k].host_name))
 				return err_set(e, EEXIST, VZ_VETH,
@@ -355,22 +370,22 @@ int addrs_check(const struct ve *ve, const struct links *l, struct err *e)
 	if (r == 0)
 		r = check_twice(l, e);
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
-		r = check_mac(ve, claims, &l->a[i], e);
+		r = check_link(ve, claims, &l->a[i], e);
 		for (unsigned k = 0; k < l->ips[i].n && r == 0; k++)
 			r = check_addr(ve, claims, &l->net[i], &l->ips[i].a[k], e);
 	}
 	return r;
 }
 
-static int claim_mac(const struct ve *ve, int claims, const struct net_spec *s, struct err *e)
+static int claim_link(const struct ve *ve, int claims, const struct net_spec *s, struct err *e)
 {
 	char name[20];
 	int r;
 
-	mac_name(s->guest_mac, name);
+	link_claim(s, name);
 	r = claim_take(claims, name, ve->id);
 	if (r == -EEXIST)
-		return check_mac(ve, claims, s, e);
+		return check_link(ve, claims, s, e);
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "claim %s", name);
@@ -384,7 +399,7 @@ int addrs_claim(const struct ve *ve, const struct links *l, struct err *e)
 	int r = fence_claims(ve->in, fence_of(ve), &claims, e);
 
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
-		r = claim_mac(ve, claims, &l->a[i], e);
+		r = claim_link(ve, claims, &l->a[i], e);
 		for (unsigned k = 0; k < l->ips[i].n && r == 0; k++)
 			r = ipam_claim(claims, &l->ips[i].a[k], ve->id, e);
 	}
@@ -417,11 +432,15 @@ static bool stays(const struct links *l, const struct ipaddr *a)
 	return false;
 }
 
-static bool mac_stays(const struct links *l, const uint8_t mac[6])
+static bool claim_stays(const struct links *l, const char *claim)
 {
-	for (unsigned i = 0; l && i < l->n; i++)
-		if (memcmp(l->a[i].guest_mac, mac, 6) == 0)
+	char name[20];
+
+	for (unsigned i = 0; l && i < l->n; i++) {
+		link_claim(&l->a[i], name);
+		if (str_eq(name, claim))
 			return true;
+	}
 	return false;
 }
 
@@ -434,8 +453,8 @@ void addrs_release(const struct ve *ve, const struct links *gone, const struct l
 	if (fence_claims(ve->in, fence_of(ve), &claims, &ignored) < 0)
 		return;
 	for (unsigned i = 0; i < gone->n; i++) {
-		mac_name(gone->a[i].guest_mac, name);
-		if (!mac_stays(stay, gone->a[i].guest_mac))
+		link_claim(&gone->a[i], name);
+		if (!claim_stays(stay, name))
 			claim_drop(claims, name, ve->id);
 		for (unsigned k = 0; k < gone->ips[i].n; k++)
 			if (!stays(stay, &gone->ips[i].a[k]))
@@ -496,7 +515,7 @@ static bool names_claim(const struct ve *ve, const struct links_want *w, const c
 
 	links_plan_undo(ve, w, &l);
 	for (unsigned i = 0; i < l.n; i++) {
-		mac_name(l.a[i].guest_mac, name);
+		link_claim(&l.a[i], name);
 		if (str_eq(name, claim))
 			return true;
 		for (unsigned k = 0; k < l.ips[i].n; k++) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netns/direct.h"
 #include "netns/shape.h"
 #include "util/cleanup.h"
 #include "util/str.h"
@@ -108,7 +109,8 @@ int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 	links_plan_undo(ve, &w, &links);
 	r = fence_enter(ve->in, links.fence, &home, e);
 	for (unsigned i = 0; i < links.n && r == 0; i++)
-		r = shape_set(links.a[i].host_name, &links.a[i].shape, e);
+		r = net_is_direct(&links.a[i]) ? direct_check(&links.a[i], e) :
+		    shape_set(links.a[i].host_name, &links.a[i].shape, e);
 	return r < 0 ? r : remember(ve, e);
 }
 
@@ -128,6 +130,8 @@ static int effective(const struct ve *ve, struct shape *ret)
 	for (unsigned i = 0; i < links.n; i++) {
 		const struct shape *want = &links.a[i].shape;
 
+		if (net_is_direct(&links.a[i]))
+			continue;
 		r = shape_get(links.a[i].host_name, &now, &ignored);
 		if (r < 0)
 			return r;
@@ -177,6 +181,28 @@ uint64_t wanted_netrate_out(const struct ve *ve, const struct param *p)
 	return s.out;
 }
 
+/* No rate or cap where a link leads past the host. */
+int judge_direct(const struct ve *ve, const struct ve_conf *to, char *why, size_t size)
+{
+	static const char *const rows[] = { "NETWORK", "NETIF", "NETRATE_IN", "NETRATE_OUT", "RATE",
+					    "RATEBOUND", "FLOW_RATE", "CONNTRACK", "MAIL_RATE" };
+	struct err e = ERR_INIT;
+	struct ve wanted = *ve;
+	struct links links;
+	struct links_want w = links_of_conf(&wanted);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (conf_has(to, param_by_key(rows[i])))
+			param_copy(param_by_key(rows[i]), &wanted.conf, to);
+	links_plan_undo(&wanted, &w, &links);
+	for (unsigned i = 0; i < links.n; i++)
+		if (net_is_direct(&links.a[i]) && direct_check(&links.a[i], &e) < 0) {
+			(void)str_fmt(why, size, "%.200s", e.msg);
+			return SET_IMPOSSIBLE;
+		}
+	return SET_DONE;
+}
+
 /* ---- caps ---- */
 
 int apply_caps(struct ve *ve, const struct param *p, struct err *e)
@@ -190,7 +216,7 @@ int apply_caps(struct ve *ve, const struct param *p, struct err *e)
 	links_plan_undo(ve, &w, &links);
 	r = fence_enter(ve->in, links.fence, &home, e);
 	for (unsigned i = 0; i < links.n && r == 0; i++)
-		r = net_cap(&links.a[i], e);
+		r = net_is_direct(&links.a[i]) ? direct_check(&links.a[i], e) : net_cap(&links.a[i], e);
 	return r;
 }
 
@@ -210,6 +236,8 @@ static int effective_cap(struct ve *ve, enum cap cap, uint64_t *ret)
 	for (unsigned i = 0; i < links.n; i++) {
 		const struct net_spec *s = &links.a[i];
 
+		if (net_is_direct(s))
+			continue;
 		if (caps_get(s->table, s->host_name, &now, &ignored) < 0)
 			return -ignored.eno;
 		if (i && now.n[cap] != n)

@@ -49,6 +49,7 @@ int effective_cpuunits(struct ve *ve, const struct param *p, uint64_t *ret);
 int apply_cpuguarantee(struct ve *ve, const struct param *p, struct err *e);
 int effective_cpuguarantee(struct ve *ve, const struct param *p, uint64_t *ret);
 int judge_kind(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
+int judge_direct(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
 int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why, size_t size);
 int apply_ram_guarantee(struct ve *ve, const struct param *p, struct err *e);
 int effective_ram_guarantee(struct ve *ve, const struct param *p, uint64_t *ret);

@@ -228,6 +228,17 @@ static void forget_identity(struct ve_conf *c, uint32_t copy)
 	conf_mark(c, param_by_key("HOSTNAME"), true);
 }
 
+/* A link of the host is in one VE only, and leads out of any fence. */
+static void drop_devices(struct netif_list *l)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->n; i++)
+		if (!*l->a[i].device)
+			l->a[n++] = l->a[i];
+	l->n = n;
+}
+
 /* Links get the MACs said that they have from the original's number, on both ends. */
 static int keep_links(struct ve *from, struct err *e)
 {
@@ -244,6 +255,7 @@ static int keep_links(struct ve *from, struct err *e)
 		memcpy(f->mac, l.a[i].guest_mac, sizeof(f->mac));
 		memcpy(f->host_mac, l.a[i].host_mac, sizeof(f->host_mac));
 	}
+	drop_devices(&l.conf);
 	if (netif_format(&l.conf, from->conf.netif, sizeof(from->conf.netif)) < 0)
 		return err_set(e, E2BIG, VZ_VETH, "clone %u: its links with their MACs are more than a config can hold",
 			       from->id);

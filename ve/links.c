@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "netns/direct.h"
 #include "netns/guestlink.h"
 #include "netns/ipam.h"
 #include "netns/uplink.h"
@@ -13,6 +14,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/fence.h"
+#include "ve/netdev.h"
 #include "ve/netlock.h"
 #include "ve/plan.h"
 #include "ve/ve.h"
@@ -36,6 +38,11 @@ static int find_network(const struct ve *ve, const struct netif *f, const char *
 	const char *name = *f->network ? f->network :
 			   str_eq(f->ifname, NETIF_FIRST) && *first ? first : NETWORK_DEFAULT;
 
+	if (*f->device) {
+		*ret = (struct network){ .mode = NET_DEVICE };
+		(void)str_fmt(ret->bridge, sizeof(ret->bridge), "%s", f->device);
+		return 0;
+	}
 	if (*f->bridge && !*f->network) {
 		*ret = (struct network){ .mode = NET_BRIDGED, .probe = true };
 		(void)str_fmt(ret->bridge, sizeof(ret->bridge), "%s", f->bridge);
@@ -48,7 +55,7 @@ static int find_network(const struct ve *ve, const struct netif *f, const char *
 /* On a bridge the prefix says who is near: the pool's, where the address was given none. */
 static void set_prefixes(struct ip_list *l, const struct network *net)
 {
-	for (unsigned i = 0; net->mode == NET_BRIDGED && i < l->n; i++) {
+	for (unsigned i = 0; net_on_wire(net->mode) && i < l->n; i++) {
 		struct ipaddr *a = &l->a[i];
 
 		for (size_t k = 0; a->prefix == (a->family == AF_INET ? 32 : 128) && k < net->n_pool;
@@ -73,7 +80,7 @@ static void fill_network(struct net_spec *s, const struct network *net, struct i
 	for (size_t i = 0; i < net->n_pool; i++)
 		nets[i] = range_network(&net->pool[i]);
 	s->nets = nets;
-	s->n_nets = net->mode == NET_BRIDGED ? 0 : net->n_pool;
+	s->n_nets = net_on_wire(net->mode) ? 0 : net->n_pool;
 }
 
 static void fill_names(const struct ve *ve, struct net_spec *s, const struct netif *f)
@@ -224,7 +231,7 @@ unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS]
 		struct guest_link *g = &ret[i];
 
 		*g = (struct guest_link){ .name = s->guest_name, .addrs = s->addrs,
-					  .n_addrs = s->n_addrs, .routed = s->mode != NET_BRIDGED };
+					  .n_addrs = s->n_addrs, .routed = !net_on_wire(s->mode) };
 		if (s->flags & NET_DEFAULT4)
 			(void)net_gateway(s, AF_INET, &g->gateway[0]);
 		if (s->flags & NET_DEFAULT6)
@@ -284,6 +291,8 @@ static int one_up(const struct inst *in, const struct links *l, unsigned i, int 
 {
 	int r = bridge_up(&l->net[i], e);
 
+	if (l->a[i].mode == NET_DEVICE)
+		return netdev_up(in, &l->a[i], netns, e);
 	if (r == 0)
 		r = gateways_up(in, l, &l->a[i], e);
 	if (r == 0)
@@ -300,7 +309,8 @@ int links_up(const struct inst *in, const struct links *l, int netns, struct err
 	if (r == 0)
 		r = fence_enter(in, l->fence, &home, e);
 	for (unsigned i = 0; i < l->n && r == 0; i++)
-		r = one_up(in, l, i, netns, e);
+		if (l->a[i].mode != NET_DEVICE) /* by netdev_up_all */
+			r = one_up(in, l, i, netns, e);
 	return r;
 }
 
@@ -437,6 +447,16 @@ static int change_one(const struct links *from, unsigned k, const struct links *
 	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], netns, e);
 }
 
+static int one_down(const struct inst *in, const struct net_spec *s, int netns, struct err *e)
+{
+	if (s->mode == NET_MACVLAN)
+		return direct_remove(s, netns, e);
+	if (s->mode == NET_DEVICE)
+		return netdev_down(in, s, netns, e);
+	(void)net_down(s);
+	return 0;
+}
+
 /* Links that go, then those that come or change: what one gives up another may take over. */
 static int change(const struct inst *in, const struct links *from, const struct links *to, int netns,
 		  struct err *e)
@@ -444,11 +464,11 @@ static int change(const struct inst *in, const struct links *from, const struct 
 	unsigned k = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < from->n; i++) {
+	for (unsigned i = 0; i < from->n && r == 0; i++) {
 		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
 
 		if (!s || !same_link(&from->a[i], s))
-			(void)net_down(&from->a[i]);
+			r = one_down(in, &from->a[i], netns, e);
 	}
 	for (unsigned i = 0; i < to->n && r == 0; i++) {
 		const struct net_spec *s = find(from, to->a[i].guest_name, &k);

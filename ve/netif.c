@@ -133,7 +133,7 @@ static int take_network(struct netif *f, const char *v)
 	return str_fmt(f->network, sizeof(f->network), "%s", v) < 0 ? -ERANGE : 0;
 }
 
-enum key { K_IFNAME, K_MAC, K_HOST_IFNAME, K_HOST_MAC, K_BRIDGE, K_NETWORK, K_MAC_FILTER,
+enum key { K_IFNAME, K_MAC, K_HOST_IFNAME, K_HOST_MAC, K_BRIDGE, K_DEVICE, K_NETWORK, K_MAC_FILTER,
 	   K_IP_FILTER, K_IP, K_IP6, K_GW, K_GW6, K_ALLOW, K_INDEX, K_OTHER };
 
 static const struct {
@@ -144,6 +144,7 @@ static const struct {
 	[K_HOST_IFNAME] = { "host_ifname", "host_ifname= of letters, digits and . _ -, at most 15" },
 	[K_HOST_MAC] = { "host_mac", "host_mac= of one machine" },
 	[K_BRIDGE] = { "bridge", "bridge= of letters, digits and . _ -, at most 15" },
+	[K_DEVICE] = { "device", "device= with the name of a link of the host" },
 	[K_NETWORK] = { "network", "network= with the name of a network" },
 	[K_MAC_FILTER] = { "mac_filter", "mac_filter=on or off" },
 	[K_IP_FILTER] = { "ip_filter", "ip_filter=on or off" },
@@ -178,6 +179,8 @@ static int take(struct netif *f, const char *word, const char *v)
 		return *v ? take_mac(f->host_mac, &f->has_host_mac, v) : 0;
 	case K_BRIDGE:
 		return take_name(f->bridge, v);
+	case K_DEVICE:
+		return take_name(f->device, v);
 	case K_NETWORK:
 		return take_network(f, v);
 	case K_MAC_FILTER:
@@ -362,6 +365,8 @@ static void put_entry(struct out *o, const struct netif *f)
 	put(o, o->len ? ";" : "", "ifname", f->ifname);
 	if (*f->bridge)
 		put(o, ",", "bridge", f->bridge);
+	if (*f->device)
+		put(o, ",", "device", f->device);
 	if (*f->network)
 		put(o, ",", "network", f->network);
 	if (f->has_mac)
@@ -432,7 +437,7 @@ const struct ptype ptype_netif = { "links", 0, false, true, parse_row, format_ro
 
 bool netif_change_empty(const struct netif_change *c)
 {
-	return !c->del_all && !*c->del && !*c->add && !*c->edit && !*c->ifname;
+	return !c->del_all && !*c->del && !*c->del_device && !*c->add && !*c->edit && !*c->ifname;
 }
 
 int netif_from_option(const char *text, char *dst, size_t size)
@@ -474,6 +479,15 @@ static int drop(struct netif_list *l, const char *name, struct err *e)
 	return 0;
 }
 
+static int drop_device(struct netif_list *l, const char *name, struct err *e)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (str_eq(l->a[i].device, name))
+			return drop(l, l->a[i].ifname, e);
+	return err_set(e, ENODEV, VZ_NETDEV, "--netdev_del %s: the VE does not have this link of the host",
+		       name);
+}
+
 /* Addresses and ranges that an edit names replace those there are. */
 static int edit(struct netif_list *l, const struct netif_change *c, struct err *e)
 {
@@ -504,6 +518,8 @@ static int change(struct netif_list *l, const struct netif_change *c, struct err
 		l->n = 0;
 	while (r == 0 && !c->del_all && str_word(&s, word, sizeof(word)) > 0)
 		r = drop(l, word, e);
+	for (s = c->del_device; r == 0 && !c->del_all && str_word(&s, word, sizeof(word)) > 0;)
+		r = drop_device(l, word, e);
 	for (s = c->add; r == 0 && next_part(&s, ';', word, sizeof(word), &r);)
 		if (add_entry(l, word, &want) < 0)
 			r = refuse(e, "netif_add", word, want);

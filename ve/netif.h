@@ -5,7 +5,7 @@
  *	ifname=eth1,bridge=br0,mac=M,host_ifname=H,host_mac=M,mac_filter=on;ifname=eth2,...
  *
  * Sub-keys stand in any order; those of later vzctls are read too (network, ip_filter, ip, ip6,
- * gw, gw6), and what nobody here knows is kept as it is. ip, ip6 and allow may be repeated.
+ * gw, gw6), device is ours, and what nobody here knows is kept as it is. ip, ip6 and allow may be repeated.
  *
  * A VE always has eth0. Its entry in NETIF may be missing, and its addresses are IP_ADDRESS.
  */
@@ -21,6 +21,7 @@ struct netif {
 	char ifname[IFNAMSIZ];          /* inside */
 	char host_ifname[IFNAMSIZ];     /* "": the usual one */
 	char bridge[IFNAMSIZ], network[NETWORK_NAME_LEN];
+	char device[IFNAMSIZ];          /* a link of the host that is moved in */
 	uint8_t mac[6], host_mac[6];
 	bool has_mac, has_host_mac;     /* else they follow from number and index */
 	bool mac_open, ip_open;         /* mac_filter=off, ip_filter=off */
@@ -47,6 +48,7 @@ struct netif *netif_find(struct netif_list *l, const char *ifname);
 struct netif_change {
 	bool del_all;
 	char del[256];                  /* names, blank separated */
+	char del_device[256];           /* the same, of the host's links */
 	char add[1024];                 /* entries in the grammar of the file */
 	char ifname[IFNAMSIZ];          /* --ifname: the link that edit is about */
 	char edit[1024];                /* sub-keys that replace those of that link */

@@ -92,6 +92,8 @@ static int check_links(const struct network *n, struct err *e)
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--bridge %s: is not a bridge", bridge);
 	if (*uplink && !uplink_exists(uplink))
 		return err_set(e, ENODEV, VZ_BAD_VALUE, "--uplink %s: there is no such link", uplink);
+	if (n->mode == NET_MACVLAN && net_is_port(uplink))
+		return err_set(e, EINVAL, VZ_BAD_VALUE, "--uplink %s: is a port of a bridge", uplink);
 	return 0;
 }
 

@@ -21,22 +21,24 @@
 
 /* clang-format off */
 const struct net_row_info net_rows[NR_COUNT] = {
-	[NR_MODE] = { "MODE", "mode", "mode", "MODE", "routed, bridged, hostonly or nat", true },
+	[NR_MODE] = { "MODE", "mode", "mode", "MODE", "routed, bridged, hostonly, nat or macvlan", true },
 	[NR_BRIDGE] = { "BRIDGE", "bridge", "bridge", "LINK",
 			"of a bridged network: the bridge to use; without it, one of its own", true },
 	[NR_UPLINK] = { "UPLINK", "uplink", "uplink", "LINK",
-			"of a bridged network with its own bridge: the link of the host that leads out", true },
+			"the link of the host that leads out: of macvlan, or of a bridged network's own bridge", true },
 	[NR_VLAN] = { "VLAN", "vlan", "vlan", "N", "802.1Q number of untagged frames, 1 to 4094", true },
 	[NR_TRUNK] = { "TRUNK", "trunk", "trunk", "LIST",
 		       "802.1Q numbers that VEs may tag themselves, as 10,20-29", true },
 	[NR_POOL] = { "POOL", "pool", "pool", "RANGES",
 		      "its addresses, as 10.0.0.0/24 or 10.0.0.10-10.0.0.99/24", false },
 	[NR_GATEWAY] = { "GATEWAY", "gateway", "gateway", "ADDRESSES",
-			 "of a bridged network: where VEs send what is for others", true },
+			 "of a bridged or macvlan network: where VEs send what is for others", true },
 	[NR_PROBE] = { "PROBE", "probe", "probe", "yes|no",
 		       "ask the wire for an address before a VE gets it", false },
 	[NR_ISOLATED] = { "ISOLATED", "isolated", "isolated", "yes|no",
-			  "of a bridged network: its VEs do not reach each other", true },
+			  "of a bridged or macvlan network: its VEs do not reach each other", true },
+	[NR_TRUSTED] = { "TRUSTED", "trusted", "trusted", "yes|no",
+			 "of macvlan: yes, its VEs may send what they like, unseen by the host", true },
 	[NR_FORWARD] = { "FORWARD", "forward", "forward", "LIST",
 			 "of a nat network: ports of the host that lead to a VE, as tcp:8080=10.0.0.5:80",
 			 false },
@@ -49,7 +51,7 @@ const struct net_row_info net_rows[NR_COUNT] = {
 
 static const char *const modes[] = {
 	[NET_ROUTED] = "routed", [NET_NAT] = "nat", [NET_HOSTONLY] = "hostonly",
-	[NET_BRIDGED] = "bridged",
+	[NET_BRIDGED] = "bridged", [NET_MACVLAN] = "macvlan",
 };
 
 const char *network_mode_word(enum net_mode m)
@@ -244,6 +246,8 @@ static int take(struct network *n, enum net_row row, const char *v, struct err *
 		return take_bool(row, v, &n->probe, e);
 	case NR_ISOLATED:
 		return take_bool(row, v, &n->isolated, e);
+	case NR_TRUSTED:
+		return take_bool(row, v, &n->trusted, e);
 	case NR_FORWARD:
 		return network_parse_forwards(v, n, n->forward, &n->n_forward, e);
 	case NR_HOST_SERVICES:
@@ -256,22 +260,43 @@ static int take(struct network *n, enum net_row row, const char *v, struct err *
 	return 0;
 }
 
+/* What the host cannot hold is had by who says so. */
+static int check_macvlan(const struct network *n, struct err *e)
+{
+	if (!*n->text[NR_UPLINK])
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--mode macvlan: by which --uplink?");
+	if (*n->text[NR_HOST_SERVICES])
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--host-services: a macvlan network leads past the host");
+	if (!n->trusted)
+		return err_set(e, EPERM, VZ_BAD_OPTION,
+			       "--mode macvlan: no filter, rate or counter of the host is on its links; "
+			       "say --trusted yes if its VEs may have that");
+	return 0;
+}
+
 /* Rows that mean nothing in this mode are refused: whoever gives one expects something of it. */
 static int check_mode(const struct network *n, struct err *e)
 {
-	static const enum net_row bridged_only[] = { NR_BRIDGE, NR_UPLINK, NR_VLAN, NR_TRUNK,
-						     NR_GATEWAY, NR_ISOLATED };
+	static const enum net_row wire_only[] = { NR_BRIDGE, NR_UPLINK, NR_VLAN, NR_TRUNK, NR_GATEWAY,
+						  NR_ISOLATED };
+	static const enum net_row bridged_only[] = { NR_BRIDGE, NR_VLAN, NR_TRUNK };
 
-	for (size_t i = 0; n->mode != NET_BRIDGED && i < ARRAY_SIZE(bridged_only); i++)
+	for (size_t i = 0; !net_on_wire(n->mode) && i < ARRAY_SIZE(wire_only); i++)
+		if (*n->text[wire_only[i]])
+			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s: only a bridged network has it",
+				       net_rows[wire_only[i]].opt);
+	for (size_t i = 0; n->mode == NET_MACVLAN && i < ARRAY_SIZE(bridged_only); i++)
 		if (*n->text[bridged_only[i]])
 			return err_set(e, EINVAL, VZ_BAD_OPTION, "--%s: only a bridged network has it",
 				       net_rows[bridged_only[i]].opt);
+	if (n->mode != NET_MACVLAN && n->trusted)
+		return err_set(e, EINVAL, VZ_BAD_OPTION, "--trusted: only a macvlan network has it");
 	if (n->mode != NET_NAT && n->n_forward)
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "--forward: only a nat network has it");
 	if (*n->text[NR_BRIDGE] && *n->text[NR_UPLINK])
 		return err_set(e, EINVAL, VZ_BAD_OPTION,
 			       "--uplink: the administrator's bridge %s has its own", n->text[NR_BRIDGE]);
-	return 0;
+	return n->mode == NET_MACVLAN ? check_macvlan(n, e) : 0;
 }
 
 const char *network_services(const struct inst *in, const struct network *n)
@@ -288,12 +313,12 @@ int network_judge(const struct inst *in, struct network *n, struct err *e)
 	n->number = 1;
 	n->n_pool = n->n_trunk = n->n_forward = 0;
 	n->vlan = 0;
-	n->isolated = false;
+	n->isolated = n->trusted = false;
 	memset(n->gateway, 0, sizeof(n->gateway));
 	(void)!services_parse(in->conf.host_services, &n->services);
 	for (unsigned i = 0; i < NR_COUNT && r == 0; i++) {
 		if (i == NR_PROBE)      /* where there is a wire with others on it */
-			n->probe = n->mode == NET_BRIDGED &&
+			n->probe = net_on_wire(n->mode) &&
 				   (*n->text[NR_BRIDGE] || *n->text[NR_UPLINK]);
 		if (*n->text[i])
 			r = take(n, (enum net_row)i, n->text[i], e);
@@ -307,7 +332,8 @@ int network_judge(const struct inst *in, struct network *n, struct err *e)
 		(void)str_fmt(n->bridge, sizeof(n->bridge), "%s%s%u", *in->tag ? in->link_tag : "berth",
 			      *in->tag ? ".n" : "", n->number);
 	else
-		(void)str_fmt(n->bridge, sizeof(n->bridge), "%s", n->text[NR_BRIDGE]);
+		(void)str_fmt(n->bridge, sizeof(n->bridge), "%s",
+			      n->text[n->mode == NET_MACVLAN ? NR_UPLINK : NR_BRIDGE]);
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #define NETWORK_TEXT 1024
 
 enum net_row { NR_MODE, NR_BRIDGE, NR_UPLINK, NR_VLAN, NR_TRUNK, NR_POOL, NR_GATEWAY, NR_PROBE,
-	       NR_ISOLATED, NR_FORWARD, NR_HOST_SERVICES,
+	       NR_ISOLATED, NR_TRUSTED, NR_FORWARD, NR_HOST_SERVICES,
 	       NR_NUMBER, NR_COUNT };
 
 struct net_row_info {
@@ -36,8 +36,8 @@ struct network {
 	/* what the texts mean */
 	enum net_mode mode;
 	uint32_t number;
-	char bridge[IFNAMSIZ];                  /* its own or the one it was told */
-	bool own_bridge, probe, isolated;
+	char bridge[IFNAMSIZ];                  /* its own or the one it was told; of macvlan the uplink */
+	bool own_bridge, probe, isolated, trusted;
 	uint16_t vlan;
 	struct vlan_range trunk[NET_MAX_VLANS];
 	size_t n_trunk;

@@ -32,6 +32,7 @@
 #include "ve/hooks.h"
 #include "ve/host-root.h"
 #include "ve/intent.h"
+#include "ve/netdev.h"
 #include "ve/place.h"
 #include "ve/start.h"
 #include "ve/traffic.h"
@@ -485,6 +486,27 @@ int up_pivot(void *ctx, struct err *e)
 	r = apply_inside(s->ve, e);
 	s->ve->pidfd = -1;
 	return r;
+}
+
+/* Not before the mounts that are made here are the host's again. */
+int up_device(void *ctx, struct err *e)
+{
+	struct start *s = ctx;
+	_fd_ int netns = -1;
+	int r = ns_open(s->init.pid, "net", &netns, e);
+
+	if (r == 0)
+		r = netdev_up_all(s->ve->in, &s->plan.links, netns, e);
+	return r < 0 ? err_exit(e, VZ_NETDEV) : 0;
+}
+
+void down_device(void *ctx)
+{
+	struct start *s = ctx;
+	struct err e = ERR_INIT;
+
+	if (netdev_down_all(s->ve->in, &s->plan.links, &e) < 0)
+		stay_unclean(s, &e);
 }
 
 int steps_open_log(int dir, const char *name, int flags, int *ret, struct err *e)

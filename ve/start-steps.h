@@ -20,6 +20,8 @@ int up_show(void *ctx, struct err *e);
 int up_network(void *ctx, struct err *e);
 int up_guest(void *ctx, struct err *e);
 int up_pivot(void *ctx, struct err *e);
+int up_device(void *ctx, struct err *e);
+void down_device(void *ctx);
 int up_keeper(void *ctx, struct err *e);
 int up_state(void *ctx, struct err *e);
 int up_go(void *ctx, struct err *e);

@@ -55,6 +55,7 @@ const struct step start_steps[] = {
 	{ "network",  up_network,  down_network },
 	{ "guest",    up_guest,    NULL },
 	{ "pivot",    up_pivot,    NULL },
+	{ "device",   up_device,   down_device },       /* links of the host that move in */
 	{ "keeper",   up_keeper,   NULL },
 	{ "go",       up_go,       NULL },
 	{ "state",    up_state,    NULL },              /* killed before this: not started, undone */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "netns/direct.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/fence.h"
@@ -51,12 +52,16 @@ static int find_link(const struct ve *ve, const char *ifname, struct ve_host_lin
 	struct links links;
 
 	links_plan_undo(ve, &w, &links);
-	for (unsigned i = 0; i < links.n; i++)
-		if (str_eq(links.a[i].guest_name, ifname)) {
-			memcpy(ret->name, links.a[i].host_name, IFNAMSIZ);
-			memcpy(ret->fence, links.fence, sizeof(ret->fence));
-			return 0;
-		}
+	for (unsigned i = 0; i < links.n; i++) {
+		if (!str_eq(links.a[i].guest_name, ifname))
+			continue;
+		if (net_is_direct(&links.a[i]))
+			return err_set(e, EOPNOTSUPP, VZ_VETH,
+				       "link %.40s leads past the host, which sees nothing of it", ifname);
+		memcpy(ret->name, links.a[i].host_name, IFNAMSIZ);
+		memcpy(ret->fence, links.fence, sizeof(ret->fence));
+		return 0;
+	}
 	return err_set(e, ENODEV, VZ_VETH, "VE %u has no link %.40s", ve->id, ifname);
 }
 
