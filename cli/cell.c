@@ -52,7 +52,9 @@ void cell_param(const struct param *p, const struct ve_conf *conf, struct cell *
 		bool list = p->type == &ptype_ips || p->type == &ptype_addrs ||
 			    (p->opt && str_eq(p->opt, "searchdomain"));
 
-		ret->type = list ? CELL_LIST : CELL_TEXT;
+		bool marks = str_eq(p->key, "CAPABILITY") || str_eq(p->key, "FEATURES");
+
+		ret->type = list ? CELL_LIST : marks ? CELL_MARKS : CELL_TEXT;
 		ret->text = xstrdup(text);
 	}
 }
@@ -97,6 +99,22 @@ static void list_json(struct json_out *j, const char *text)
 	json_end(j);
 }
 
+static void marks_json(struct json_out *j, const char *text)
+{
+	char word[256];
+
+	json_object(j);
+	while (str_word(&text, word, sizeof(word)) > 0) {
+		char *colon = strchr(word, ':');
+
+		if (!colon)
+			continue;
+		*colon = '\0';
+		json_kbool(j, word, str_eq(colon + 1, "on"));
+	}
+	json_end(j);
+}
+
 void cell_json(struct json_out *j, const struct cell *cell)
 {
 	switch (cell->type) {
@@ -115,6 +133,9 @@ void cell_json(struct json_out *j, const struct cell *cell)
 		break;
 	case CELL_LIST:
 		list_json(j, cell->text);
+		break;
+	case CELL_MARKS:
+		marks_json(j, cell->text);
 		break;
 	}
 }
@@ -148,6 +169,7 @@ void cell_text(const struct cell *cell, bool first, char *dst, size_t size)
 			(void)snprintf(dst, size, "%" PRIu64, cell->num);
 		break;
 	case CELL_TEXT:
+	case CELL_MARKS:
 	case CELL_LIST:
 		if (cell->type == CELL_LIST && first)
 			n = (int)strcspn(cell->text, " ");
@@ -168,7 +190,7 @@ int cell_compare(const struct cell *a, const struct cell *b)
 {
 	if (a->type == CELL_NONE || b->type == CELL_NONE)
 		return (a->type != CELL_NONE) - (b->type != CELL_NONE);
-	if (a->type == CELL_TEXT || a->type == CELL_LIST)
+	if (a->type == CELL_TEXT || a->type == CELL_LIST || a->type == CELL_MARKS)
 		return strcmp(a->text, b->text ? b->text : "");
 	return (a->num > b->num) - (a->num < b->num);
 }

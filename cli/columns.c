@@ -142,6 +142,20 @@ GETTER(get_disabled)
 	ret->type = CELL_BOOL;
 }
 
+/* vzctl's word for a config that has one limit of memory, not twenty. */
+GETTER(get_vswap)
+{
+	UNUSED;
+	ret->type = CELL_BOOL;
+	ret->num = conf_has(&v->s->conf, param_by_key("PHYSPAGES"));
+}
+
+GETTER(get_kind)
+{
+	UNUSED;
+	set_text(ret, str_eq(v->s->conf.kind, "vm") ? "VM" : "CT");
+}
+
 GETTER(get_ram_used)
 {
 	UNUSED;
@@ -321,7 +335,10 @@ static const struct column table[] = {
 	{ "nodemask", NULL, "NODEMASK", -10, 0, NULL, "NODEMASK", get_param },
 	{ "ioprio", NULL, "IOP", 3, 0, NULL, "IOPRIO", get_plain },
 	{ "iolimit", NULL, "IOLIMIT", 11, 0, NULL, "IOLIMIT", get_plain },
-	{ "iopslimit", NULL, "IOPSLIMIT", 9, 0, NULL, "IOPSLIMIT", get_plain },
+	{ "iopslimit", NULL, "IOPS", 7, 0, NULL, "IOPSLIMIT", get_plain },
+	{ "vm_overcommit", NULL, "VM_OVC", 6, 0, NULL, "VM_OVERCOMMIT", get_param },
+	{ "vswap", NULL, "VSWAP", -5, 0, NULL, NULL, get_vswap },
+	{ "type", NULL, "T", -2, 0, NULL, NULL, get_kind },
 	{ "nameserver", NULL, "NAMESERVER", -15, 0, NULL, "NAMESERVER", get_param },
 	{ "searchdomain", NULL, "SEARCHDOMAIN", -15, 0, NULL, "SEARCHDOMAIN", get_param },
 	{ "ram", NULL, "RAM", 8, 0, NULL, "PHYSPAGES", get_param },

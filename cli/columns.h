@@ -18,6 +18,7 @@ enum cell_type {
 	CELL_BOOL,
 	CELL_TEXT,
 	CELL_LIST,      /* blank-separated words; a JSON array */
+	CELL_MARKS,     /* words NAME:on or NAME:off; a JSON object of booleans */
 	CELL_SECONDS,   /* 001d02h:03m:04s; a JSON number */
 };
 

@@ -104,6 +104,7 @@ bool filter_match(const struct filter *f, const struct cell *cell)
 	case CELL_SECONDS:
 		return number_holds(f, cell->num);
 	case CELL_TEXT:
+	case CELL_MARKS:
 	case CELL_LIST:
 		if (f->op == OP_EQ || f->op == OP_NE)
 			return text_fits(cell, f->value) == (f->op == OP_EQ);

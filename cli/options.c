@@ -107,6 +107,31 @@ static bool same_row(const struct spelling *a, const struct spelling *b)
 	return a->opt == b->opt && a->param == b->param;
 }
 
+/* What Virtuozzo calls beancounters, some of which it has merged into one. */
+static const struct { const char *name, *opt; } others[] = {
+	{ "memory", "ram" },            { "rsspages", "physpages" },    { "anonshpages", "shmpages" },
+	{ "ipcshpages", "shmpages" },   { "numsock", "numtcpsock" },    { "numunixsock", "numothersock" },
+	{ "unixsockbuf", "othersockbuf" }, { "sockrcvbuf", "dgramrcvbuf" }, { "tcpsendbuf", "tcpsndbuf" },
+	{ "totvmpages", "privvmpages" },
+};
+
+static bool find_other(const struct scan *s, const char *name, size_t len, struct spelling *ret)
+{
+	struct spelling sp;
+	unsigned pos = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (strlen(others[i].name) != len || !has_prefix(others[i].name, name, len))
+			continue;
+		while (opt_next(s->cmd, &pos, &sp))
+			if (str_eq(sp.name, others[i].opt)) {
+				*ret = sp;
+				return true;
+			}
+	}
+	return false;
+}
+
 static int find_long(const struct scan *s, const char *name, size_t len, struct spelling *ret)
 {
 	struct spelling sp, found = { 0 };
@@ -130,6 +155,8 @@ static int find_long(const struct scan *s, const char *name, size_t len, struct 
 		return err_set(s->e, EINVAL, VZ_BAD_OPTION,
 			       "%s: option --%.*s is ambiguous: --%s or --%s?", s->cmd->name,
 			       (int)len, name, found.name, second);
+	if (!found.name && len && find_other(s, name, len, ret))
+		return 0;
 	if (!found.name || !len)
 		return unknown(s, name, len);
 	*ret = found;
@@ -139,7 +166,8 @@ static int find_long(const struct scan *s, const char *name, size_t len, struct 
 /* Options that add up when given again: the earlier text is put before the new one. */
 static bool adds_up(const struct param *p)
 {
-	return str_eq(p->key, "CAPABILITY") || str_eq(p->key, "DEVICES") || p->type == &ptype_ips || p->type == &ptype_addrs || str_eq(p->opt, "searchdomain");
+	return p->type == &ptype_marks || p->type == &ptype_ips || p->type == &ptype_addrs ||
+	       str_eq(p->opt, "searchdomain");
 }
 
 /* The value alone is parsed first, so that an error names what was given just now. */

@@ -25,6 +25,7 @@
 #include "ve/pool.h"
 #include "ve/refuse.h"
 #include "ve/registry.h"
+#include "ve/template-cache.h"
 #include "ve/whole.h"
 
 struct create {
@@ -337,6 +338,30 @@ static int check_content(struct create *c, const struct template *t, struct err 
 	return r < 0 ? r : check_size(c, t->size, e);
 }
 
+/* What the store does not know may lie in vzctl's cache, and may be named as the file there. */
+static int find_template(struct create *c, const struct store *st, struct template *ret, struct err *e)
+{
+	struct ve_conf *conf = &c->ve.conf;
+	struct err missing = ERR_INIT;
+	char name[sizeof(conf->ostemplate)];
+	int r = store_find(st, conf->ostemplate, ret, &missing);
+
+	template_cache_name(conf->ostemplate, name, sizeof(name));
+	if (r == -ENOENT && !str_eq(name, conf->ostemplate)) {
+		(void)str_fmt(conf->ostemplate, sizeof(conf->ostemplate), "%s", name);
+		r = store_find(st, name, ret, e);
+		err_clear(e);
+	}
+	if (r == -ENOENT) {
+		r = template_from_cache(c->ve.in, st, name, ret, e);
+		if (r < 0 && e->eno)
+			return r;
+	}
+	if (r < 0)
+		*e = missing;
+	return r;
+}
+
 static int choose_template(struct create *c, struct err *e)
 {
 	struct ve_conf *conf = &c->ve.conf;
@@ -354,7 +379,7 @@ static int choose_template(struct create *c, struct err *e)
 	}
 	r = store_open(in->lib, in->run, &st, e);
 	if (!r)
-		r = store_find(&st, conf->ostemplate, &t, e);
+		r = find_template(c, &st, &t, e);
 	store_close(&st);
 	if (r < 0)
 		return err_exit(e, VZ_NO_TEMPLATE);

@@ -27,7 +27,7 @@
 static const char *const dirs[] = {
 	"etc/berth/conf", "etc/berth/names", "etc/berth/networks",
 	"var/lib/berth/private", "var/lib/berth/root", "var/lib/berth/ip", "var/lib/berth/ids",
-	"var/lib/berth/half", "var/lib/berth/up", "var/lib/berth/seed", "var/lib/berth/traffic", "var/lib/berth/template/store", "var/lib/berth/template/channels",
+	"var/lib/berth/half", "var/lib/berth/up", "var/lib/berth/seed", "var/lib/berth/traffic", "var/lib/berth/template/store", "var/lib/berth/template/cache", "var/lib/berth/template/channels",
 	"run/berth/lock",
 };
 

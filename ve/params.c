@@ -31,12 +31,20 @@
 	{ .key = KEY, .opt = name, .alias = alt, .json = name, .arg = "TEXT", .help = text,   \
 	  .type = &ptype_text, .flags = P_STORED | BOTH, TEXT(kept[i]) }
 
+#define MARKS(i, KEY, name, text)                                                             \
+	{ .key = KEY, .opt = name, .json = name, .arg = "NAME:WORD...", .help = text,         \
+	  .type = &ptype_marks, .flags = P_STORED | BOTH, TEXT(kept[i]) }
+
+#define PLACE(i, KEY, name, text)                                                             \
+	{ .key = KEY, .opt = name, .json = name, .arg = "TEXT", .help = text,                 \
+	  .type = &ptype_text, .flags = P_STORED | P_STOPPED | BOTH, TEXT(kept[i]), .exit = VZ_RUNNING }
+
 #define IO_BYTES                                                                              \
 	.type = &ptype_size, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,              \
 	.max = 64 * GIB, .unit = KIB * KIB, .file_unit = 1, .exit = VZ_IO,                    \
 	.lacks = lacks_io_rate
 #define IO_COUNT                                                                              \
-	.type = &ptype_number, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,            \
+	.type = &ptype_iops, .flags = P_LIVE | P_LIMIT | P_PART | P_POOL | BOTH,            \
 	.max = 100000000, .exit = VZ_IO, .lacks = lacks_io_rate
 
 #define NET_RATE                                                                              \
@@ -384,17 +392,17 @@ const struct param params[] = {
 	KEPT(4, "QUOTAUGIDLIMIT", "quotaugidlimit", NULL, "users and groups with a disk quota inside (no effect)"),
 	KEPT(5, "DISK_QUOTA", "diskquota", NULL, "disk quota on or off (no effect)"),
 	KEPT(6, "MOUNT_OPTS", "mount_opts", NULL, "options of its disk's mount (no effect)"),
-	KEPT(7, "CAPABILITY", "capability", NULL, "capabilities (no effect)"),
-	KEPT(8, "FEATURES", "features", NULL, "features (no effect)"),
-	KEPT(9, "DEVICES", "devices", NULL, "devices by number (no effect)"),
-	KEPT(10, "DEVNODES", "devnodes", NULL, "devices by name (no effect)"),
+	MARKS(7, "CAPABILITY", "capability", "capabilities (no effect)"),
+	MARKS(8, "FEATURES", "features", "features (no effect)"),
+	MARKS(9, "DEVICES", "devices", "devices by number (no effect)"),
+	MARKS(10, "DEVNODES", "devnodes", "devices by name (no effect)"),
 	KEPT(11, "NETFILTER", "netfilter", NULL, "netfilter inside (no effect)"),
 	KEPT(12, "IPTABLES", "iptables", NULL, "iptables modules (no effect)"),
 	KEPT(13, "MEMINFO", "meminfo", NULL, "what /proc/meminfo shows (no effect)"),
 	KEPT(14, "NOATIME", "noatime", NULL, "no access times (no effect)"),
 	KEPT(15, "AUTOSTOP", "autostop", NULL, "what happens when the host stops (no effect)"),
-	KEPT(16, "VE_ROOT", "root", NULL, "where its root is mounted (no effect)"),
-	KEPT(17, "VE_PRIVATE", "private", NULL, "where its data is (no effect)"),
+	PLACE(16, "VE_ROOT", "root", "where its root is mounted (no effect)"),
+	PLACE(17, "VE_PRIVATE", "private", "where its data is (no effect)"),
 	KEPT(18, "HA_ENABLE", "ha_enable", NULL, "high availability (no effect)"),
 	KEPT(19, "HA_PRIO", "ha_prio", NULL, "its order there (no effect)"),
 	KEPT(20, "APPLY_IPONLY", "apply_iponly", NULL, "what is set inside (no effect)"),

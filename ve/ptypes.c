@@ -299,6 +299,13 @@ static int cpulimit_parse(const struct param *p, const char *text, bool from_fil
 	return 0;
 }
 
+static int iops_parse(const struct param *p, const char *text, bool from_file, void *val,
+		      const char **ret_want)
+{
+	return number_parse(p, str_eq(text, "unlimited") ? "0" : text, from_file, val, ret_want);
+}
+
+const struct ptype ptype_iops = { "number", 8, true, false, iops_parse, number_format };
 const struct ptype ptype_number = { "number", 8, true, false, number_parse, number_format };
 const struct ptype ptype_bool = { "yes|no", sizeof(bool), false, false, bool_parse, bool_format };
 const struct ptype ptype_cpulimit = { "percent", 8, true, false, cpulimit_parse, number_format };

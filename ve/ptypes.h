@@ -32,6 +32,8 @@ extern const struct ptype ptype_ips;
 extern const struct ptype ptype_hostname;
 extern const struct ptype ptype_domains;        /* names of the resolver's search list */
 extern const struct ptype ptype_addrs;          /* resolver addresses, or "inherit" */
+extern const struct ptype ptype_marks;          /* NAME:WORD ..., each name once; a set adds to what is */
+extern const struct ptype ptype_iops;           /* a count, or unlimited: 0 */
 extern const struct ptype ptype_ubc_text;       /* stored beancounter, checked for form only */
 extern const struct ptype ptype_date;           /* YYYY-MM-DD, or never: empty */
 extern const struct ptype ptype_expire;         /* what happens when it has expired: warn or stop */

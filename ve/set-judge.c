@@ -89,6 +89,10 @@ static bool cannot_raise(struct set *s, const struct param *p)
 /* What is decided by the table alone; SET_DONE: the rest has to be asked. */
 static enum set_outcome judge_by_table(struct set *s, const struct param *p, char *why, size_t size)
 {
+	if ((p->flags & P_STOPPED) && s->running) {
+		(void)str_fmt(why, size, "VE %u is running; stop it first", s->ve.id);
+		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
+	}
 	if (p->flags & P_STORED) {
 		(void)str_fmt(why, size, "kept for vzctl's clients; this kernel has no such limit");
 		return SET_WITHOUT_EFFECT;
@@ -101,10 +105,6 @@ static enum set_outcome judge_by_table(struct set *s, const struct param *p, cha
 			return SET_IMPOSSIBLE;
 		param_copy(p, &s->to, &s->old);         /* what is saved stays what is so */
 		return SET_WITHOUT_EFFECT;
-	}
-	if ((p->flags & P_STOPPED) && s->running) {
-		(void)str_fmt(why, size, "VE %u is running; stop it first", s->ve.id);
-		return param_same(p, &s->old, &s->to) ? SET_SAME : SET_IMPOSSIBLE;
 	}
 	if ((p->flags & P_GUEST) && s->ve.state.suspended && !param_same(p, &s->old, &s->to)) {
 		(void)str_fmt(why, size, "VE %u is suspended; resume it first, or stop --fast gives its "

@@ -333,6 +333,26 @@ static int check_whole(struct set *s, struct err *e)
 	return refuse_conf(s->ve.in, &whole, e);
 }
 
+/* A list of marks says something of its own names only; what is too long for both says it all. */
+static void add_marks(struct set *s)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		const struct param *p = &params[i];
+		struct err ignored = ERR_INIT;
+		char old[1024], add[1024], all[2100];
+		struct ve_conf one = { 0 };
+
+		if (p->type != &ptype_marks || !conf_has(&s->change->to, p) ||
+		    !conf_has(&s->ve.conf, p) ||
+		    param_format(p, &s->ve.conf, true, old, sizeof(old)) < 0 ||
+		    param_format(p, &s->change->to, true, add, sizeof(add)) < 0)
+			continue;
+		(void)str_fmt(all, sizeof(all), "%s %s", old, add);
+		if (param_parse(p, all, true, &one, &ignored) == 0)
+			param_copy(p, &s->to, &one);
+	}
+}
+
 static int prepare(struct set *s, struct err *e)
 {
 	struct ve_conf sample = { 0 };
@@ -352,6 +372,7 @@ static int prepare(struct set *s, struct err *e)
 		s->to = sample;
 	}
 	conf_merge(&s->to, &s->change->to);
+	add_marks(s);
 	read_parts(s);
 	read_old(s);
 	s->vm = str_eq(conf_has(&s->to, param_by_key("KIND")) ? s->to.kind : s->old.kind, "vm");

@@ -221,6 +221,7 @@ bad_values() {
 	addresses) printf '%s\n' 999.1.1.1 10.0.0.1/33 fe80::1::2 ;;
 	hostname | word | domains | pool) printf '%s\n' 'a/b' '-x' $'a\001b' ;;
 	text) printf '%s\n' $'a\001b' "$(head -c 2000 /dev/zero | tr '\0' x)" ;;
+	marks) printf '%s\n' word :on x: $'a\001b:on' "$(printf 'a%.0s' {1..70}):on" ;;
 	cpulist) printf '%s\n' 3-1 99999 0,,1 x ;;
 	date) printf '%s\n' yesterwhen 2026-13-01 2026-02-30 ;;
 	device:class:kbit) printf '%s\n' a:b 'x:y:z' '*:1:-1' ;;

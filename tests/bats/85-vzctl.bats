@@ -94,6 +94,40 @@ replay() {
 	replay "contract"
 }
 
+@test "replay: ruby-openvz: files of its own, migrate by another name" {
+	replay "ruby-openvz"
+}
+
+@test "replay: vagrant-openvz: an option a call" {
+	replay "vagrant-openvz"
+}
+
+@test "replay: openvz-daemon, kitchen, go-openvz-api, FastVPS shaper, pcompact: lists for programs" {
+	replay "openvz-daemon, kitchen, go-openvz-api, FastVPS shaper, pcompact"
+}
+
+@test "replay: Proxmox 1 to 3: its own lock and order" {
+	replay "Proxmox 1 to 3"
+}
+
+@test "replay: camptocamp, NodeJS wrapper, ntc-templates: exact text" {
+	replay "camptocamp, NodeJS wrapper, ntc-templates"
+}
+
+@test "vzctl: an archive in its template cache is a template" {
+	mkdir -p "$ROOT/var/lib/berth/template/cache" "$BATS_TEST_TMPDIR/root/sbin" "$BATS_TEST_TMPDIR/root/etc"
+	cp /bin/busybox "$BATS_TEST_TMPDIR/root/sbin/init"
+	tar -C "$BATS_TEST_TMPDIR/root" -czf "$ROOT/var/lib/berth/template/cache/box-1-x86_64.tar.gz" .
+	link_names
+	host "$BATS_TEST_TMPDIR/sbin/vzctl" create 101 --ostemplate box-1-x86_64 >/dev/null
+	equal "$(conf_value 101 OSTEMPLATE)" box-1-x86_64
+	host "$BATS_TEST_TMPDIR/sbin/vzctl" create 102 --ostemplate box-1-x86_64.tar.gz >/dev/null
+	equal "$(conf_value 102 TEMPLATE_VERSION)" "$(conf_value 101 TEMPLATE_VERSION)"
+	echo nonsense >"$ROOT/var/lib/berth/template/cache/bad.tar.gz"
+	refused 47 'import bad' host "$BATS_TEST_TMPDIR/sbin/vzctl" --quiet create 103 --ostemplate bad
+	refused 91 'not in the store' host "$BATS_TEST_TMPDIR/sbin/vzctl" --quiet create 103 --ostemplate other.tar.gz
+}
+
 @test "replay: every client of the file is replayed" {
 	local client
 	while IFS= read -r client; do
