@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/exits.h"
 #include "util/str.h"
 #include "ve/foreign.h"
 
@@ -222,7 +221,8 @@ static int take_old_net(struct foreign *f, const struct foreign_row *row, const 
 
 /* ---- all of it ---- */
 
-static int take_line(struct foreign *f, const char *line, size_t len, struct err *e)
+static int take_line(struct foreign *f, const char *text, const char *line, size_t len,
+		     struct err *e)
 {
 	char key[64], value[2048];
 	const char *eq = memchr(line, '=', len), *v;
@@ -230,8 +230,8 @@ static int take_line(struct foreign *f, const char *line, size_t len, struct err
 
 	while (k && (line[k - 1] == ' ' || line[k - 1] == '\t'))
 		k--;
-	if (!k || k >= sizeof(key) || len >= sizeof(value))
-		return err_set(e, EINVAL, VZ_BAD_CONF, "a line that is not lxc.KEY = value");
+	if (!k || k >= sizeof(key) || len >= sizeof(value) || !str_starts(line, "lxc."))
+		return foreign_bad_line(text, line, "lxc.KEY = VALUE", e);
 	(void)str_fmt(key, sizeof(key), "%.*s", (int)k, line);
 	v = eq + 1 + strspn(eq + 1, " \t");
 	n = v < line + len ? (size_t)(line + len - v) : 0;
@@ -250,7 +250,7 @@ int foreign_lxc(struct foreign *f, const char *text, size_t len, struct err *e)
 		size_t n = strcspn(p, "\r\n"), blank = strspn(p, " \t");
 
 		if (blank < n && p[blank] != '#')
-			r = take_line(f, p + blank, n - blank, e);
+			r = take_line(f, text, p + blank, n - blank, e);
 		p += n;
 		p += strspn(p, "\r\n");
 	}

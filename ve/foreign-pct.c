@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/exits.h"
 #include "util/str.h"
 #include "ve/foreign.h"
 
@@ -259,14 +258,15 @@ static int take_net(struct foreign *f, const struct foreign_row *row, const char
 
 /* ---- all of it ---- */
 
-static int take_line(struct foreign *f, const char *line, size_t len, struct err *e)
+static int take_line(struct foreign *f, const char *text, const char *line, size_t len,
+		     struct err *e)
 {
 	char key[64], value[2048];
 	const char *colon = memchr(line, ':', len);
 	size_t k = colon ? (size_t)(colon - line) : 0, skip;
 
 	if (!k || k >= sizeof(key) || len - k >= sizeof(value))
-		return foreign_note(f, FATE_LOST, "(line)", "", NULL, "not KEY: value", e);
+		return foreign_bad_line(text, line, "KEY: VALUE", e);
 	(void)str_fmt(key, sizeof(key), "%.*s", (int)k, line);
 	skip = k + 1 + strspn(colon + 1, " \t");
 	(void)str_fmt(value, sizeof(value), "%.*s", skip < len ? (int)(len - skip) : 0, line + skip);
@@ -316,17 +316,18 @@ static int take_description(struct foreign *f, const char **pos, struct err *e)
 /* A section is a snapshot, or what is not in force yet. */
 int foreign_pct(struct foreign *f, const char *text, size_t len, struct err *e)
 {
-	int r = take_description(f, &text, e);
+	const char *p = text;
+	int r = take_description(f, &p, e);
 
 	(void)len;
-	for (const char *p = text; !r && *p;) {
+	while (!r && *p) {
 		size_t n = strcspn(p, "\r\n");
 
 		if (*p == '[')
 			return foreign_note(f, FATE_LOST, "snapshots", "", NULL,
 					    "snapshots and pending changes are not taken along", e);
 		if (n && *p != '#')
-			r = take_line(f, p, n, e);
+			r = take_line(f, text, p, n, e);
 		p += n;
 		p += strspn(p, "\r\n");
 	}

@@ -171,6 +171,15 @@ int foreign_take(struct foreign *f, const struct foreign_row *row, const char *k
 	return foreign_set(f, row, key, value, value, e);
 }
 
+int foreign_bad_line(const char *text, const char *at, const char *want, struct err *e)
+{
+	unsigned line = 1;
+
+	for (; text < at; text++)
+		line += *text == '\n';
+	return err_set(e, EINVAL, VZ_BAD_CONF, "line %u is not %s", line, want);
+}
+
 int foreign_once(struct foreign *f, const struct foreign_row *row, const char *key,
 		 const char *value, struct err *e)
 {

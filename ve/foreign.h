@@ -73,6 +73,8 @@ MUST_CHECK int foreign_set(struct foreign *f, const struct foreign_row *row, con
 			   const char *value, const char *text, struct err *e);
 MUST_CHECK int foreign_note(struct foreign *f, enum foreign_fate fate, const char *key,
 			    const char *was, const char *now, const char *why, struct err *e);
+/* The line of text that `at` points into is none of its tool's. */
+MUST_CHECK int foreign_bad_line(const char *text, const char *at, const char *want, struct err *e);
 /* A fn for keys of which there are many and none counts: the row is lost, and told once. */
 MUST_CHECK int foreign_once(struct foreign *f, const struct foreign_row *row, const char *key,
 			    const char *value, struct err *e);

@@ -258,6 +258,9 @@ nothing_made() {
 	refused 21 'none of openvz' berth import "$T/root" 101 --config "$T/conf" --format docker --yes
 	refused 47 'this is a config (openvz)' berth import "$T/conf" 101 --yes
 	refused 20 'ostemplate' berth import "$T/root" 101 --config "$T/conf" --ostemplate mini --yes
+	refused 85 'line 2 is not lxc.KEY = VALUE' berth import "$T/root" 101 --config "$T/conf" --format lxc --yes
+	refused 85 'line 2 is not KEY: VALUE' berth import "$T/root" 101 --config "$T/conf" --format pct --yes
+	refused 85 'nothing of an instance' berth import "$T/root" 101 --config "$T/conf" --format incus --yes
 	refused 14 'no config of lxc' berth import "$T/root" 101 --format lxc --yes
 	printf 'HOSTNAME="a"\ngarbage\n' >"$T/bad"
 	refused 85 'KEY' berth import "$T/root" 101 --config "$T/bad" --yes

@@ -66,11 +66,11 @@ TEST(proxmox)
 		{ "lxc.apparmor.profile: unconfined\n", "lost " },
 		{ "#two%0A lines\n#%41\n", "maps description two  lines A" },
 		{ "whatever: 1\n", "lost " },
-		{ "no colon\n", "lost " },
 		{ "[snap]\nmemory: 512\n", "lost " },
 	};
 
 	check_rows(FOREIGN_PCT, rows, ARRAY_SIZE(rows));
+	CHECK(read_as(FOREIGN_PCT, "arch: amd64\nno colon\n", 0) == -EINVAL);
 }
 
 TEST(lxc)
@@ -95,6 +95,7 @@ TEST(lxc)
 
 	check_rows(FOREIGN_LXC, rows, ARRAY_SIZE(rows));
 	CHECK(read_as(FOREIGN_LXC, "lxc.utsname\n", 12) == -EINVAL);
+	CHECK(read_as(FOREIGN_LXC, "PHYSPAGES=1\n", 0) == -EINVAL);
 	/* Both together there, apart here. */
 	CHECK(read_as(FOREIGN_LXC, "lxc.cgroup.memory.limit_in_bytes = 64M\n"
 		      "lxc.cgroup.memory.memsw.limit_in_bytes = 96M\n", 0) == 0);
