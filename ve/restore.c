@@ -55,8 +55,11 @@ static int check_kernel(const struct ve *ve, const struct dump *d, struct err *e
 	_fd_ int image = -1;
 	uint64_t bytes;
 	char sum[65];
-	int r = kernel_image(ve->in->lib, d->kernel, &image, e);
+	int r;
 
+	if (!*d->kernel)
+		return 0;
+	r = kernel_image(ve->in->lib, d->kernel, &image, e);
 	if (!r)
 		r = dump_hash(image, 0, &bytes, sum, e);
 	if (r < 0)
@@ -140,6 +143,8 @@ static int up_restore_disk(void *ctx, struct err *e)
 		r = s->plan.backend->attach(private, &s->plan.disk, &s->disk, e);
 	if (r < 0)
 		return err_exit(e, VZ_MOUNT);
+	inst_say(s->ve->in, "Container is mounted");    /* vzctl's lines, in its order */
+	inst_say(s->ve->in, "\tundump...");
 	s->ve->state.loop = s->disk.loop.num;
 	s->ve->state.disk_dev = s->disk.loop.dev;
 	return state_save(s->ve->in, s->ve->id, &s->ve->state, e);
@@ -161,8 +166,6 @@ static int up_memory(void *ctx, struct err *e)
 	_fd_ int dir = -1;
 	int r = state_dir(s->ve->in, s->ve->id, false, &dir, e);
 
-	inst_say(s->ve->in, "Container is mounted");
-	inst_say(s->ve->in, "\tundump...");
 	if (!r)
 		r = check_version(s, dir, e);
 	if (!r)

@@ -77,8 +77,11 @@ static int hash_kernel(const struct ve *ve, struct dump *d, struct err *e)
 {
 	_fd_ int image = -1;
 	uint64_t bytes;
-	int r = kernel_image(ve->in->lib, ve->state.kernel, &image, e);
+	int r;
 
+	if (!*ve->state.kernel)
+		return 0;
+	r = kernel_image(ve->in->lib, ve->state.kernel, &image, e);
 	return r < 0 ? r : dump_hash(image, 0, &bytes, d->kernel_sha256, e);
 }
 
@@ -88,7 +91,8 @@ static void describe_state(const struct ve *ve, struct dump *d)
 
 	*d = (struct dump){ .veid = ve->id, .created = (uint64_t)time(NULL), .ram = s->ram,
 			    .ram_now = s->ram_now, .ram_max = s->ram_max, .cpus_now = s->cpus_now,
-			    .cpus_max = s->cpus_max, .q35 = str_eq(s->machine, "q35") };
+			    .cpus_max = s->cpus_max };
+	(void)str_fmt(d->type, sizeof(d->type), "%s", s->machine);
 	(void)str_fmt(d->machine, sizeof(d->machine), "%s", s->hardware);
 	(void)str_fmt(d->accel, sizeof(d->accel), "%s", s->accel);
 	(void)str_fmt(d->template, sizeof(d->template), "%s", s->template);
@@ -147,8 +151,12 @@ static bool same_addresses(const struct ve *ve)
 
 void suspend_plan(struct start *s, const struct dump *d)
 {
-	s->plan.vm = (struct vm_plan){ .type = d->q35 ? VM_Q35 : VM_MICROVM, .ram = d->ram, .ram_max = d->ram_max,
-				       .cpus = d->cpus_now, .cpus_max = d->cpus_max };
+	s->plan.vm = (struct vm_plan){ .own_disk = plan_boots_disk(&s->ve->conf), .ram = d->ram,
+				       .ram_max = d->ram_max, .cpus = d->cpus_now,
+				       .cpus_max = d->cpus_max };
+	for (enum vm_type t = VM_MICROVM; t <= VM_PC; t++)
+		if (str_eq(vm_type_word(t), d->type))
+			s->plan.vm.type = t;
 	s->vm.kvm = str_eq(d->accel, "kvm");
 }
 
@@ -181,9 +189,6 @@ int suspend_check(struct ve *ve, struct err *e)
 {
 	const struct ve_state *s = &ve->state;
 
-	if (plan_boots_disk(&ve->conf))
-		return err_set(e, EOPNOTSUPP, VZ_SUSPEND, "VE %u boots its own disk; only machines with a kernel "
-			       "of the host are suspended", ve->id);
 	if (!same_addresses(ve) || !str_eq(s->network, ve->conf.network) ||
 	    !str_eq(s->netif, ve->conf.netif))
 		return err_set(e, EOPNOTSUPP, VZ_SUSPEND, "VE %u has links or addresses that are not in its "

@@ -154,7 +154,7 @@ static void encode(struct json_out *j, const struct dump *d)
 	json_ku64(j, "ram", d->ram);
 	json_ku64(j, "ram_now", d->ram_now);
 	json_ku64(j, "ram_max", d->ram_max);
-	json_kbool(j, "q35", d->q35);
+	json_kstr(j, "type", d->type);
 	json_ku64(j, "cpus_now", d->cpus_now);
 	json_ku64(j, "cpus_max", d->cpus_max);
 	json_ku64(j, "disk_inode", d->disk_inode);
@@ -183,7 +183,7 @@ static void decode(const struct json_val *v, struct dump *d)
 	d->ram = json_get_u64(v, "ram", 0);
 	d->ram_now = json_get_u64(v, "ram_now", 0);
 	d->ram_max = json_get_u64(v, "ram_max", 0);
-	d->q35 = json_get_bool(v, "q35", false);
+	take_text(v, "type", d->type, sizeof(d->type));
 	d->cpus_now = (unsigned)json_get_u64(v, "cpus_now", 1);
 	d->cpus_max = (unsigned)json_get_u64(v, "cpus_max", 1);
 	d->disk_inode = json_get_u64(v, "disk_inode", 0);

@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/err.h"
@@ -28,9 +27,9 @@ struct dump {
 	char qemu[16];                  /* "7.2" */
 	char accel[8];
 	char template[65];
-	char kernel[KERNEL_NAME], kernel_sha256[65];
+	char kernel[KERNEL_NAME], kernel_sha256[65];    /* "": it has booted its disk */
 	/* What it was made as, and what of that it shall use. */
-	bool q35;
+	char type[8];                   /* vm_type_word */
 	uint64_t ram, ram_now, ram_max;
 	unsigned cpus_now, cpus_max;
 	/* The disk as it was left: memory and disk belong together. */

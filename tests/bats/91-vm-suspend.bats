@@ -47,7 +47,7 @@ count() {
 	leak_check mounts loops cgroups links rules processes
 	equal "$(stat -c %a:%u "$(private)/dump")" 600:0
 	run -0 berth resume 201
-	contains "$output" 'Restoring completed successfully'
+	equal "$output" $'Restoring container ...\nContainer is mounted\n\tundump...\nAdding IP address(es): 10.5.0.201\n\tresume...\nContainer start in progress...\nRestoring completed successfully'
 	equal "$(status_of 201)" 'CTID 201 exist mounted running'
 	[[ ! -e $(private)/dump && ! -e $(private)/dump.used ]]
 	equal "$(boot_id)" "$boot"
