@@ -112,6 +112,31 @@ snapshot_after() {
 	berth recover
 }
 
+fence_of() { echo "$ROOT/etc/berth/fences/test.conf"; }
+fence_before() { exists || new_ve 101 --ram 128M --ipadd 10.9.0.101; }
+fence_words() { echo fence create test 101 --first 102 --start --forward tcp:8080=10.9.0.101:80; }
+# Gone on with, or whole already; what was started or half started runs in the end.
+fence_resume() {
+	local status=0
+	berth fence create test 101 --first 102 --forward tcp:8080=10.9.0.101:80 || status=$?
+	[[ $status -eq 0 || $status -eq 131 ]] || return
+	is_state 102 'exist mounted running' || berth start 102 || return
+	inside 102 /bin/true && [[ $(host nft list ruleset) == *8080* ]]
+}
+fence_after() {
+	[[ ! -e $(fence_of) ]] || berth fence delete test || return
+	! there && berth recover && [[ $(host nft list ruleset) != *8080* ]]
+}
+
+unfence_before() {
+	fence_before
+	# shellcheck disable=SC2046
+	[[ -e $(fence_of) ]] || berth $(fence_words) >/dev/null
+}
+unfence_words() { echo fence delete test; }
+unfence_resume() { fence_after; }
+unfence_after() { fence_after; }
+
 # A running VE has all of it.
 walk_leaks() {
 	[[ $1 != set ]] || return 0
@@ -128,6 +153,9 @@ walk_leaks() {
 
 @test "clone: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk clone all signal=KILL; }
 @test "snapshot: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk snapshot all signal=KILL; }
+
+@test "fence: create killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=2; walk fence all signal=KILL; }
+@test "fence: delete killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=2; walk unfence all signal=KILL; }
 
 # Which calls can fail like that; lists as strace takes them.
 # shellcheck disable=SC2054
@@ -156,4 +184,8 @@ errors() {
 @test "start: any error of the kernel at any call" { errors start; }
 @test "stop: any error of the kernel at any call" { errors stop; }
 @test "set: any error of the kernel at any call" { errors set; }
+@test "fence: any error of the kernel at any call (BERTH_LONG=1)" {
+	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1 runs it'
+	errors fence
+}
 @test "destroy: any error of the kernel at any call" { errors destroy; }

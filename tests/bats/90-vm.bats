@@ -374,3 +374,19 @@ used_us() {
 	(($(disk_field 201 1) > 5 * 1024 * 1024))
 	lacks "$(berth stop 201)" Killing
 }
+
+@test "fence: a machine's copy has its address, among copies only" {
+	new_vm 201 --ipadd 10.5.0.201 --hostname mach
+	run_ve 202 --ipadd 10.5.0.202
+	berth fence create test 201 202 --live --first 301 >/dev/null
+	equal "$(conf_value 301 KIND)" vm
+	start_vm 301
+	berth start 302 >/dev/null
+	equal "$(inside 301 /bin/hostname)" mach
+	ping_from 302 10.5.0.201
+	ping_from 301 10.5.0.202
+	! reaches 10.5.0.201 || fail 'the copy is reached from the host'
+	! ping_from 301 198.51.100.1 -W 1 || fail 'the copy reaches the host'
+	berth fence delete test
+	reaches 10.5.0.202
+}
