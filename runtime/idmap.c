@@ -43,8 +43,9 @@ int idmap_open_shared(uid_t base, int *ret, struct err *e)
 
 	if (pid < 0)
 		return err_sys(e, "make a user namespace");
-	while (pid == 0)
-		(void)pause();
+	if (pid == 0)
+		for (;;)
+			(void)pause();
 	(void)str_fmt(text, sizeof(text), "0 %u %u\n%u 0 1\n", base, IDMAP_SIZE, IDMAP_SIZE);
 	r = write_maps(pid, text, e);
 	if (!r)
