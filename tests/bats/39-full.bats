@@ -93,3 +93,17 @@ no_template_loop() { ! template_loop; }
 	wait_running 101
 	equal "$(shell 101 'cat /word')" mine
 }
+
+# What docker and podman do with layers of their own.
+lay_over() {
+	shell "$1" 'mkdir -p /l /u /w /m && echo x >/l/f && cd / &&
+		mount -t overlay overlay -o lowerdir=/l,upperdir=/u,workdir=/w,userxattr /m &&
+		echo y >/m/f && cat /u/f && rm /m/f && test -c /u/f'
+}
+
+@test "full: an overlay can be laid inside, as it cannot on a root that is one" {
+	run_ve 101 --layout full --diskspace 100M
+	run_ve 102
+	equal "$(lay_over 101)" y
+	run ! lay_over 102
+}
