@@ -88,6 +88,28 @@ static void host_proxy_del(struct nl *n, const struct ipaddr *a)
 	(void)!nl_done(n, &e);
 }
 
+/* Its own route hides where it would go without one; a neighbour of its number shows it. */
+bool hostlink_uplink(const struct ipaddr *a, char ret[IFNAMSIZ])
+{
+	_nl_ struct nl n = NL_INIT;
+	struct err ignored = ERR_INIT;
+	struct ipaddr near = *a;
+	uint8_t *last = (uint8_t *)&near.v4 + addr_len(a) - 1;
+
+	if (nl_open(&n, NETLINK_ROUTE, &ignored) < 0)
+		return false;
+	for (unsigned bit = 1; bit < 256; bit <<= 1) {
+		struct route_hit hit;
+
+		*last ^= (uint8_t)bit;
+		if (route_lookup(&n, &near, &hit, &ignored) == 0 && !hit.local && !hit.exact)
+			return hit.oif > LO_INDEX && if_indextoname(hit.oif, ret);
+		*last ^= (uint8_t)bit;
+		err_clear(&ignored);
+	}
+	return false;
+}
+
 int hostlink_up(struct nl *n, const struct net_spec *s, struct err *e)
 {
 	unsigned index;

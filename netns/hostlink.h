@@ -5,6 +5,8 @@
 #include "netns/network.h"
 #include "netns/nl.h"
 
+/* The link that others would look for the address on, whether it has a route here or not. */
+bool hostlink_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
 MUST_CHECK int hostlink_up(struct nl *n, const struct net_spec *s, struct err *e);
 /* After the link is gone: what it does not take along. */
 void hostlink_down(struct nl *n, const struct net_spec *s);

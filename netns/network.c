@@ -24,6 +24,7 @@
 #include "netns/wire.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/str.h"
 
 void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned index)
 {
@@ -216,10 +217,33 @@ int net_down(const struct net_spec *s)
 	return first_failure(r, nf_link_del(s));
 }
 
+bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ])
+{
+	return hostlink_uplink(a, ret);
+}
+
+void net_announce(const struct net_spec *s)
+{
+	char uplink[IFNAMSIZ], next[IFNAMSIZ];
+	size_t n, i = 0;
+
+	while (s->mode == NET_ROUTED && i < s->n_addrs) {
+		n = 1;
+		if (hostlink_uplink(&s->addrs[i], uplink)) {
+			while (i + n < s->n_addrs && hostlink_uplink(&s->addrs[i + n], next) &&
+			       str_eq(uplink, next))
+				n++;
+			wire_announce(-1, uplink, NULL, &s->addrs[i], n);
+		}
+		i += n;
+	}
+}
+
 int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, struct err *e)
 {
 	struct err undo = ERR_INIT;
 	bool wire = net_on_wire(s->mode);
+	char uplink[IFNAMSIZ];
 	int r = wire ? 0 : hostlink_addr_add(s, a, e);
 
 	if (r == -EADDRINUSE)           /* nothing done yet, and nothing of it is ours */
@@ -230,6 +254,8 @@ int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, st
 		r = guestlink_addr_add(s, netns, a, e);
 	if (r == 0 && wire && s->mode != NET_DEVICE)
 		wire_announce(netns, s->guest_name, s->guest_mac, a, 1);
+	if (r == 0 && s->mode == NET_ROUTED && hostlink_uplink(a, uplink))
+		wire_announce(-1, uplink, NULL, a, 1);
 	if (r == 0)
 		return 0;
 	(void)!net_addr_del(s, netns, a, &undo);

@@ -120,6 +120,14 @@ MUST_CHECK int net_up_tap(const struct net_spec *s, int *ret_tap, struct err *e)
  */
 int net_down(const struct net_spec *s);
 
+/*
+ * Tell the uplink's wire that a routed link's addresses are here now. Closing the socket waits for
+ * a grace period of RCU, so it is for when nobody waits any more.
+ */
+void net_announce(const struct net_spec *s);
+/* The link of the host that leads to others who may have the address; false: none. */
+bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
+
 /* One address on a running VE: route, proxy entry, filter element, address and route inside. */
 MUST_CHECK int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a,
 			    struct err *e);

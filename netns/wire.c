@@ -47,6 +47,8 @@ static int open_port(const char *link, struct port *ret)
 	memcpy(req.ifr_name, link, strlen(link));
 	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0)
 		return -errno;
+	if (req.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return -EPROTOTYPE;
 	memcpy(ret->mac, req.ifr_hwaddr.sa_data, 6);
 	ret->index = if_nametoindex(link);
 	at.sll_ifindex = (int)ret->index;
@@ -250,6 +252,8 @@ static void announce(const char *link, const uint8_t mac[6], const struct ipaddr
 
 	if (open_port(link, &p) < 0)
 		return;
+	if (!mac)
+		mac = p.mac;
 	for (size_t i = 0; i < n; i++) {
 		if (addrs[i].family == AF_INET)
 			build_arp(&f, mac, 0, addrs[i].v4, addrs[i].v4);

@@ -24,6 +24,6 @@ struct wire {
  */
 MUST_CHECK int wire_probe(const struct wire *w, const struct ipaddr *addrs, size_t n, int wait_ms,
 			  struct err *e);
-/* Best effort: a neighbour that misses it asks. netns: where the link is; -1 is here. */
+/* Best effort: a neighbour that misses it asks. netns: where the link is; -1 is here. mac NULL: the link's. */
 void wire_announce(int netns, const char *link, const uint8_t mac[6], const struct ipaddr *addrs,
 		   size_t n);

@@ -546,19 +546,34 @@ static struct wire wire_of(const struct network *n)
 	return (struct wire){ n->bridge, n->vlan };
 }
 
+/* Of a routed network each address has the wire that leads to where it would be. */
+static int probe(const struct network *n, const struct ip_list *new, struct err *e)
+{
+	struct wire w = wire_of(n);
+	char uplink[IFNAMSIZ];
+	int r = 0;
+
+	if (n->mode != NET_ROUTED)
+		return *w.link && new->n ? wire_probe(&w, new->a, new->n, WIRE_WAIT_MS, e) : 0;
+	w = (struct wire){ uplink, 0 };
+	for (unsigned i = 0; i < new->n && r == 0; i++)
+		if (net_uplink(&new->a[i], uplink))
+			r = wire_probe(&w, &new->a[i], 1, WIRE_WAIT_MS, e);
+	return r;
+}
+
 int links_probe(const struct links *from, const struct links *to, struct err *e)
 {
 	int r = 0;
 
 	for (unsigned i = 0; i < to->n && r == 0; i++) {
-		struct wire w = wire_of(&to->net[i]);
 		struct ip_list new = { 0 };
 
 		for (unsigned k = 0; k < to->ips[i].n; k++)
 			if (!from || !stays(from, &to->ips[i].a[k]))
 				new.a[new.n++] = to->ips[i].a[k];
-		if (to->net[i].probe && *w.link && new.n)
-			r = wire_probe(&w, new.a, new.n, WIRE_WAIT_MS, e);
+		if (to->net[i].probe)
+			r = probe(&to->net[i], &new, e);
 	}
 	return r;
 }

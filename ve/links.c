@@ -337,6 +337,12 @@ int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET
 	return r;
 }
 
+void links_announce(const struct links *l)
+{
+	for (unsigned i = 0; i < l->n && !*l->fence; i++)
+		net_announce(&l->a[i]);
+}
+
 int links_down(const struct inst *in, const struct links *l)
 {
 	_space_home_ struct space_home home = SPACE_HOME_INIT;

@@ -42,6 +42,8 @@ MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns,
 /* For a virtual machine: its end of each link, closed on failure. */
 MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],
 			     struct err *e);
+/* Tell the wires outside whose addresses are here now; see net_announce. */
+void links_announce(const struct links *l);
 int links_down(const struct inst *in, const struct links *l);
 /* Both have been planned; on failure the links are as `from` says, as far as possible. */
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,

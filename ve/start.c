@@ -148,6 +148,8 @@ static int worker(void *arg, int report, struct err *e)
 		r = steps_up(start_steps, n_start_steps, s, &s->ve->in->log, what, e);
 	if (!r)
 		worker_report(report, NULL);
+	if (!r)
+		links_announce(&s->plan.links);
 	start_done(s);
 	if (r < 0)
 		return r;

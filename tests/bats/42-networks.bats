@@ -300,6 +300,20 @@ sent_at_least() {
 	refused 21 want berth network create other --mode weird
 	refused 21 want berth network create other --pool 10.0.0.1/24
 	refused 21 15 berth network create other --mode bridged --bridge bridge-name-too-long
+	refused 21 15 berth network create other --mode bridged --uplink uplink-name-too-long
+	refused 21 4094 berth network create other --mode bridged --vlan 0
+	refused 21 4094 berth network create other --mode bridged --trunk 4095
+	berth network create free --mode nat --pool 10.73.0.0/30
+	refused 21 overlaps berth network set free --pool 10.70.0.0/16
+	refused 21 overlaps berth network set routed --pool 10.73.0.2-10.73.0.3/24
+	new_ve 105 --network free --ipadd auto --ipadd auto
+	new_ve 106 --network free
+	refused 78 'no free' berth set 106 --ipadd auto --save
+	refused 71 'not in the pool' berth set 106 --ipadd 10.73.0.4 --save
+	refused 78 105 berth set 106 --ipadd 10.73.0.1 --save
+	berth destroy 105
+	berth destroy 106
+	berth network delete free
 	refused 20 bridged berth network create other --mode nat --vlan 10
 	refused 21 name berth network create ../x --mode nat
 	refused 131 exists berth network create lan --mode nat
@@ -312,6 +326,10 @@ sent_at_least() {
 	refused 21 exist berth set 101 --network nothere --save
 	refused 130 15 berth set 101 --netif_add interface-name-long --save
 	refused 130 mac berth set 101 --ifname eth0 --mac 01:00:00:00:00:01 --save
+	refused 130 mac berth set 101 --ifname eth0 --mac 00:00:00:00:00:00 --save
+	refused 130 15 berth set 101 --ifname eth0 --host_ifname host-name-too-long --save
+	refused 130 15 berth set 101 --netif_add eth1,,,,bridge-name-too-long --save
+	refused 130 'same' berth set 101 --netif_add 'eth1,02:00:00:00:77:09 eth2,02:00:00:00:77:09' --save
 	refused 130 'no such link' berth set 101 --netif_del eth7 --save
 	refused 20 ifname berth set 101 --mac 02:00:00:00:00:01 --save
 	equal "$(berth network list -j; cat "$ROOT"/etc/berth/networks/* "$(conf_of 101)")" "$before"
@@ -325,6 +343,8 @@ sent_at_least() {
 	berth set 101 --netif_add eth1,02:00:00:00:99:01,tv1.,,tb0 --save
 	equal "$(net_of 101 cat /proc/net/dev | grep -c eth)" 2 'links inside'
 	equal "$(mac_of 101 eth1)" 02:00:00:00:99:01
+	refused 130 nobr0 berth set 101 --netif_add eth5,,,,nobr0 --save
+	lacks "$(conf_value 101 NETIF)" nobr0
 	host ip -o link show tv1 | grep -q 'master tb0'
 	berth set 101 --ifname eth1 --ipadd 10.70.0.5/24 --save
 	net_of 101 ping -n -q -c 1 -W 1 10.70.0.1 >/dev/null
@@ -432,6 +452,37 @@ UPLINK_ADDR=198.51.100.1
 	nsenter --target $other --net ping -n -q -c 1 -W 1 10.70.0.51 >/dev/null
 	berth network set lan --probe no
 	berth set 101 --ipadd 10.70.0.50 --save
+	kill $other
+}
+
+@test "routed: the uplink's wire is asked for an address when told to, and told where it is" {
+	unshare --net sleep 60 3>&- 4>&- &
+	local other=$!
+	within 5 sh -c '[ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]' - $other
+	host ip link add tw0 type veth peer name tw1
+	host ip link set tw1 netns $other
+	host sh -c 'ip link set tw0 up; ip addr add 10.61.0.1/24 dev tw0; ip addr add fd61::1/64 dev tw0 nodad'
+	# What it knows is of a host that the VE has left.
+	nsenter --target $other --net sh -c 'ip link set tw1 up; ip addr add 10.61.0.50/24 dev tw1
+		ip -6 addr add fd61::50/64 dev tw1 nodad
+		for a in 10.61.0.5 10.61.0.6 fd61::5; do
+			ip neigh replace $a dev tw1 lladdr 02:00:00:00:00:99 nud stale; done'
+	known() {
+		nsenter --target $other --net ip neigh show "$1" | sed -n 's/.*lladdr \([^ ]*\).*/\1/p'
+	}
+	local mac
+	mac=$(host ip -o link show tw0 | sed -n 's/.*link.ether \([^ ]*\).*/\1/p')
+	run_ve 101 --ipadd 10.61.0.5 --ipadd fd61::5
+	now_known() { [[ $(known "$1") == "$mac" ]]; }
+	within 3 now_known 10.61.0.5
+	within 3 now_known fd61::5
+	berth set 101 --ipadd 10.61.0.6 --save
+	within 3 now_known 10.61.0.6
+	berth network set routed --probe yes
+	refused 78 10.61.0.50 berth set 101 --ipadd 10.61.0.50 --save
+	refused 78 fd61::50 berth set 101 --ipadd fd61::50 --save
+	berth network set routed --probe no
+	berth set 101 --ipadd 10.61.0.50
 	kill $other
 }
 
