@@ -207,7 +207,10 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 	int r;
 
 	if (argc < 2 && (c->vz || geteuid() != 0)) {
-		help_global(stderr);
+		if (c->vz)
+			vz_usage(stderr);
+		else
+			help_global(stderr);
 		return VZ_BAD_OPTION;
 	}
 	r = opt_parse(&global_command, argc - 1, argv + 1, g, e);
@@ -221,7 +224,7 @@ static int run(struct cli *c, int argc, char **argv, struct args *g, struct err 
 	if (g->version)
 		return show_version(c);
 	if (c->vz && g->help) {
-		vz_usage();
+		vz_usage(stdout);
 		return 0;
 	}
 	r = find_verb(g, &cmd, &used, e);

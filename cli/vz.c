@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/out.h"
 #include "util/str.h"
 
 static const struct {
@@ -40,18 +39,18 @@ bool vz_called_as(const char *argv0, const char **ret_name, const char **ret_ver
 	return false;
 }
 
-void vz_usage(void)
+void vz_usage(FILE *f)
 {
 	size_t i;
 
-	out_printf("vzctl version " VZ_VERSION "\n"
-		   "Usage: vzctl [--quiet] [--verbose] [--skiplock] VERB CTID|NAME [arguments]\n\n"
-		   "vzctl create CTID [--ostemplate NAME] [--config NAME] [parameters]\n"
-		   "vzctl set CTID [--save] [--force] [--setmode restart|ignore] [parameters]\n"
-		   "vzctl set CTID --reset_ub\n");
+	(void)fprintf(f, "vzctl version " VZ_VERSION "\n"
+		      "Usage: vzctl [--quiet] [--verbose] [--skiplock] VERB CTID|NAME [arguments]\n\n"
+		      "vzctl create CTID [--ostemplate NAME] [--config NAME] [parameters]\n"
+		      "vzctl set CTID [--save] [--force] [--setmode restart|ignore] [parameters]\n"
+		      "vzctl set CTID --reset_ub\n");
 	for (i = 0; i < n_commands; i++)
 		if (!(commands[i].flags & CMD_HIDDEN) && commands[i].flags & (CMD_VE | CMD_MANY) &&
 		    !str_eq(commands[i].name, "create") && !str_eq(commands[i].name, "set"))
-			out_printf("vzctl %s %s\n", commands[i].name, commands[i].args);
-	out_printf("\nParameters are those of \"berth set --help\". This is berth %s.\n", VERSION);
+			(void)fprintf(f, "vzctl %s %s\n", commands[i].name, commands[i].args);
+	(void)fprintf(f, "\nParameters are those of \"berth set --help\". This is berth %s.\n", VERSION);
 }

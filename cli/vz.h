@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "cli/cli.h"
 
 /* What libvirt and others check; from 3.0.23 on libvirt leaves NETIF to the tool. */
@@ -18,4 +20,4 @@
 bool vz_called_as(const char *argv0, const char **ret_name, const char **ret_verb);
 
 /* vzctl --help; clients read its first line and look for options in it. */
-void vz_usage(void);
+void vz_usage(FILE *f);

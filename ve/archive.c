@@ -219,19 +219,28 @@ static int open_file(int dir, const char *name, int *ret, struct err *e)
 	return 0;
 }
 
-static int look(int dir, const char *name, struct archive *ret, struct err *e)
+static int read_head(int fd, struct stream_head *h, struct err *e)
 {
 	struct stream s = STREAM_INIT;
-	_free_ struct stream_head *h = calloc(1, sizeof(*h));
-	_fd_ int fd = -1;
-	struct stat st;
-	int r = h ? open_file(dir, name, &fd, e) : err_set(e, ENOMEM, 0, "archive: out of memory");
+	int r = stream_begin(&s, fd, false, e);
 
-	if (!r)
-		r = stream_begin(&s, fd, false, e);
 	if (!r)
 		r = stream_get_head(&s, h, e);
 	stream_done(&s);
+	return r;
+}
+
+static int look(int dir, const char *name, struct archive *ret, struct err *e)
+{
+	_free_ struct stream_head *h = calloc(1, sizeof(*h));
+	_fd_ int fd = -1;
+	struct stat st;
+	int r = open_file(dir, name, &fd, e);
+
+	if (!h)
+		return err_set(e, ENOMEM, 0, "archive: out of memory");
+	if (!r)
+		r = read_head(fd, h, e);
 	if (r < 0)
 		return r;
 	if (fstat(fd, &st) < 0)
