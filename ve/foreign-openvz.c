@@ -41,7 +41,7 @@ static const struct foreign_row rows[] = {
 	{ "DISK", NULL, NULL, "only its root is taken" },
 	{ "BINDMOUNT", NULL, NULL, "directories of the host are not mounted in VEs" },
 	{ "PCI", NULL, NULL, "devices of the host are not given to VEs" },
-	{ "NETDEV", NULL, NULL, "devices of the host are not given to VEs" },
+	{ "NETDEV", NULL, NULL, "a link of the other host; --netdev_add gives it one of this" },
 	{ "NUMFILE", "NUMFILE", per_file, PER_PROCESS },
 	{ "LOCKEDPAGES", "LOCKEDPAGES", per_file, PER_PROCESS },
 	{ "NUMSIGINFO", "NUMSIGINFO", per_file, "for the whole VE there, for each user of it here" },
