@@ -449,7 +449,7 @@ int used_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 
 /* ---- links and files inside ---- */
 
-/* What the links of the VE are to be, and what they are (`was` while a set puts back). */
+/* What the links of the VE are to be, and what they are. */
 static int plan_change(struct ve *ve, struct links *from, struct links *to, struct err *e)
 {
 	struct links_want old = links_of_state(ve), new = links_of_conf(ve);
@@ -459,22 +459,28 @@ static int plan_change(struct ve *ve, struct links *from, struct links *to, stru
 	return r;
 }
 
+static int change_links(struct ve *ve, const struct links *from, const struct links *to,
+			struct err *e)
+{
+	_fd_ int netns = -1;
+	int r;
+
+	if (ve->state.vm)
+		return vm_change_links(ve, from, to, e);
+	r = ns_open(ve->state.pid, "net", &netns, e);
+	if (!r)
+		r = guest_still_there(ve, &netns, e);
+	return r < 0 ? r : links_change(ve->in, from, to, &(struct links_at){ .netns = netns }, e);
+}
+
 /* IP_ADDRESS, NETWORK and NETIF are one setting: whichever row comes first applies them all. */
 int apply_links(struct ve *ve, const struct param *p, struct err *e)
 {
-	_fd_ int netns = -1;
 	struct links from, to;
 	int r = plan_change(ve, &from, &to, e);
 
-	if (!r && ve->state.vm && !links_same(&from, &to))
-		return err_set(e, EOPNOTSUPP, VZ_NETDEV,
-			       "a virtual machine gets and loses links when it starts");
-	if (!r && !ve->state.vm)
-		r = ns_open(ve->state.pid, "net", &netns, e);
-	if (!r && !ve->state.vm)
-		r = guest_still_there(ve, &netns, e);
 	if (!r)
-		r = links_change(ve->in, &from, &to, netns, e);
+		r = change_links(ve, &from, &to, e);
 	if (r < 0)
 		return r;
 	ve->state.ips = ve->conf.ips;

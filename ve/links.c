@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "netns/direct.h"
 #include "netns/guestlink.h"
 #include "netns/ipam.h"
 #include "netns/uplink.h"
@@ -14,6 +13,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/fence.h"
+#include "ve/links-impl.h"
 #include "ve/netdev.h"
 #include "ve/netlock.h"
 #include "ve/plan.h"
@@ -287,7 +287,7 @@ static int gateways_up(const struct inst *in, const struct links *l, const struc
 	return r;
 }
 
-static int one_up(const struct inst *in, const struct links *l, unsigned i, int netns, struct err *e)
+int link_up(const struct inst *in, const struct links *l, unsigned i, int netns, struct err *e)
 {
 	int r = bridge_up(&l->net[i], e);
 
@@ -310,7 +310,24 @@ int links_up(const struct inst *in, const struct links *l, int netns, struct err
 		r = fence_enter(in, l->fence, &home, e);
 	for (unsigned i = 0; i < l->n && r == 0; i++)
 		if (l->a[i].mode != NET_DEVICE) /* by netdev_up_all */
-			r = one_up(in, l, i, netns, e);
+			r = link_up(in, l, i, netns, e);
+	return r;
+}
+
+int link_up_tap(const struct inst *in, const struct links *l, unsigned i, int *ret_tap,
+		struct err *e)
+{
+	_fd_ int tap = -1;
+	int r = bridge_up(&l->net[i], e);
+
+	if (r == 0)
+		r = gateways_up(in, l, &l->a[i], e);
+	if (r == 0)
+		r = net_up_tap(&l->a[i], &tap, e);
+	if (r == 0)
+		r = forwards_up(&l->a[i], &l->net[i], e);
+	if (r == 0)
+		*ret_tap = TAKE_FD(tap);
 	return r;
 }
 
@@ -323,15 +340,8 @@ int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET
 
 	if (r == 0)
 		r = fence_enter(in, l->fence, &home, e);
-	for (unsigned i = 0; i < l->n && r == 0; i++) {
-		r = bridge_up(&l->net[i], e);
-		if (r == 0)
-			r = gateways_up(in, l, &l->a[i], e);
-		if (r == 0)
-			r = net_up_tap(&l->a[i], &ret_taps[i], e);
-		if (r == 0)
-			r = forwards_up(&l->a[i], &l->net[i], e);
-	}
+	for (unsigned i = 0; i < l->n && r == 0; i++)
+		r = link_up_tap(in, l, i, &ret_taps[i], e);
 	for (unsigned i = 0; i < l->n && r < 0; i++)
 		cleanup_fd(&ret_taps[i]);
 	return r;
@@ -357,157 +367,4 @@ int links_down(const struct inst *in, const struct links *l)
 		if (net_down(&l->a[i]) < 0)
 			r = -EIO;
 	return r;
-}
-
-/* ---- changing ---- */
-
-static const struct net_spec *find(const struct links *l, const char *guest_name, unsigned *at)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (str_eq(l->a[i].guest_name, guest_name)) {
-			*at = i;
-			return &l->a[i];
-		}
-	return NULL;
-}
-
-/* By member: a struct ipaddr has padding. */
-static bool same_gateways(const struct net_spec *a, const struct net_spec *b)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(a->gateway); i++)
-		if (!ip_same_host(&a->gateway[i], &b->gateway[i]))
-			return false;
-	return true;
-}
-
-/* The same link with other addresses or switches: it can be changed while it is up. */
-static bool same_link(const struct net_spec *a, const struct net_spec *b)
-{
-	return a->mode == b->mode && a->index == b->index && a->group == b->group &&
-	       a->vlan == b->vlan && str_eq(a->host_name, b->host_name) &&
-	       str_eq(a->bridge, b->bridge) && memcmp(a->guest_mac, b->guest_mac, 6) == 0 &&
-	       memcmp(a->host_mac, b->host_mac, 6) == 0 &&
-	       (a->flags & (NET_ISOLATED | NET_MAC_OPEN)) ==
-		       (b->flags & (NET_ISOLATED | NET_MAC_OPEN)) &&
-	       same_gateways(a, b);
-}
-
-static bool in_list(const struct ip_list *l, const struct ipaddr *a)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (ip_same_host(&l->a[i], a) && l->a[i].prefix == a->prefix)
-			return true;
-	return false;
-}
-
-static void drop_from(struct ip_list *l, unsigned i)
-{
-	memmove(&l->a[i], &l->a[i + 1], (l->n - i - 1) * sizeof(l->a[0]));
-	l->n--;
-}
-
-/*
- * Removals first, so that a changed prefix is a removal and an addition. `now` is what the link
- * has at each moment: the source address of the default route is chosen from it.
- */
-static int change_ips(const struct net_spec *old, const struct net_spec *new,
-		      const struct ip_list *from, const struct ip_list *to, int netns,
-		      struct err *e)
-{
-	struct ip_list now = *from;
-	struct net_spec s = *old;
-	int r = 0;
-
-	s.addrs = now.a;
-	for (unsigned i = 0; r == 0 && i < from->n; i++) {
-		if (in_list(to, &from->a[i]))
-			continue;
-		drop_from(&now, i - (from->n - now.n));
-		s.n_addrs = now.n;
-		r = net_addr_del(&s, netns, &from->a[i], e);
-	}
-	s.flags = new->flags;
-	for (unsigned i = 0; r == 0 && i < to->n; i++) {
-		if (in_list(from, &to->a[i]))
-			continue;
-		now.a[now.n++] = to->a[i];
-		s.n_addrs = now.n;
-		r = net_addr_add(&s, netns, &to->a[i], e);
-	}
-	return r;
-}
-
-static bool same_filter(const struct net_spec *a, const struct net_spec *b)
-{
-	return (a->flags & NET_IP_OPEN) == (b->flags & NET_IP_OPEN) &&
-	       a->n_allowed == b->n_allowed &&
-	       (!a->n_allowed || memcmp(a->allowed, b->allowed,
-					a->n_allowed * sizeof(a->allowed[0])) == 0);
-}
-
-static int change_one(const struct links *from, unsigned k, const struct links *to, unsigned i,
-		      int netns, struct err *e)
-{
-	int r = same_filter(&from->a[k], &to->a[i]) ? 0 : net_switch(&from->a[k], &to->a[i], e);
-
-	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], netns, e);
-}
-
-static int one_down(const struct inst *in, const struct net_spec *s, int netns, struct err *e)
-{
-	if (s->mode == NET_MACVLAN)
-		return direct_remove(s, netns, e);
-	if (s->mode == NET_DEVICE)
-		return netdev_down(in, s, netns, e);
-	(void)net_down(s);
-	return 0;
-}
-
-/* Links that go, then those that come or change: what one gives up another may take over. */
-static int change(const struct inst *in, const struct links *from, const struct links *to, int netns,
-		  struct err *e)
-{
-	unsigned k = 0;
-	int r = 0;
-
-	for (unsigned i = 0; i < from->n && r == 0; i++) {
-		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
-
-		if (!s || !same_link(&from->a[i], s))
-			r = one_down(in, &from->a[i], netns, e);
-	}
-	for (unsigned i = 0; i < to->n && r == 0; i++) {
-		const struct net_spec *s = find(from, to->a[i].guest_name, &k);
-
-		if (s && same_link(s, &to->a[i]))
-			r = change_one(from, k, to, i, netns, e);
-		else
-			r = one_up(in, to, i, netns, e);
-	}
-	return r;
-}
-
-bool links_same(const struct links *a, const struct links *b)
-{
-	unsigned k = 0;
-
-	for (unsigned i = 0; i < a->n; i++) {
-		const struct net_spec *s = find(b, a->a[i].guest_name, &k);
-
-		if (!s || !same_link(&a->a[i], s))
-			return false;
-	}
-	return a->n == b->n;
-}
-
-int links_change(const struct inst *in, const struct links *from, const struct links *to,
-		 int netns, struct err *e)
-{
-	_space_home_ struct space_home home = SPACE_HOME_INIT;
-	_fd_ int lock = -1;
-	int r = netlock_take(in, false, &lock, e);
-
-	if (r == 0)
-		r = fence_enter(in, to->fence, &home, e);
-	return r < 0 ? r : change(in, from, to, netns, e);
 }

@@ -45,11 +45,18 @@ MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int r
 /* Tell the wires outside whose addresses are here now; see net_announce. */
 void links_announce(const struct links *l);
 int links_down(const struct inst *in, const struct links *l);
+/* Where the links' other ends are: in a network namespace, or plugged into a machine. */
+struct links_at {
+	int netns;              /* -1: a machine */
+	int machine;            /* its run directory */
+	unsigned patience_ms;   /* for its guest to let go of a link; it is cut off then */
+	bool *kept;             /* becomes true where it was: the guest still has the device */
+};
 /* Both have been planned; on failure the links are as `from` says, as far as possible. */
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,
-			    const struct links *to, int netns, struct err *e);
+			    const struct links *to, const struct links_at *at, struct err *e);
 
-/* The same links, but for their addresses and switches: what a machine that runs can follow. */
+/* The same links, but for their addresses and switches: what any machine that runs can follow. */
 bool links_same(const struct links *a, const struct links *b);
 
 /* For the files inside. */

@@ -18,6 +18,7 @@
 #include "ve/ptypes.h"
 #include "ve/refuse.h"
 #include "ve/set-impl.h"
+#include "ve/vm.h"
 
 const char *const set_link_rows[3] = { "IP_ADDRESS", "NETWORK", "NETIF" };
 
@@ -49,11 +50,15 @@ struct ve *set_wanted(const struct set *s, struct ve *ret)
 static enum set_outcome judge_links(struct set *s, char *why, size_t size)
 {
 	struct err e = ERR_INIT;
-	struct links links;
+	struct links links, now;
 	struct ve ve;
-	struct links_want w = links_of_conf(set_wanted(s, &ve));
+	struct links_want w = links_of_conf(set_wanted(s, &ve)), old = links_of_state(&ve);
 	int r = links_plan(&ve, &w, &links, &e);
 
+	links_plan_undo(&ve, &old, &now);
+	if (r == 0 && s->running && s->ve.state.vm && !links_same(&now, &links) &&
+	    !vm_can_plug(&s->ve, why, size))
+		return SET_IMPOSSIBLE;
 	for (unsigned i = 0; r == 0 && i < links.n; i++)
 		for (unsigned k = links.ips[i].n; k-- > 0;)
 			if (!links.ips[i].a[k].family)

@@ -5,15 +5,23 @@
  * CPUs. The cap of the control group is what counts, and moves so that the guest is never allowed
  * more than the larger of before and after. Which of its CPUs the kernel uses is up to the guest.
  *
+ * Links. The host's side is what counts: a link that is taken away is cut off at the deadline, if its guest
+ * has not let go of it by then.
+ *
  * Disk. The end of the device is the cap; it moves outwards only, while the VM runs.
  */
 #include "ve/vm.h"
 
+#include <errno.h>
+
 #include "util/cleanup.h"
+#include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"
 #include "ve/plan.h"
 #include "vm/qmp.h"
+
+#define PATIENCE_MS 10000
 
 static unsigned wanted_cpus(uint64_t cpus)
 {
@@ -94,6 +102,42 @@ int vm_apply_disk(struct ve *ve, const struct param *p, struct err *e)
 	if (!r && bytes)
 		r = qmp_disk_grown(dir, bytes, e);
 	return r < 0 || !bytes || plan_boots_disk(&ve->conf) ? r : vm_grow_filesystem(ve, e);
+}
+
+/* ---- links ---- */
+
+bool vm_can_plug(const struct ve *ve, char *why, size_t size)
+{
+	if (str_eq(ve->state.machine, "q35"))
+		return true;
+	(void)str_fmt(why, size, "a %s gets and loses links when it starts; --machine q35 can while it runs",
+		      ve->state.machine);
+	return false;
+}
+
+int vm_change_links(struct ve *ve, const struct links *from, const struct links *to, struct err *e)
+{
+	_fd_ int dir = -1;
+	bool there, kept = false;
+	struct links_at at = { -1, -1, ve->patience_ms ? ve->patience_ms : PATIENCE_MS, &kept };
+	char why[128];
+	int r;
+
+	if (links_same(from, to))
+		return links_change(ve->in, from, to, &at, e);
+	if (!vm_can_plug(ve, why, sizeof(why)))
+		return err_set(e, EOPNOTSUPP, VZ_NETDEV, "%s", why);
+	r = state_dir(ve->in, ve->id, false, &dir, e);
+	at.machine = dir;
+	if (!r)                         /* a QEMU that does not answer is heard of before anything goes */
+		r = qmp_nic_get(dir, 0, &there, e);
+	if (!r)
+		r = links_change(ve->in, from, to, &at, e);
+	if (kept)                       /* a machine made anew would not have it: no suspending */
+		ve->state.hardware[0] = '\0';
+	if (kept && !r)
+		inst_say(ve->in, "The guest has not let go of a link, which is cut off");
+	return r;
 }
 
 int vm_unknown(struct ve *ve, const struct param *p, uint64_t *ret)

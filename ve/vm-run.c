@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "netns/addr.h"
 #include "netns/guestlink.h"
@@ -21,6 +22,7 @@
 
 #define SETUP_MS 30000
 #define CLOCK_MS 3000                   /* nobody waits longer for a guest that does not care */
+#define LOOK_MS 100
 
 int vm_agent(struct ve *ve, int timeout_ms, struct agent_link *ret, struct err *e)
 {
@@ -253,9 +255,14 @@ int vm_setup(struct ve *ve, struct agent_link *l, const struct links *from, stru
 	return r < 0 ? r : agent_call(l, &c, e);
 }
 
-/* A system of its own gets the filters of its addresses; who has them inside is its own matter. */
+/*
+ * A system of its own gets the filters of its addresses; who has them inside is its own matter. A link that was
+ * plugged in a moment ago is there when the guest's kernel has found it.
+ */
 int vm_setup_live(struct ve *ve, const struct links *from, struct err *e)
 {
+	static const struct timespec pause = { 0, LOOK_MS * 1000000 };
+	uint64_t end = proc_now_us() + (uint64_t)VM_AGENT_MS * 1000;
 	struct agent_link *l;
 	int r;
 
@@ -265,7 +272,10 @@ int vm_setup_live(struct ve *ve, const struct links *from, struct err *e)
 	r = l ? vm_agent(ve, VM_AGENT_MS, l, e) : err_set(e, ENOMEM, 0, "talk to the VM: out of memory");
 
 	if (!r) {
-		r = vm_setup(ve, l, from, e);
+		while ((r = vm_setup(ve, l, from, e)) == -ENODEV && proc_now_us() < end) {
+			err_clear(e);
+			(void)nanosleep(&pause, NULL);
+		}
 		agent_close(l);
 	}
 	free(l);

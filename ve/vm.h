@@ -50,6 +50,11 @@ MUST_CHECK int vm_signal_init(struct ve *ve, int sig, struct err *e);
 /* Host name, resolver, links; from: what the links were, whose addresses may have to go, or NULL. */
 MUST_CHECK int vm_setup(struct ve *ve, struct agent_link *l, const struct links *from,
 			struct err *e);
+/* Plug and unplug; what is inside of them follows by vm_setup_live. */
+MUST_CHECK int vm_change_links(struct ve *ve, const struct links *from, const struct links *to,
+			       struct err *e);
+/* Whether the machine can get and lose links while it runs; why is filled if not. */
+bool vm_can_plug(const struct ve *ve, char *why, size_t size);
 /* The same to a VM that runs. */
 MUST_CHECK int vm_setup_live(struct ve *ve, const struct links *from, struct err *e);
 /* The filesystem of the disk, to the end of its device. */

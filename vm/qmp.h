@@ -31,6 +31,21 @@ MUST_CHECK int qmp_more_set(int dir, uint64_t bytes, struct err *e);
 MUST_CHECK int qmp_disk_grown(int dir, uint64_t bytes, struct err *e);
 /* That QEMU has begun to serve: whatever it opens at its start is open. Waits while the process lives. */
 MUST_CHECK int qmp_wait_up(int dir, int pidfd, int timeout_ms, struct err *e);
+/* Whether the guest has the device of a link, by the index that names it (vm_nic_name). */
+MUST_CHECK int qmp_nic_get(int dir, unsigned index, bool *ret, struct err *e);
+/* Plug a link into a q35: its tap is handed over. */
+struct qmp_nic {
+	unsigned index;
+	const uint8_t *mac;
+	int tap;
+};
+MUST_CHECK int qmp_nic_add(int dir, const struct qmp_nic *n, struct err *e);
+/*
+ * Ask the guest to let go of a link, and cut it off in any case, at the latest after so long.
+ * One that is not there is fine; *ret_gone: the guest has not got it any more.
+ */
+MUST_CHECK int qmp_nic_del(int dir, unsigned index, unsigned timeout_ms, bool *ret_gone,
+			   struct err *e);
 /* Press the power button. */
 MUST_CHECK int qmp_powerdown(int dir, struct err *e);
 /* Let the guest stand still, what it has written being on its disk; and let it go on. */

@@ -87,8 +87,51 @@ cpus_are() {
 	refused 2 'the guest has 1 CPUs in use then, not 2' berth set 201 --cpus 2
 	check_limit 201 cpulimit 100
 
+	refused 104 'a microvm gets and loses links when it starts' berth set 201 --netif_add eth1 --save
+	contains "$(berth set 201 --netif_add eth1 --dry-run)" 'a microvm gets and loses'
+	equal "$(host ip -o link show | grep -c '[.]201[.][0-9]*:')" 1
 	refused 1 'no --ram-max above that' berth set 201 --ram 512M --save
 	check_limit 201 ram $(((160 + 160) * 1048576 + 160 * 1048576 / 128))
+}
+
+# links_are N WANTED: what the host has of 201's links, QEMU as taps, and the guest as names.
+links_are() {
+	equal "$(host ip -o link show | grep -c '[.]201[.][0-9]*:')" "$1" 'links of the host' || return
+	equal "$(find "/proc/$(init_pid 201)/fd" -lname /dev/net/tun | wc -l)" "$1" 'taps of QEMU' || return
+	equal "$(shell 201 'ls /sys/class/net | grep -v lo' | xargs)" "$2"
+}
+
+@test "links: come and go while a q35 runs; a guest keeps none, and what fails leaves those there were" {
+	host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	berth network create back --mode hostonly --pool 10.70.0.0/24
+	new_vm 201 --machine q35 --ipadd 10.5.0.201
+	start_vm 201
+	run_ve 202 --network back --ipadd 10.70.0.12
+	berth set 201 --netif_add eth1 --ifname eth1 --network back --ipadd 10.70.0.11 --save >/dev/null
+	links_are 2 'eth0 eth1'
+	ping_from 202 10.70.0.11
+	reaches 10.5.0.201
+
+	# What went comes back when the whole fails: of a machine, and of a container.
+	run -130 --separate-stderr host env BERTH_FAULT=set/links "$BERTH" --root "$ROOT" set 201 --netif_del eth1 --netif_add eth2
+	contains "$stderr" 'injected fault'
+	links_are 2 'eth0 eth1'
+	run -130 host env BERTH_FAULT=set/links "$BERTH" --root "$ROOT" set 202 --network routed
+	within 3 ping_from 202 10.70.0.11
+
+	# Into another network: the same name, another device.
+	berth set 201 --netif_del eth1 --network back --ipdel all --ipadd 10.70.0.13 --save >/dev/null
+	links_are 1 eth0
+	ping_from 202 10.70.0.13
+	run ! reaches 10.70.0.11
+
+	berth set 201 --netif_add eth1 >/dev/null
+	shell 201 'echo disable >/sys/firmware/acpi/interrupts/gpe01'
+	contains "$(berth set 201 --netif_del eth1 --deadline 1s)" 'has not let go of a link, which is cut off'
+	links_are 1 'eth0 eth1'
+	shell 201 'echo enable >/sys/firmware/acpi/interrupts/gpe01'
+	berth set 201 --netif_add eth1 >/dev/null
+	links_are 2 'eth0 eth1'
 }
 
 @test "machine: one that there is not is refused when it is asked for" {

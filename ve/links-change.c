@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Links of a VE that runs. A container's are made in its network namespace; a machine's are taps of the host that
+ * are plugged into its QEMU, where that can be done (q35). The host's side of a link goes when it
+ * shall, whoever inside would like to keep it.
+ */
+#include "ve/links-impl.h"
+
+#include <string.h>
+
+#include "netns/direct.h"
+#include "util/cleanup.h"
+#include "util/step.h"
+#include "util/str.h"
+#include "ve/fence.h"
+#include "ve/inst.h"
+#include "ve/netdev.h"
+#include "ve/netlock.h"
+#include "vm/qmp.h"
+
+#define BACK_MS 2000                    /* for a guest to let go again of what has just come */
+
+static const struct net_spec *find(const struct links *l, const char *guest_name, unsigned *at)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (str_eq(l->a[i].guest_name, guest_name)) {
+			*at = i;
+			return &l->a[i];
+		}
+	return NULL;
+}
+
+/* By member: a struct ipaddr has padding. */
+static bool same_gateways(const struct net_spec *a, const struct net_spec *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(a->gateway); i++)
+		if (!ip_same_host(&a->gateway[i], &b->gateway[i]))
+			return false;
+	return true;
+}
+
+/* The same link with other addresses or switches: it can be changed while it is up. */
+static bool same_link(const struct net_spec *a, const struct net_spec *b)
+{
+	return a->mode == b->mode && a->index == b->index && a->group == b->group &&
+	       a->vlan == b->vlan && str_eq(a->host_name, b->host_name) &&
+	       str_eq(a->bridge, b->bridge) && memcmp(a->guest_mac, b->guest_mac, 6) == 0 &&
+	       memcmp(a->host_mac, b->host_mac, 6) == 0 &&
+	       (a->flags & (NET_ISOLATED | NET_MAC_OPEN)) ==
+		       (b->flags & (NET_ISOLATED | NET_MAC_OPEN)) &&
+	       same_gateways(a, b);
+}
+
+static bool in_list(const struct ip_list *l, const struct ipaddr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_same_host(&l->a[i], a) && l->a[i].prefix == a->prefix)
+			return true;
+	return false;
+}
+
+static void drop_from(struct ip_list *l, unsigned i)
+{
+	memmove(&l->a[i], &l->a[i + 1], (l->n - i - 1) * sizeof(l->a[0]));
+	l->n--;
+}
+
+/*
+ * Removals first, so that a changed prefix is a removal and an addition. `now` is what the link
+ * has at each moment: the source address of the default route is chosen from it.
+ */
+static int change_ips(const struct net_spec *old, const struct net_spec *new,
+		      const struct ip_list *from, const struct ip_list *to, int netns,
+		      struct err *e)
+{
+	struct ip_list now = *from;
+	struct net_spec s = *old;
+	int r = 0;
+
+	s.addrs = now.a;
+	for (unsigned i = 0; r == 0 && i < from->n; i++) {
+		if (in_list(to, &from->a[i]))
+			continue;
+		drop_from(&now, i - (from->n - now.n));
+		s.n_addrs = now.n;
+		r = net_addr_del(&s, netns, &from->a[i], e);
+	}
+	s.flags = new->flags;
+	for (unsigned i = 0; r == 0 && i < to->n; i++) {
+		if (in_list(from, &to->a[i]))
+			continue;
+		now.a[now.n++] = to->a[i];
+		s.n_addrs = now.n;
+		r = net_addr_add(&s, netns, &to->a[i], e);
+	}
+	return r;
+}
+
+static bool same_filter(const struct net_spec *a, const struct net_spec *b)
+{
+	return (a->flags & NET_IP_OPEN) == (b->flags & NET_IP_OPEN) &&
+	       a->n_allowed == b->n_allowed &&
+	       (!a->n_allowed || memcmp(a->allowed, b->allowed,
+					a->n_allowed * sizeof(a->allowed[0])) == 0);
+}
+
+static int change_one(const struct links *from, unsigned k, const struct links *to, unsigned i,
+		      int netns, struct err *e)
+{
+	int r = same_filter(&from->a[k], &to->a[i]) ? 0 : net_switch(&from->a[k], &to->a[i], e);
+
+	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], netns, e);
+}
+
+static int plug_in(const struct inst *in, const struct links *l, unsigned i,
+		   const struct links_at *at, struct err *e)
+{
+	const struct net_spec *s = &l->a[i];
+	_fd_ int tap = -1;
+	int r = link_up_tap(in, l, i, &tap, e);
+
+	if (r < 0)
+		return r;
+	r = qmp_nic_add(at->machine, &(struct qmp_nic){ s->index, s->guest_mac, tap }, e);
+	if (r < 0) {
+		(void)net_down(s);
+		return err_wrap(e, "link %s", s->guest_name);
+	}
+	return 0;
+}
+
+static int bring(const struct inst *in, const struct links *l, unsigned i, const struct links_at *at,
+		 struct err *e)
+{
+	return at->netns < 0 ? plug_in(in, l, i, at, e) : link_up(in, l, i, at->netns, e);
+}
+
+/* A machine's link goes whatever its guest or QEMU says to that: without the tap it leads nowhere. */
+static void unplug(const struct inst *in, const struct net_spec *s, const struct links_at *at)
+{
+	struct err ignored = ERR_INIT;
+	bool gone = true;
+
+	if (qmp_nic_del(at->machine, s->index, at->patience_ms, &gone, &ignored) < 0)
+		log_warn(&in->log, "unplug %s: %s", s->guest_name, ignored.msg);
+	if (!gone)
+		*at->kept = true;
+}
+
+static int take_away(const struct inst *in, const struct net_spec *s, const struct links_at *at,
+		     struct err *e)
+{
+	if (at->netns < 0)
+		unplug(in, s, at);
+	else if (s->mode == NET_MACVLAN)
+		return direct_remove(s, at->netns, e);
+	else if (s->mode == NET_DEVICE)
+		return netdev_down(in, s, at->netns, e);
+	(void)net_down(s);
+	return 0;
+}
+
+/* Links that go, before those that come or change: what one gives up another may take over. */
+static int go_away(const struct inst *in, const struct links *from, const struct links *to,
+		   const struct links_at *at, struct err *e)
+{
+	unsigned k = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < from->n && r == 0; i++) {
+		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
+
+		if (!s || !same_link(&from->a[i], s))
+			r = take_away(in, &from->a[i], at, e);
+	}
+	return r;
+}
+
+static int come(const struct inst *in, const struct links *from, const struct links *to,
+		const struct links_at *at, struct err *e)
+{
+	unsigned k = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < to->n && r == 0; i++) {
+		const struct net_spec *s = find(from, to->a[i].guest_name, &k);
+
+		if (s && same_link(s, &to->a[i]))
+			r = change_one(from, k, to, i, at->netns, e);
+		else
+			r = bring(in, to, i, at, e);
+	}
+	return r;
+}
+
+/* Addresses of a link that stayed, whichever of them were changed before it failed. */
+static void put_back_ips(const struct net_spec *s, const struct ip_list *from,
+			 const struct ip_list *to, int netns)
+{
+	struct err ignored = ERR_INIT;
+
+	for (unsigned i = 0; i < to->n; i++)
+		if (!in_list(from, &to->a[i]))
+			(void)!net_addr_del(s, netns, &to->a[i], &ignored);
+	for (unsigned i = 0; i < from->n; i++) {
+		if (in_list(to, &from->a[i]))
+			continue;
+		(void)!net_addr_del(s, netns, &from->a[i], &ignored);
+		(void)!net_addr_add(s, netns, &from->a[i], &ignored);
+	}
+}
+
+/* Of a change that failed on its way: links that came go, those that went come back. */
+static void change_back(const struct inst *in, const struct links *from, const struct links *to,
+			const struct links_at *at)
+{
+	struct links_at back = { at->netns, at->machine, BACK_MS, at->kept };
+	struct err ignored = ERR_INIT;
+	unsigned k = 0;
+
+	(void)!go_away(in, to, from, &back, &ignored);
+	for (unsigned i = 0; i < from->n; i++) {
+		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
+
+		err_clear(&ignored);
+		if (s && same_link(s, &from->a[i]))
+			put_back_ips(&from->a[i], &from->ips[i], &to->ips[k], at->netns);
+		else if (bring(in, from, i, at, &ignored) < 0)
+			log_warn(&in->log, "put back: %s", ignored.msg);
+	}
+}
+
+bool links_same(const struct links *a, const struct links *b)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct net_spec *s = find(b, a->a[i].guest_name, &k);
+
+		if (!s || !same_link(&a->a[i], s))
+			return false;
+	}
+	return a->n == b->n;
+}
+
+int links_change(const struct inst *in, const struct links *from, const struct links *to,
+		 const struct links_at *at, struct err *e)
+{
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
+	_fd_ int lock = -1;
+	int r = netlock_take(in, false, &lock, e);
+
+	if (r == 0)
+		r = fence_enter(in, to->fence, &home, e);
+	if (r < 0)
+		return r;
+	/* A device of the host that does not go stays, with all behind it. */
+	r = go_away(in, from, to, at, e);
+	if (r < 0)
+		return r;
+	r = come(in, from, to, at, e);
+	if (r == 0 && !links_same(from, to))
+		r = fault_at("set", "links", false, e);
+	if (r < 0)
+		change_back(in, from, to, at);
+	return r;
+}
