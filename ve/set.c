@@ -316,10 +316,14 @@ static int commit(struct set *s, struct err *e)
 	if (r < 0) {
 		addrs_release(&s->ve, &h->to, &h->now);
 		(void)!addrs_claim(&s->ve, &h->saved, &(struct err)ERR_INIT);
-	} else if (s->flags & SET_SAVE) {
+	} else {
 		addrs_release(&s->ve, &h->now, &h->to);
-		addrs_release(&s->ve, &h->saved, &h->to);
-		addrs_drop(&s->ve, &s->change->ip_del, &h->to);
+		if (!(s->flags & SET_SAVE)) {
+			(void)!addrs_claim(&s->ve, &h->saved, &(struct err)ERR_INIT);
+		} else {
+			addrs_release(&s->ve, &h->saved, &h->to);
+			addrs_drop(&s->ve, &s->change->ip_del, &h->to);
+		}
 	}
 	free(h);
 	return r;

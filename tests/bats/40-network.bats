@@ -107,6 +107,19 @@ UPLINK=198.51.100.1
 	berth set 102 --ipadd 10.9.0.2 --save
 }
 
+@test "ipadd, netif_add: what was not saved is free again after it was taken away" {
+	run_ve 101 --ipadd 10.9.0.1
+	berth set 101 --netif_add eth1 --ifname eth1 --ipadd 10.9.0.7
+	refused 78 101 berth -q create 102 --ostemplate mini --ipadd 10.9.0.7
+	berth set 101 --netif_del eth1
+	berth set 101 --ipadd 10.9.0.8
+	berth set 101 --ipdel 10.9.0.8
+	# Saved and given up for now: it stays the VE's.
+	berth set 101 --ipdel 10.9.0.1
+	refused 78 101 berth -q create 102 --ostemplate mini --ipadd 10.9.0.1
+	new_ve 102 --ipadd 10.9.0.7 --ipadd 10.9.0.8
+}
+
 @test "ipadd: twice the same is no error and no second address" {
 	run_ve 101 --ipadd 10.9.0.1
 	berth set 101 --ipadd 10.9.0.1 --save
