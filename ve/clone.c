@@ -251,6 +251,10 @@ static int keep_links(struct ve *from, struct err *e)
 	for (unsigned i = 0; i < l.n; i++) {
 		struct netif *f = &l.conf.a[i];
 
+		if (*f->device)
+			return err_set(e, EINVAL, VZ_VETH,
+				       "VE %u has device %s of the host, which cannot be behind a fence, too",
+				       from->id, f->device);
 		f->has_mac = f->has_host_mac = true;
 		memcpy(f->mac, l.a[i].guest_mac, sizeof(f->mac));
 		memcpy(f->host_mac, l.a[i].host_mac, sizeof(f->host_mac));

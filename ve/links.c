@@ -38,6 +38,9 @@ static int find_network(const struct ve *ve, const struct netif *f, const char *
 	const char *name = *f->network ? f->network :
 			   str_eq(f->ifname, NETIF_FIRST) && *first ? first : NETWORK_DEFAULT;
 
+	if (*f->device && *fence_of(ve))
+		return err_set(e, EINVAL, VZ_VETH, "device %s: fence %s has no links of the host", f->device,
+			       fence_of(ve));
 	if (*f->device) {
 		*ret = (struct network){ .mode = NET_DEVICE };
 		(void)str_fmt(ret->bridge, sizeof(ret->bridge), "%s", f->device);
@@ -162,9 +165,11 @@ static int read_conf(const char *netif, struct links *l, struct err *e)
 	return 0;
 }
 
-/* A bridge without what leads out, a network without ports of the host. */
+/* A bridge without what leads out, also in a macvlan's place, a network without ports of the host. */
 static void close_network(struct network *n)
 {
+	if (n->mode == NET_MACVLAN)
+		n->mode = NET_BRIDGED;
 	n->text[NR_UPLINK][0] = '\0';
 	n->own_bridge = n->mode == NET_BRIDGED;
 	n->probe = false;

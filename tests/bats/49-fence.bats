@@ -9,6 +9,7 @@ HOST=198.51.100.1
 
 teardown() {
 	host ip link del tb0 2>/dev/null || :
+	host ip link del hw0 2>/dev/null || :
 	host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 	common_teardown
 }
@@ -192,6 +193,24 @@ fenced_pair() {
 	run -0 host ip -br link show master tb0
 	equal "${#lines[@]}" 2
 	berth fence delete test
+}
+
+@test "fence: what goes past the host outside meets in there, and a device stays where it is" {
+	host ip link add hw0 type veth peer name hw1
+	host ip link set hw0 up
+	berth network create wan --mode macvlan --uplink hw0 --trusted yes --probe no \
+		--pool 10.73.0.0/24 --gateway 10.73.0.1 >/dev/null
+	new_ve 101 --network wan --ipadd 10.73.0.101
+	new_ve 102 --network wan --ipadd 10.73.0.102
+	berth fence create test 101 102 --start >/dev/null
+	ping_from 103 10.73.0.102
+	ping_from 103 10.73.0.1
+	run -0 host ip -br link show type macvlan
+	equal "$output" ''
+	berth fence delete test
+	berth -q set 102 --netdev_add hw0 --save 2>/dev/null
+	refused 130 'device hw0' berth -q fence create test 101 102
+	equal "$(berth fence list -j | jq length)" 0
 }
 
 @test "fence: whoever is killed leaves what can be gone on with, or removed" {
