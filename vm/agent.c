@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -177,7 +179,18 @@ static int take_welcome(struct agent_link *l, const struct agent_frame *f, struc
 	return 0;
 }
 
-/* Asked again now and then: what is sent before the guest has opened its port is lost. */
+/*
+ * QEMU leaves in the socket what the guest's driver has no room for yet. More of the same behind it would
+ * fill the socket before a machine is up that boots for long.
+ */
+static bool is_taken(int fd)
+{
+	int left = 0;
+
+	return ioctl(fd, SIOCOUTQ, &left) < 0 || !left;
+}
+
+/* Asked again now and then: what the driver took before the agent opened its port is lost. */
 static int greet(struct agent_link *l, int pidfd, int timeout_ms, struct err *e)
 {
 	uint64_t end = proc_now_us() + (uint64_t)timeout_ms * 1000;
@@ -187,7 +200,8 @@ static int greet(struct agent_link *l, int pidfd, int timeout_ms, struct err *e)
 	while (!r) {
 		int wait = left_ms(end) < ASK_AGAIN_MS ? left_ms(end) : ASK_AGAIN_MS;
 
-		r = hello(l, e);
+		if (is_taken(l->fd))
+			r = hello(l, e);
 		if (!r)
 			r = agent_next(l, wait, &f, e);
 		if (r > 0 && f.type != AGENT_WELCOME)
