@@ -340,6 +340,10 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		return parse_u64(l->value, 0, 1024, &c->parallel);
 	if (str_eq(l->key, "BOOT_LOAD"))
 		return parse_u64(l->value, 0, 1024, &c->boot_load);
+	if (str_eq(l->key, "VM_ACCEL")) {
+		c->emulate = str_eq(l->value, "tcg");
+		return c->emulate || str_eq(l->value, "kvm") ? 0 : -EINVAL;
+	}
 	if (str_eq(l->key, "LXCFS"))
 		return parse_bool(l->value, &c->lxcfs);
 	if (str_eq(l->key, "HOST_ROOT_MOUNTS"))

@@ -43,19 +43,19 @@ int vm_check_kvm(struct err *e)
 {
 	if (access("/dev/kvm", F_OK) < 0)
 		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
-			       "this host has no /dev/kvm; --accel tcg --force emulates, slowly and "
-			       "without a boundary");
+			       "this host has no /dev/kvm; --accel tcg --force (or VM_ACCEL=\"tcg\") emulates, "
+			       "slowly and without a boundary");
 	if (access("/sys/module/kvm_pvm", F_OK) == 0 && access("/sys/module/kvm_intel", F_OK) < 0 &&
 	    access("/sys/module/kvm_amd", F_OK) < 0)
 		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
-			       "the KVM of this host (pvm) runs no stock kernel; --accel tcg --force "
-			       "emulates, slowly and without a boundary");
+			       "the KVM of this host (pvm) runs no stock kernel; --accel tcg --force (or "
+			       "VM_ACCEL=\"tcg\") emulates, slowly and without a boundary");
 	return 0;
 }
 
 static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e)
 {
-	const char *accel = o->accel ? o->accel : "kvm";
+	const char *accel = o->accel ? o->accel : ve->in->conf.emulate ? "tcg" : "kvm";
 
 	if (!str_eq(accel, "kvm") && !str_eq(accel, "tcg"))
 		return err_set(e, EINVAL, VZ_BAD_VALUE, "--accel: bad value \"%.40s\": want kvm or tcg",
@@ -63,7 +63,7 @@ static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e
 	(void)str_fmt(ve->state.accel, sizeof(ve->state.accel), "%s", accel);
 	if (str_eq(accel, "kvm"))
 		return vm_check_kvm(e);
-	return o->force ? 0 : err_set(e, EPERM, VZ_NO_KERNEL_SUPPORT,
+	return o->force || ve->in->conf.emulate ? 0 : err_set(e, EPERM, VZ_NO_KERNEL_SUPPORT,
 				      "--accel tcg: emulation is no boundary between the guest and this "
 				      "host; --force runs it all the same");
 }
@@ -71,6 +71,21 @@ static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e
 uint64_t vm_least_ram(const struct ve *ve)
 {
 	return plan_boots_disk(&ve->conf) ? VM_LEAST_RAM_DISK : VM_LEAST_RAM;
+}
+
+/* One that is not in the store is told of by the step that wants it. */
+static int check_arch(const struct ve *ve, struct err *e)
+{
+	struct store st = STORE_INIT;
+	struct err ignored = ERR_INIT;
+	struct template t;
+	int r = store_open(ve->in->lib, ve->in->run, &st, e);
+
+	if (!r && store_find(&st, ve->conf.template, &t, &ignored) == 0 && !str_eq(t.arch, "x86_64"))
+		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "VE %u: template %.12s is for %s; a VM of this host is "
+			    "x86_64", ve->id, t.digest, t.arch);
+	store_close(&st);
+	return r;
 }
 
 int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o, struct err *e)
@@ -85,7 +100,8 @@ int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 	if (p->own_disk)
 		return !o->wait_ms ? 0 : err_set(e, EOPNOTSUPP, VZ_WAIT_FAILED, "start --wait: VE %u boots its "
 						 "own disk, and no agent in it tells when it is ready", ve->id);
-	return kernel_check(ve->in->lib, ve->conf.kernel, e);
+	r = check_arch(ve, e);
+	return r < 0 ? r : kernel_check(ve->in->lib, ve->conf.kernel, e);
 }
 
 /* ---- steps ---- */
@@ -140,9 +156,6 @@ int up_vm_template(void *ctx, struct err *e)
 	r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
 	if (!r)
 		r = store_find(&st, s->plan.digest, &t, e);
-	if (!r && !str_eq(t.arch, "x86_64"))
-		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "template %.12s is for %s; a VM of this host is x86_64",
-			    t.digest, t.arch);
 	if (!r && !s->plan.whole)
 		r = store_device(&st, s->plan.digest, s->plan.own_cache, &s->template, e);
 	if (!r)
