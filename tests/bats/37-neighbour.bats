@@ -10,6 +10,18 @@ load helpers/load
 export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
 MIB=$((1 << 20))
 
+# As host check wants it; of the whole machine, so it is put back.
+setup() {
+	common_setup
+	DUMP_TASKS=$(cat /proc/sys/vm/oom_dump_tasks)
+	echo 0 >/proc/sys/vm/oom_dump_tasks
+}
+
+teardown() {
+	echo "$DUMP_TASKS" >/proc/sys/vm/oom_dump_tasks
+	common_teardown
+}
+
 # Fork bomb, memory hog, write storm and packet flood, until the VE is stopped.
 rage() {
 	shell "$1" '(while :; do dd if=/dev/zero of=/storm bs=1M count=100; sync; done) </dev/null >/dev/null 2>&1 &
