@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/file.h>
 
+#include "netns/direct.h"
 #include "netns/guestlink.h"
 #include "netns/ipam.h"
 #include "netns/uplink.h"
@@ -303,6 +305,28 @@ int link_up(const struct inst *in, const struct links *l, unsigned i, int netns,
 	if (r == 0)
 		r = net_up(&l->a[i], netns, e);
 	return r < 0 ? r : forwards_up(&l->a[i], &l->net[i], e);
+}
+
+static bool has_host_name(const struct links *l, const char *name)
+{
+	for (unsigned i = 0; l && i < l->n; i++)
+		if (str_eq(l->a[i].host_name, name))
+			return true;
+	return false;
+}
+
+int links_check_names(const struct links *from, const struct links *to, struct err *e)
+{
+	for (unsigned i = 0; i < to->n; i++) {
+		const char *name = to->a[i].host_name;
+
+		if (!*to->conf.a[i].host_ifname || *to->fence || net_is_direct(&to->a[i]) ||
+		    has_host_name(from, name) || !if_nametoindex(name))
+			continue;
+		return err_set(e, EEXIST, VZ_VETH, "--host_ifname %s: the host has a link of that name; "
+			       "choose another, or none for the usual one", name);
+	}
+	return 0;
 }
 
 int links_up(const struct inst *in, const struct links *l, int netns, struct err *e)

@@ -38,6 +38,12 @@ MUST_CHECK int links_plan(const struct ve *ve, const struct links_want *w, struc
 /* For undoing: a network that cannot be read is taken for a routed one. */
 void links_plan_undo(const struct ve *ve, const struct links_want *w, struct links *ret);
 
+/*
+ * Is every name that was asked for on the host's side free there, or of a link of `from` (NULL: none)?
+ * An undo removes links by name: it must not come to one that was somebody else's before.
+ */
+MUST_CHECK int links_check_names(const struct links *from, const struct links *to, struct err *e);
+
 MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns, struct err *e);
 /* For a virtual machine: its end of each link, closed on failure. */
 MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],

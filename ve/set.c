@@ -157,6 +157,8 @@ static int claim_links(struct set *s, struct holdings *h, struct err *e)
 	if (r == 0)
 		r = addrs_check(&ve, &h->to, e);
 	if (r == 0)
+		r = links_check_names(&h->now, &h->to, e);
+	if (r == 0)
 		r = links_probe(&h->now, &h->to, e);
 	return r < 0 ? r : addrs_claim(&ve, &h->to, e);
 }

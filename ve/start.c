@@ -203,6 +203,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = reg_ids_claim(in, id, ve.conf.local_uid, e);
 	if (!r)
 		r = tidy_up(&ve, e);
+	if (!r)
+		r = links_check_names(NULL, &s.plan.links, e);
 	if (!r && suspended)
 		r = restore_check(&s, &dump, e);
 	else if (!r && str_eq(ve.conf.kind, "vm"))

@@ -361,6 +361,19 @@ sent_at_least() {
 	lacks "$(host nft list set bridge "berth-$(root_tag)" links)" tv1
 }
 
+@test "links: a name that the host's own link has is refused, and that link stays" {
+	run_ve 101
+	new_ve 102 --netif_add eth1,,own0
+	host ip link add own0 type veth peer name own1
+	refused 130 'own0' berth set 101 --netif_add eth1,,own0 --save
+	refused 130 'own0' berth start 102
+	host ip link show own0 >/dev/null
+	host ip link del own0
+	berth start 102 >/dev/null
+	host ip link show own0 >/dev/null
+	berth set 102 --ipadd 10.9.0.77 >/dev/null
+}
+
 @test "several links: what comes in by one leaves by it" {
 	berth network create back --mode hostonly --pool 10.73.0.0/24
 	run_ve 101 --ipadd 10.9.0.101
