@@ -30,8 +30,9 @@ boot_id() {
 	inside 201 /bin/cat /proc/sys/kernel/random/boot_id
 }
 
+# A file that is being written anew is empty for a moment.
 count() {
-	shell 201 'cat /run/n/n'
+	shell 201 'until n=$(cat /run/n/n); test "$n"; do :; done; echo $n'
 }
 
 @test "suspend: the guest goes on where it was, by resume and by start" {
