@@ -120,8 +120,8 @@ killed_then_destroyed() {
 @test "start: killed after each step, then destroyed" { each_step start '+!' killed_then_destroyed; }
 
 @test "every verb that is made of steps is tested here" {
-	# start-vm is in 90-vm.
-	equal "$(berth --dump-steps | cut -d/ -f1 | sort -u | paste -sd' ')" 'create start start-vm'
+	# start-vm is in 90-vm, restore and suspend are in 91-vm-suspend.
+	equal "$(berth --dump-steps | cut -d/ -f1 | sort -u | paste -sd' ')" 'create restore start start-vm suspend'
 }
 
 @test "start: the guest's side failing is reported with its cause" {

@@ -311,7 +311,7 @@ pids() {
 	for id in $(seq 101 $((100 + $1))); do init_pid "$id"; done
 }
 
-# The issue's own proof on 20 VEs with BERTH_LONG=1, on 8 without.
+# The whole proof, on 20 VEs, with BERTH_LONG=1, on 8 without.
 @test "rollout: a broken version stops at the canary, a good one gets through, and back again" {
 	local n=$((${BERTH_LONG:+12} + 8)) a b before
 	a=$(old)
