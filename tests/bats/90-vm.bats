@@ -276,6 +276,7 @@ used_us() {
 }
 
 @test "caps: CPU, disk and network of a machine are held by the same settings" {
+	host_takes_all
 	run_vm 201 --ipadd 10.5.0.201 --diskspace 256M
 	local a b t port=40123
 	berth set 201 --cpulimit 50 >/dev/null
