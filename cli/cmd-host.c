@@ -111,20 +111,6 @@ static void check_sysctl(struct check *k, enum verdict bad, const char *name, ui
 	say(k, v >= least ? OK : bad, what, fix);
 }
 
-/*
- * With each kill for lack of memory the kernel prints a line for every process of the VE, during
- * which that CPU does nothing else: a fork bomb at its limit of memory makes its neighbours wait
- * 100 ms, again and again.
- */
-static void check_oom_dump(struct check *k)
-{
-	uint64_t v;
-
-	if (fs_read_u64(AT_FDCWD, "/proc/sys/vm/oom_dump_tasks", &v) == 0)
-		say(k, v ? ADVICE : OK, "sysctl vm.oom_dump_tasks 0",
-		    "sysctl -w vm.oom_dump_tasks=0: else a VE out of memory holds up its neighbours");
-}
-
 /* In a child with a network of its own: make the table, as a start would. */
 static int try_network(void)
 {
@@ -201,7 +187,6 @@ static void check_all(struct check *k)
 		   "to build Debian templates: apt-get install mmdebstrap");
 	say(k, mounts_lxcfs_present() ? OK : ADVICE, "lxcfs",
 	    "apt-get install lxcfs, so that free and uptime inside show the VE's own figures");
-	check_oom_dump(k);
 	check_sysctl(k, ADVICE, "net.ipv4.ip_forward", 1);
 	check_sysctl(k, ADVICE, "kernel.unprivileged_bpf_disabled", 1);
 	check_sysctl(k, ADVICE, "kernel.kptr_restrict", 1);
