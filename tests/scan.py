@@ -10,6 +10,7 @@ scan.py flood ADDRESS PORT SECONDS      asks without pause; says how many answer
 
 Run inside the network namespace in question.
 """
+import os
 import socket
 import struct
 import sys
@@ -71,7 +72,7 @@ def ask(where, port, own, size):
 def echo(port):
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.bind(("::", int(port)))
-    print("ready", flush=True)
+    print(os.getpid(), flush=True)
     while True:
         data, who = s.recvfrom(65536)
         s.sendto(data * 4, who)

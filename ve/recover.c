@@ -27,6 +27,7 @@
 #include "ve/destroy.h"
 #include "ve/intent.h"
 #include "ve/lock.h"
+#include "ve/netlock.h"
 #include "ve/plan.h"
 #include "ve/registry.h"
 #include "ve/start.h"
@@ -304,6 +305,7 @@ int recover_all(struct inst *in, struct recovered *ret, struct err *e)
 		drop_names(in, &sum);
 		if (in->cg.v2 >= 0)
 			cg_tidy(&in->cg);
+		netlock_tidy(in);
 		*ret = sum;
 	}
 	return r;

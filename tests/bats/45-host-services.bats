@@ -11,7 +11,7 @@ UP6=2001:db8:100::1
 
 teardown() {
 	host nft delete table inet berth_seen 2>/dev/null || :
-	[[ -z ${ECHO:-} ]] || kill "$ECHO" 2>/dev/null || :
+	[[ ! -s $BATS_TEST_TMPDIR/echo ]] || xargs kill <"$BATS_TEST_TMPDIR/echo" || :
 	host ip link del tb0 2>/dev/null || :
 	common_teardown
 }
@@ -50,8 +50,7 @@ echo_on() {
 	local port=$1
 	shift
 	"$@" python3 "$SCAN" echo "$port" >"$BATS_TEST_TMPDIR/echo" 3>&- 4>&- &
-	ECHO=$!
-	within 5 grep -q ready "$BATS_TEST_TMPDIR/echo"
+	within 5 test -s "$BATS_TEST_TMPDIR/echo"
 }
 
 bridged_ve() {
