@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A kill, or an error of the kernel, at any system call of any verb. What holds then: list works,
 # the verb done again comes to its end, and nothing leaks. With BERTH_LONG=1 (make faultwalk)
-# every call is walked, which takes hours; otherwise a few, other ones each time.
+# every call is walked, which takes hours; with WALK_POINTS=N beside it N kills and about N errors
+# of each verb. Otherwise a few. Other ones each time.
 # bats file_tags=root,slow
 
 load helpers/load
@@ -137,6 +138,50 @@ unfence_words() { echo fence delete test; }
 unfence_resume() { fence_after; }
 unfence_after() { fence_after; }
 
+# From elsewhere: a directory with one program, the VE's init.
+import_before() {
+	[[ -e $BATS_TEST_TMPDIR/root/sbin/init ]] || {
+		mkdir -p "$BATS_TEST_TMPDIR"/root/{bin,sbin,etc,dev,proc,sys,tmp,run} &&
+			cp "$PROBE" "$BATS_TEST_TMPDIR/root/sbin/init" && echo ID=walked >"$BATS_TEST_TMPDIR/root/etc/os-release"
+	}
+}
+import_words() { echo template import "$BATS_TEST_TMPDIR/root" walked; }
+# Whole or not there, and what the next one is given.
+import_resume() {
+	[[ ! -e $ROOT/var/lib/berth/template/channels/walked ]] || berth template verify walked || return
+	# shellcheck disable=SC2046
+	berth $(import_words) && berth template verify walked
+}
+import_after() {
+	local store=$ROOT/var/lib/berth/template
+	berth template remove "$(berth template show walked -j | json -r .digest)" || return
+	[[ -z $(find "$store/store" -maxdepth 1 -name 'build.*') ]] || fail "scratch: $(ls "$store/store")" || return
+	[[ ! -e $store/channels/walked && $(find "$store/store" -name '*.erofs' | wc -l) -eq 1 ]] ||
+		fail "left: $(ls "$store/channels" "$store/store")"
+}
+
+# upgrade_version NAME: mini with one more file, as a version of its own.
+upgrade_version() {
+	local tree=$BATS_TEST_TMPDIR/$1 template=$ROOT/var/lib/berth/template
+	fsck.erofs --extract="$tree" "$template/store/$(berth template show mini -j | json -r .digest).erofs" >/dev/null &&
+		echo "$1" >"$tree/etc/version" && berth template import "$tree" "$1" >/dev/null && rm -rf "$tree"
+}
+upgrade_before() {
+	[[ -e $ROOT/var/lib/berth/template/channels/new ]] || { upgrade_version old && upgrade_version new; } || return
+	exists || berth create 101 --ostemplate old --ram 128M >/dev/null || return
+	is_state 101 'exist mounted running' || berth start 101 >/dev/null
+}
+upgrade_words() { echo upgrade 101 --to new --check /bin/true; }
+# What was begun ends one way or the other, and then it is the new one.
+upgrade_resume() {
+	# shellcheck disable=SC2046
+	berth $(upgrade_words) || return
+	is_state 101 'exist mounted running' && [[ $(shell 101 'cat /etc/version') == new ]]
+}
+upgrade_after() {
+	berth upgrade 101 --undo && [[ $(shell 101 'cat /etc/version') == old ]] && berth stop 101 --fast && berth recover
+}
+
 # A running VE has all of it.
 walk_leaks() {
 	[[ $1 != set ]] || return 0
@@ -153,6 +198,9 @@ walk_leaks() {
 
 @test "clone: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk clone all signal=KILL; }
 @test "snapshot: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk snapshot all signal=KILL; }
+
+@test "template import: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=4; walk import all signal=KILL; }
+@test "upgrade: killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=2; walk upgrade all signal=KILL; }
 
 @test "fence: create killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=2; walk fence all signal=KILL; }
 @test "fence: delete killed at any system call" { [[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=2; walk unfence all signal=KILL; }
@@ -172,10 +220,10 @@ declare -gA CALLS=(
 )
 
 errors() {
-	local verb=$1 error bad=0
-	[[ -n ${BERTH_LONG:-} ]] || WALK_POINTS=1
+	local verb=$1 error bad=0 points=$(((${WALK_POINTS:-0} + ${#CALLS[@]} - 1) / ${#CALLS[@]}))
+	[[ -n ${BERTH_LONG:-} ]] || points=1
 	for error in "${!CALLS[@]}"; do
-		walk "$verb" "${CALLS[$error]}" "error=$error" || bad=1
+		WALK_POINTS=$points walk "$verb" "${CALLS[$error]}" "error=$error" || bad=1
 	done
 	[[ $bad -eq 0 ]]
 }
@@ -184,8 +232,12 @@ errors() {
 @test "start: any error of the kernel at any call" { errors start; }
 @test "stop: any error of the kernel at any call" { errors stop; }
 @test "set: any error of the kernel at any call" { errors set; }
-@test "fence: any error of the kernel at any call (BERTH_LONG=1)" {
-	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1 runs it'
-	errors fence
-}
 @test "destroy: any error of the kernel at any call" { errors destroy; }
+
+# The rest of the verbs: each step of theirs is walked by the kills above.
+long() { [[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1 runs it'; }
+@test "clone: any error of the kernel at any call (BERTH_LONG=1)" { long; errors clone; }
+@test "snapshot: any error of the kernel at any call (BERTH_LONG=1)" { long; errors snapshot; }
+@test "template import: any error of the kernel at any call (BERTH_LONG=1)" { long; errors import; }
+@test "upgrade: any error of the kernel at any call (BERTH_LONG=1)" { long; errors upgrade; }
+@test "fence: any error of the kernel at any call (BERTH_LONG=1)" { long; errors fence; }
