@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One VE, many commands. BERTH_LONG=1: a minute of them.
+# One VE, many commands. BERTH_LONG=1: ten minutes of them.
 # bats file_tags=root
 
 load helpers/load
-export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 240 + 120 * ${BERTH_PATIENCE:-1}))
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 1500 + 120 * ${BERTH_PATIENCE:-1}))
 
 # holder ID: a command that holds the lock for long, by a script of the administrator.
 holder() {
@@ -79,7 +79,7 @@ waiting() {
 # client N SECONDS: random verbs; a line for each, as tests/history reads them.
 client() {
 	local n=$1 end=$((${EPOCHREALTIME/./} + $2 * 1000000)) begin op arg result verbs
-	RANDOM=$((n * 7919 + $$))
+	RANDOM=$((n * 7919 + begin_of_round))
 	while ((${EPOCHREALTIME/./} < end)); do
 		verbs=(create destroy start stop set read start stop set read)
 		op=${verbs[RANDOM % ${#verbs[@]}]}
@@ -104,13 +104,17 @@ client() {
 }
 
 @test "lock: 16 clients with random verbs on one VE, their history has one order" {
-	local i pids=() seconds=5
-	[[ -z ${BERTH_LONG:-} ]] || seconds=60
-	for i in {1..16}; do
-		client "$i" "$seconds" &
-		pids+=($!)
+	local i pids rounds=1 seconds=5 begin_of_round
+	[[ -z ${BERTH_LONG:-} ]] || rounds=60 seconds=10
+	# Between rounds all stand still: what the search for an order has to remember ends there.
+	while ((rounds-- > 0)); do
+		begin_of_round=$((${EPOCHREALTIME/./} % 32768)) pids=()
+		for i in {1..16}; do
+			client "$i" "$seconds" &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
 	done
-	wait "${pids[@]}"
 	run "${BATS_TEST_DIRNAME%/bats}/history" < <(cat "$BATS_TEST_TMPDIR"/client.*)
 	echo "# $output" >&3
 	[[ $status -eq 0 ]]
