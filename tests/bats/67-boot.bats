@@ -247,3 +247,36 @@ power_cut() {
 	berth start 101
 	reaches 10.9.0.101
 }
+
+# Our nodes lie in the root of the hierarchy, systemd's beside them. It turns controllers on and
+# off there as units come and go, and reads everything anew when told to.
+@test "systemd: as the host's init it leaves what VEs have as it is" {
+	requires host_systemd cgroup_v2
+	local node before limits
+	run_ve 101 --ram 64M --cpulimit 50 --numproc 100 --cpumask 0 --ram-guarantee 32M --cpuguarantee 10
+	run_ve 102 --ram 64M --iolimit 1M
+	limits="memory.max cpu.max pids.max cpuset.cpus memory.min cpu.weight io.max cgroup.subtree_control"
+	everything() {
+		for node in $(leak_cgroups | grep -v /payload/ | sort); do
+			for limit in $limits; do
+				[[ ! -e $node/$limit ]] || echo "$node/$limit: $(paste -sd, "$node/$limit")"
+			done
+		done
+	}
+	before=$(everything)
+	[[ $before == *memory.max:\ 67108864* && $before == *memory.min:\ 33554432* ]] || fail "$before"
+	systemd-run --wait -q -p CPUQuota=10% -p MemoryMax=64M -p TasksMax=20 -p AllowedCPUs=0 -p IOWeight=50 true
+	equal "$(everything)" "$before" 'after a unit with limits'
+	systemctl set-property --runtime system.slice MemoryMax=2G CPUWeight=50 AllowedCPUs=0-1
+	systemctl set-property --runtime -- -.slice MemoryAccounting=yes
+	systemctl daemon-reload
+	equal "$(everything)" "$before" 'after a reload'
+	systemctl revert system.slice
+	systemctl revert -- -.slice
+	systemctl daemon-reexec
+	equal "$(everything)" "$before" 'after systemd executed itself anew'
+	inside 101 /bin/true
+	inside 102 /bin/true
+	# The service that starts them at boot is none of theirs: its end is no end of theirs.
+	! grep -r systemd- "/proc/$(init_pid 101)/cgroup" || fail 'a VE in a unit'
+}
