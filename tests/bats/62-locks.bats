@@ -103,6 +103,18 @@ client() {
 	done || :
 }
 
+@test "lock: the search for an order finds one where there is one, and none where there is not" {
+	local history=${BATS_TEST_DIRNAME%/bats}/history
+	# The stop changes nothing where it could be first, and is needed between the other two.
+	run -0 "$history" <<<$'1 2 create 64M 0\n3 9 stop 64M 0\n4 5 start 64M 0\n6 8 destroy 64M 0\n10 11 read 64M none'
+	equal "$output" '5 commands in one order'
+	run -1 "$history" <<<$'1 2 create 64M 0\n3 4 start 64M 0\n5 6 destroy 64M 0'
+	contains "$output" 'no order explains 5 6 destroy'
+	run -1 "$history" <<<$'1 2 create 64M 0\n3 4 set 70M 0\n5 6 read 64M 64M'
+	# An older value may be read only while the command that changes it is under way.
+	run -0 "$history" <<<$'1 2 create 64M 0\n3 6 set 70M 0\n4 5 read 64M 64M'
+}
+
 @test "lock: 16 clients with random verbs on one VE, their history has one order" {
 	local i pids rounds=1 seconds=5 begin_of_round
 	[[ -z ${BERTH_LONG:-} ]] || rounds=60 seconds=10
