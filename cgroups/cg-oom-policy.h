@@ -6,4 +6,4 @@
 #define CG_OOM_KILL_VE "kill-ve"
 #define CG_OOM_KILL_LARGEST "kill-largest"
 #define CG_OOM_FREEZE "freeze"
-#define CG_OOM_FROZEN "frozen"  /* freeze, and the keeper has done it */
+#define CG_OOM_FROZEN_XATTR "user.berth.oom-frozen"     /* there: the keeper has frozen it */

@@ -70,32 +70,36 @@ static int tell_kernel(const struct cg_host *h, const char *id, const char *poli
 	return r < 0 ? r : now == (uint64_t)(want[0] - '0') ? 0 : -EIO;
 }
 
+/*
+ * The policy first, then a look whether the keeper has frozen it for the one before; the keeper
+ * does it the other way round (runtime/keeper-event.c), so that one of the two sees the other.
+ */
 int cg_set_oom(const struct cg_host *h, const char *id, const char *policy, struct err *e)
 {
 	_fd_ int node = -1;
-	int r = tell_kernel(h, id, policy);
+	char before[16];
+	int r = cg_open_node(h, id, &node);
 
-	/* before the policy is overwritten, which tells whether it was frozen for this */
-	if (!r)
-		cg_oom_relieved(h, id);
-	if (!r)
-		r = cg_open_node(h, id, &node);
-	if (!r)
+	if (!r) {
+		read_policy(node, before);
 		r = write_policy(node, policy);
-	return r < 0 ? cg_fail(e, CG_MEMORY, r, "set the out-of-memory policy of VE %s", id) : 0;
+	}
+	if (!r) {
+		r = tell_kernel(h, id, policy);
+		if (r < 0)
+			(void)!write_policy(node, before);
+	}
+	if (r < 0)
+		return cg_fail(e, CG_MEMORY, r, "set the out-of-memory policy of VE %s", id);
+	(void)cg_oom_relieved(h, id);
+	return 0;
 }
 
 bool cg_oom_relieved(const struct cg_host *h, const char *id)
 {
 	_fd_ int node = -1;
 	struct cg_node n;
-	char policy[16];
 
-	if (cg_open_node(h, id, &node) < 0)
-		return false;
-	read_policy(node, policy);
-	if (!str_eq(policy, CG_OOM_FROZEN))
-		return false;
-	return write_policy(node, CG_OOM_FREEZE) == 0 && cg_node_v2(h, id, &n) == 0 &&
-	       cg_node_write(&n, "cgroup.freeze", "0") == 0;
+	return cg_open_node(h, id, &node) == 0 && fremovexattr(node, CG_OOM_FROZEN_XATTR) == 0 &&
+	       cg_node_v2(h, id, &n) == 0 && cg_node_write(&n, "cgroup.freeze", "0") == 0;
 }

@@ -125,30 +125,45 @@ void oom_poll(const struct oom *o, struct pollfd *p)
 	*p = (struct pollfd){ .fd = o->fd, .events = o->poll_events };
 }
 
-static bool write_node(int node, const char *file)
+static bool write_node(int node, const char *file, const char *value)
 {
 	int fd = openat(node, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	bool ok = fd >= 0 && write(fd, "1", 1) == 1;
+	bool ok = fd >= 0 && write(fd, value, 1) == 1;
 
 	if (fd >= 0)
 		(void)close(fd);
 	return ok;
 }
 
+static bool policy_is(int node, const char *want)
+{
+	char policy[16] = "";
+
+	return fgetxattr(node, CG_OOM_XATTR, policy, sizeof(policy) - 1) > 0 &&
+	       strcmp(policy, want) == 0;
+}
+
+/* A `set` of another policy meanwhile has found the mark and thaws, or is found here (cg_set_oom). */
+static bool freeze(int node)
+{
+	if (fsetxattr(node, CG_OOM_FROZEN_XATTR, "1", 1, 0) < 0 ||
+	    !write_node(node, "cgroup.freeze", "1"))
+		return false;
+	if (policy_is(node, CG_OOM_FREEZE))
+		return true;
+	if (fremovexattr(node, CG_OOM_FROZEN_XATTR) == 0)
+		(void)write_node(node, "cgroup.freeze", "0");
+	return false;
+}
+
 /* What the administrator wants to happen (cgroups/cg-oom.c), beyond what the kernel does. */
 static void obey_policy(const struct oom *o, const struct events *ev)
 {
-	static const char frozen[] = CG_OOM_FROZEN;
-	char policy[16] = "";
-
-	if (o->node < 0 || fgetxattr(o->node, CG_OOM_XATTR, policy, sizeof(policy) - 1) <= 0)
+	if (o->node < 0)
 		return;
-	if (strcmp(policy, CG_OOM_KILL_VE) == 0 && write_node(o->node, "cgroup.kill"))
+	if (policy_is(o->node, CG_OOM_KILL_VE) && write_node(o->node, "cgroup.kill", "1"))
 		event_write(ev, "oom-killed", "count", 1);
-	/* Marked first: a `set` that comes in between thaws once too often, not once too little. */
-	if (strcmp(policy, CG_OOM_FREEZE) == 0 &&
-	    fsetxattr(o->node, CG_OOM_XATTR, frozen, sizeof(frozen) - 1, 0) == 0 &&
-	    write_node(o->node, "cgroup.freeze"))
+	if (policy_is(o->node, CG_OOM_FREEZE) && freeze(o->node))
 		event_write(ev, "oom-frozen", "count", 1);
 }
 

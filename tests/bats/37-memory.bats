@@ -120,6 +120,25 @@ finished() {
 	berth stop 101 --fast
 }
 
+# The keeper is held up between its look at the policy and the freeze.
+@test "oom-policy freeze: a policy that is set while the keeper is at it is the one that counts" {
+	requires cgroup_v1 strace
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	host timeout 30 strace -p "$(keeper_pid 101)" -o "$BATS_TEST_TMPDIR/trace" -e trace=fsetxattr \
+		-e inject=fsetxattr:delay_enter=3000000 2>"$BATS_TEST_TMPDIR/strace" 3>&- 4>&- &
+	local strace=$!
+	within 5 grep -q attached "$BATS_TEST_TMPDIR/strace"
+	hog 101 200 30 >/dev/null
+	sleep 1
+	berth set 101 --oom-policy kill-largest
+	within 10 grep -q 'oom.*= 0' "$BATS_TEST_TMPDIR/trace"
+	within 5 eval '! frozen 101'
+	timeout 5 "$BERTH" --root "$ROOT" exec2 101 /bin/true
+	berth stop 101 --fast
+	wait $strace
+}
+
 @test "oom-policy freeze: refused where the kernel cannot promise it" {
 	requires cgroup_v2
 	new_ve 101
