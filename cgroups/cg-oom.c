@@ -103,3 +103,10 @@ bool cg_oom_relieved(const struct cg_host *h, const char *id)
 	return cg_open_node(h, id, &node) == 0 && fremovexattr(node, CG_OOM_FROZEN_XATTR) == 0 &&
 	       cg_node_v2(h, id, &n) == 0 && cg_node_write(&n, "cgroup.freeze", "0") == 0;
 }
+
+bool cg_oom_frozen(const struct cg_host *h, const char *id)
+{
+	_fd_ int node = -1;
+
+	return cg_open_node(h, id, &node) == 0 && fgetxattr(node, CG_OOM_FROZEN_XATTR, NULL, 0) >= 0;
+}

@@ -245,6 +245,8 @@ MUST_CHECK int cg_set_oom(const struct cg_host *h, const char *id, const char *p
 			  struct err *e);
 /* There is more memory now: thaw what was frozen for want of it. True when that was so. */
 bool cg_oom_relieved(const struct cg_host *h, const char *id);
+/* It stands still for want of memory, by the policy freeze. */
+bool cg_oom_frozen(const struct cg_host *h, const char *id);
 
 /* fd to poll (POLLPRI on v2, POLLIN eventfd on v1) for out-of-memory events; see keeper. */
 MUST_CHECK int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events,

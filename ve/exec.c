@@ -206,10 +206,14 @@ static int exec_in_vm(struct ve *ve, const struct exec_opts *o, struct err *e)
 /* What is started in a frozen control group waits, and so would we. */
 static int refuse_paused(const struct ve *ve, struct err *e)
 {
-	if (!ve->state.paused)
-		return 0;
-	return err_set(e, EBUSY, VZ_NOT_RUNNING, "VE %u is paused: \"berth unpause %u\" lets it go on",
-		       ve->id, ve->id);
+	if (ve->state.paused)
+		return err_set(e, EBUSY, VZ_NOT_RUNNING,
+			       "VE %u is paused: \"berth unpause %u\" lets it go on", ve->id, ve->id);
+	if (cg_oom_frozen(&ve->in->cg, ve->cg))
+		return err_set(e, EBUSY, VZ_NOT_RUNNING,
+			       "VE %u stands still, out of memory: more of it lets it go on (berth set %u --ram SIZE)",
+			       ve->id, ve->id);
+	return 0;
 }
 
 static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)

@@ -99,6 +99,7 @@ finished() {
 	berth set 101 --ram 128M
 	within 10 eval '(($(event_count 101 oom-frozen) == 2))'
 	frozen 101
+	refused 31 'out of memory' berth exec2 101 /bin/true
 	berth set 101 --ram 300M
 	within 10 finished
 	run ! frozen 101

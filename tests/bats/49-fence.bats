@@ -135,14 +135,15 @@ fenced_pair() {
 	equal "$(host curl -s -m 3 "http://$door:8080/")" copy-of-101
 	! ping_from 103 "${door%.*}.$((${door##*.} - 1))" -W 1 || fail 'the host answers at the door'
 	! ping_from 103 $HOST -W 1 || fail 'the host answers'
-	host python3 -m http.server --bind 0.0.0.0 8099 >/dev/null 2>&1 &
-	local server=$!
+	# shellcheck disable=SC2016  # the shell's, there
+	host sh -c 'echo $$ >"$1"; exec python3 -m http.server --bind 0.0.0.0 8099' - "$BATS_TEST_TMPDIR/server" \
+		>/dev/null 2>&1 &
 	within 5 host curl -s -o /dev/null http://$HOST:8099/
 	run ask 103 "${door%.*}.$((${door##*.} - 1)):8099"
 	equal "$output" ''
 	run ask 103 $HOST:8099
 	equal "$output" ''
-	kill "$server"
+	kill "$(<"$BATS_TEST_TMPDIR/server")"
 	# Other ports while all of it runs, none, and one again.
 	berth fence set test --forward 'tcp:8081=10.9.0.102:80'
 	equal "$(host curl -s -m 3 http://$HOST:8081/)" copy-of-102
