@@ -89,10 +89,16 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 	  IS_NOT(1, IPPROTO_ESP), IS_NOT(1, IPPROTO_GRE), IS_NOT(1, IPPROTO_IPIP),            \
 	  IS_NOT(1, IPPROTO_IPV6), IS_NOT(1, IPPROTO_SCTP), DROP }
 
-/* None of the drops is about TCP over IPv4, which most packets are: they need not go by all of them. */
-#define TCP4_PASS                                                                             \
+/*
+ * Of IPv4 the drops are about ICMP and a few ports of UDP: all else, which most packets are, need
+ * not go by them. Fragments after the first have no port to read and do.
+ */
+#define QUICK_PASS                                                                            \
 	{ PROTOCOL(ETH_P_IP), PROTO(IPPROTO_TCP), LINK, NETWORK(12, 4, SECOND), IN_SET("src4"), \
-	  PASS }
+	  PASS },                                                                             \
+	{ PROTOCOL(ETH_P_IP), PROTO(IPPROTO_UDP), TRANSPORT(2, 2, FIRST), IS_NOT(2, 0, 67),   \
+	  IS_NOT(2, 0, 68), IS_NOT(2, 546 >> 8, 546 & 255), LINK, NETWORK(12, 4, SECOND),     \
+	  IN_SET("src4"), PASS }
 
 /*
  * At most one option, and a link-layer address in it is the link's own; who advertises an
@@ -112,7 +118,7 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 static const struct nf_expr from_routed[][NF_RULE_MAX] = {
 	{ LINK, NOT_IN_SET("links"), PASS },
 	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
-	TCP4_PASS,
+	QUICK_PASS,
 	COMMON_DROPS,
 	ND_DROPS,
 	{ FAMILY(NFPROTO_IPV4), LINK, NETWORK(12, 4, SECOND), IN_SET("src4"), PASS },
@@ -155,7 +161,7 @@ static const struct nf_expr from_port[][NF_RULE_MAX] = {
 	{ VLAN_TAG, IS(2, 0x81, 0x00), LINK, ETHER(14, 2, SECOND), MASK(SECOND, 2, 0x0f, 0xff),
 	  NOT_IN_SET("trunk"), DROP },
 	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
-	TCP4_PASS,
+	QUICK_PASS,
 
 	{ ARP, NETWORK(0, 6, FIRST), IS_NOT(6, 0, 1, 8, 0, 6, 4), DROP },
 	{ ARP, LINK, NETWORK(8, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
