@@ -98,10 +98,19 @@ kernel_rates() {
 	shaped_ve --netrate-in 1mbit --netrate-out 1mbit
 	held 101 out 1000000 6
 	held 101 in 1000000 6
-	berth set 101 --netrate-in 1gbit --netrate-out 1gbit
-	# Full frames one by one are more than two busy processors can make: never above, that is all.
-	(($(measure 101 out 4) < 1050000000)) || fail 'faster than its rate out'
-	(($(measure 101 in 4) < 1050000000)) || fail 'faster than its rate in'
+	# Which a host with other work does not always reach without a rate.
+	local way free
+	for way in out in; do
+		berth set 101 --netrate-in 0 --netrate-out 0
+		free=$(measure 101 $way 2)
+		berth set 101 --netrate-in 1gbit --netrate-out 1gbit
+		if ((free > 2000000000)); then
+			held 101 $way 1000000000 3 || held 101 $way 1000000000 3
+		else
+			(($(measure 101 $way 3) < 1050000000)) || fail "faster than its rate $way"
+			echo "# $free bit/s $way without a rate: not shown at 1 Gbit/s" >&3
+		fi
+	done
 }
 
 @test "rates: a restart keeps what was saved, and forgets what was not" {
