@@ -222,11 +222,13 @@ bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ])
 	return hostlink_uplink(a, ret);
 }
 
-void net_announce(const struct net_spec *s)
+void net_announce(const struct net_spec *s, int tap)
 {
 	char uplink[IFNAMSIZ], next[IFNAMSIZ];
 	size_t n, i = 0;
 
+	if (s->mode == NET_BRIDGED && tap >= 0)
+		wire_announce_tap(tap, s->guest_mac, s->addrs, s->n_addrs);
 	while (s->mode == NET_ROUTED && i < s->n_addrs) {
 		n = 1;
 		if (hostlink_uplink(&s->addrs[i], uplink)) {
@@ -252,7 +254,7 @@ int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, st
 		r = nf_addr_add(s, a, e);
 	if (r == 0)
 		r = guestlink_addr_add(s, netns, a, e);
-	if (r == 0 && wire && s->mode != NET_DEVICE)
+	if (r == 0 && wire && s->mode != NET_DEVICE && netns >= 0)
 		wire_announce(netns, s->guest_name, s->guest_mac, a, 1);
 	if (r == 0 && s->mode == NET_ROUTED && hostlink_uplink(a, uplink))
 		wire_announce(-1, uplink, NULL, a, 1);

@@ -121,10 +121,11 @@ MUST_CHECK int net_up_tap(const struct net_spec *s, int *ret_tap, struct err *e)
 int net_down(const struct net_spec *s);
 
 /*
- * Tell the uplink's wire that a routed link's addresses are here now. Closing the socket waits for
- * a grace period of RCU, so it is for when nobody waits any more.
+ * Tell the uplink's wire that a routed link's addresses are here now, and the bridge that a machine's
+ * are (tap: the end that net_up_tap gave, or -1); net_up does so for a container's. Closing the
+ * socket for an uplink waits for a grace period of RCU, so it is for when nobody waits any more.
  */
-void net_announce(const struct net_spec *s);
+void net_announce(const struct net_spec *s, int tap);
 /* The link of the host that leads to others who may have the address; false: none. */
 bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
 

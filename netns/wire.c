@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/icmp6.h>
@@ -15,15 +16,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/str.h"
 #include "util/sys-proc.h"
 
 #define ARP_LEN 28              /* over Ethernet and IPv4 */
 #define ND_LEN 72               /* IPv6 header 40, message 24, one option 8 */
 #define FRAME_MAX 128
+#define HEAD_MAX 64             /* of a tap, struct virtio_net_hdr in one of its sizes */
 
 struct port {
 	int fd;
@@ -245,22 +249,31 @@ int wire_probe(const struct wire *w, const struct ipaddr *addrs, size_t n, int w
 
 /* ---- telling ---- */
 
-static void announce(const char *link, const uint8_t mac[6], const struct ipaddr *addrs, size_t n)
+/* head: bytes of nothing before each frame. */
+static void tell(int fd, size_t head, const uint8_t mac[6], const struct ipaddr *addrs, size_t n)
 {
-	struct port p = { .fd = -1 };
+	static uint8_t nothing[HEAD_MAX];
 	struct frame f;
 
-	if (open_port(link, &p) < 0)
-		return;
-	if (!mac)
-		mac = p.mac;
 	for (size_t i = 0; i < n; i++) {
+		struct iovec v[] = { { nothing, head }, { f.b, 0 } };
+
 		if (addrs[i].family == AF_INET)
 			build_arp(&f, mac, 0, addrs[i].v4, addrs[i].v4);
 		else
 			build_nd(&f, mac, 0, &addrs[i].v6, true);
-		(void)!write(p.fd, f.b, f.len);
+		v[1].iov_len = f.len;
+		(void)!writev(fd, v, ARRAY_SIZE(v));
 	}
+}
+
+static void announce(const char *link, const uint8_t mac[6], const struct ipaddr *addrs, size_t n)
+{
+	struct port p = { .fd = -1 };
+
+	if (open_port(link, &p) < 0)
+		return;
+	tell(p.fd, 0, mac ? mac : p.mac, addrs, n);
 	(void)close(p.fd);
 }
 
@@ -275,4 +288,12 @@ void wire_announce(int netns, const char *link, const uint8_t mac[6], const stru
 	/* Opening the way back was possible, so going it is: the descriptor is held. */
 	if (own >= 0 && setns(own, CLONE_NEWNET) < 0)
 		_exit(1);
+}
+
+void wire_announce_tap(int tap, const uint8_t mac[6], const struct ipaddr *addrs, size_t n)
+{
+	int head;
+
+	if (ioctl(tap, TUNGETVNETHDRSZ, &head) == 0 && head >= 0 && head <= HEAD_MAX)
+		tell(tap, (size_t)head, mac, addrs, n);
 }

@@ -27,3 +27,5 @@ MUST_CHECK int wire_probe(const struct wire *w, const struct ipaddr *addrs, size
 /* Best effort: a neighbour that misses it asks. netns: where the link is; -1 is here. mac NULL: the link's. */
 void wire_announce(int netns, const char *link, const uint8_t mac[6], const struct ipaddr *addrs,
 		   size_t n);
+/* The same as if the machine at the tap did. */
+void wire_announce_tap(int tap, const uint8_t mac[6], const struct ipaddr *addrs, size_t n);

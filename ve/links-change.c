@@ -126,13 +126,22 @@ static int plug_in(const struct inst *in, const struct links *l, unsigned i,
 		(void)net_down(s);
 		return err_wrap(e, "link %s", s->guest_name);
 	}
+	if (!*l->fence)
+		net_announce(s, tap);
 	return 0;
 }
 
 static int bring(const struct inst *in, const struct links *l, unsigned i, const struct links_at *at,
 		 struct err *e)
 {
-	return at->netns < 0 ? plug_in(in, l, i, at, e) : link_up(in, l, i, at->netns, e);
+	int r;
+
+	if (at->netns < 0)
+		return plug_in(in, l, i, at, e);
+	r = link_up(in, l, i, at->netns, e);
+	if (r == 0 && !*l->fence)
+		net_announce(&l->a[i], -1);
+	return r;
 }
 
 /* A machine's link goes whatever its guest or QEMU says to that: without the tap it leads nowhere. */

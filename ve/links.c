@@ -376,10 +376,10 @@ int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET
 	return r;
 }
 
-void links_announce(const struct links *l)
+void links_announce(const struct links *l, const int taps[NET_MAX_LINKS])
 {
 	for (unsigned i = 0; i < l->n && !*l->fence; i++)
-		net_announce(&l->a[i]);
+		net_announce(&l->a[i], taps[i]);
 }
 
 int links_down(const struct inst *in, const struct links *l)

@@ -49,7 +49,7 @@ MUST_CHECK int links_up(const struct inst *in, const struct links *l, int netns,
 MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int ret_taps[NET_MAX_LINKS],
 			     struct err *e);
 /* Tell the wires outside whose addresses are here now; see net_announce. */
-void links_announce(const struct links *l);
+void links_announce(const struct links *l, const int taps[NET_MAX_LINKS]);
 int links_down(const struct inst *in, const struct links *l);
 /* Where the links' other ends are: in a network namespace, or plugged into a machine. */
 struct links_at {

@@ -149,7 +149,7 @@ static int worker(void *arg, int report, struct err *e)
 	if (!r)
 		worker_report(report, NULL);
 	if (!r)
-		links_announce(&s->plan.links);
+		links_announce(&s->plan.links, s->vm.taps);
 	start_done(s);
 	if (r < 0)
 		return r;

@@ -86,6 +86,44 @@ type_on() {
 	lacks "$(berth logs 201)" ready
 }
 
+@test "announce: a bridge's neighbours learn where a machine is, at its start and when it comes back" {
+	local pid
+	host ip link add tb0 type bridge
+	host ip link add tw0 type veth peer name tw1
+	host sh -c 'ip link set tw0 master tb0; ip link set tb0 up; ip link set tw0 up'
+	unshare --net sleep 300 3>&- 4>&- &
+	local other=$!
+	within 5 sh -c '[ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]' - $other
+	host ip link set tw1 netns $other
+	neighbour() { nsenter --target $other --net -- "$@"; }
+	neighbour sh -c 'ip link set tw1 up; ip addr add 10.70.0.1/24 dev tw1; ip addr add fd70::1/64 dev tw1 nodad'
+	forget() {
+		local a
+		for a in 10.70.0.201 fd70::201; do
+			neighbour ip neigh replace $a dev tw1 lladdr 02:00:00:00:00:99 nud stale
+		done
+	}
+	known() {
+		[[ $(neighbour ip neigh show 10.70.0.201) == *"lladdr $1 "* && $(neighbour ip neigh show fd70::201) == *"lladdr $1 "* ]]
+	}
+	berth network create lan --mode bridged --bridge tb0 --probe no --pool '10.70.0.0/24 fd70::/64'
+	new_disk_vm 201 --network lan --ipadd 10.70.0.201 --ipadd fd70::201
+	forget
+	start_vm 201
+	pid=$(init_pid 201)
+	local mac
+	mac=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n 's/.*,mac=\([0-9a-f:]*\).*/\1/p')
+	within 5 known "$mac"
+	console_says 201 ready
+	berth suspend 201 >/dev/null
+	forget
+	berth resume 201 >/dev/null
+	within 5 known "$mac"
+	berth stop 201 --fast >/dev/null
+	kill $other
+	host ip link del tb0
+}
+
 @test "jail: its QEMU has no more than that of any other machine" {
 	new_disk_vm 201
 	start_vm 201
