@@ -189,6 +189,9 @@ static int apply_all(struct set *s, struct err *e)
 	int r = 0;
 
 	s->ve.was = &s->old;
+	/* What the links are without being saved they stay, whatever else of them is set. */
+	if (changes_links(s))
+		(void)set_wanted(s, &s->ve);
 	/* All of them first: a row may be put in force together with others (CPU, I/O). */
 	for (unsigned i = 0; i < s->rep->n; i++)
 		if (is_applied(&s->rep->line[i]))

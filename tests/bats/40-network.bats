@@ -120,6 +120,18 @@ UPLINK=198.51.100.1
 	new_ve 102 --ipadd 10.9.0.7 --ipadd 10.9.0.8
 }
 
+@test "netif_add: a link that was not saved survives a change of another" {
+	run_ve 101 --ipadd 10.9.0.1
+	berth set 101 --netif_add eth1 --ifname eth1 --ipadd 10.9.0.7
+	berth set 101 --ipadd 10.9.0.8 --save
+	reaches 10.9.0.7
+	reaches 10.9.0.8
+	run ! grep 10.9.0.7 "$(conf_of 101)"
+	berth restart 101
+	run ! reaches 10.9.0.7
+	new_ve 102 --ipadd 10.9.0.7
+}
+
 @test "ipadd: twice the same is no error and no second address" {
 	run_ve 101 --ipadd 10.9.0.1
 	berth set 101 --ipadd 10.9.0.1 --save
