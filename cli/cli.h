@@ -62,7 +62,7 @@ verb_fn cmd_template_list, cmd_template_show, cmd_template_verify;     /* cmd-te
 verb_fn cmd_template_tag;
 verb_fn cmd_template_tag, cmd_template_remove;
 verb_fn cmd_network_create, cmd_network_list, cmd_network_show;          /* cmd-network.c */
-verb_fn cmd_network_set, cmd_network_delete;
+verb_fn cmd_network_set, cmd_network_delete, cmd_network_ptr;
 verb_fn cmd_fence_create, cmd_fence_list, cmd_fence_set, cmd_fence_delete; /* cmd-fence.c */
 verb_fn cmd_network_mirror;                                             /* cmd-mirror.c */
 verb_fn cmd_template_verify, cmd_template_tag, cmd_template_remove;

@@ -19,7 +19,7 @@
 static const char *const lookers[] = {
 	"status", "stat", "traffic", "outdated", "snapshot list", "logs", "events", "list", "top",
 	"node", "metrics", "pool list", "pool show", "template list", "template show",
-	"template verify", "network list", "network show", "fence list", "backup list", "host check", "help",
+	"template verify", "network list", "network show", "network ptr", "fence list", "backup list", "host check", "help",
 	"audit list", "audit verify", "quotaon", "quotaoff", "quotainit", "convert",
 };
 

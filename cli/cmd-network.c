@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* network create, list, show, set, delete. */
+/* network create, list, show, ptr, set, delete. */
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "cli/options.h"
 #include "cli/out.h"
+#include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/ptr.h"
 
 static void network_json(const struct cli *c, struct json_out *j, const struct network *n)
 {
@@ -130,6 +133,61 @@ int cmd_network_set(struct cli *c, const struct args *a, struct err *e)
 	if (i == NR_COUNT)
 		return err_set(e, EINVAL, VZ_FEW_PARAMS, "network set: nothing to set");
 	return done(c, a->words[0], network_set(&c->in, a->words[0], &a->network, e), e);
+}
+
+static int ptr_json(void *arg, const struct ptr_record *p)
+{
+	struct json_out *j = arg;
+
+	json_object(j);
+	json_ku64(j, "ctid", p->veid);
+	json_kstr(j, "ip", p->address);
+	json_kstr(j, "ptr", p->name);
+	json_kstr(j, "hostname", *p->host ? p->host : NULL);
+	json_end(j);
+	return 0;
+}
+
+/* Printed when all of it is known: half a zone is worse than none. */
+static int ptr_text(void *arg, const struct ptr_record *p)
+{
+	FILE *f = arg;
+
+	if (*p->host)
+		(void)fprintf(f, "%s PTR %s.\n", p->name, p->host);
+	else
+		(void)fprintf(f, "; %s VE %u has no full host name\n", p->name, p->veid);
+	return 0;
+}
+
+int cmd_network_ptr(struct cli *c, const struct args *a, struct err *e)
+{
+	const char *network = a->n_words ? a->words[0] : "";
+	_free_ char *text = NULL;
+	struct json_out *j;
+	size_t len;
+	FILE *f;
+	int r;
+
+	if (c->json) {
+		j = json_new(true);
+		json_array(j);
+		r = ptr_each(&c->in, network, ptr_json, j, e);
+		json_end(j);
+		if (r == 0)
+			return out_json(j, e);
+		json_free(j);
+		return r;
+	}
+	f = open_memstream(&text, &len);
+	if (!f)
+		return err_set(e, ENOMEM, 0, "network ptr: out of memory");
+	r = ptr_each(&c->in, network, ptr_text, f, e);
+	if (fclose(f) != 0 && r == 0)
+		return err_set(e, ENOMEM, 0, "network ptr: out of memory");
+	if (r == 0)
+		out_printf("%s", text);
+	return r;
 }
 
 int cmd_network_delete(struct cli *c, const struct args *a, struct err *e)

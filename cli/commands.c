@@ -673,6 +673,10 @@ const struct command commands[] = {
 	  "berth network set routed --pool 203.0.113.0/24\n" },
 	{ "network delete", NULL, "NAME", "remove a network that no VE names", CMD_ROOT, 1, 1, NULL,
 	  cmd_network_delete, NULL, "berth network delete lan\n" },
+	{ "network ptr", NULL, "[NAME]", "whose addresses are whose, for the reverse zones of DNS", CMD_ROOT | CMD_JSON,
+	  0, 1, NULL, cmd_network_ptr,
+	  "Records to include in a zone file, of a network or of all. A VE whose host name has no dot is a comment.",
+	  "berth network ptr routed >/etc/bind/berth.ptr\n" },
 	{ "network mirror", NULL, "ID --to LINK|--pcap FILE [options]", "copy what goes over a VE's link",
 	  VERB | CMD_VE | CMD_JSON, 0, 0, mirror_opts, cmd_network_mirror,
 	  "Every frame both ways, until the time is over, Ctrl-C, the link goes or the file is full. The\n"

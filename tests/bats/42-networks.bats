@@ -468,6 +468,35 @@ UPLINK_ADDR=198.51.100.1
 	kill $other
 }
 
+@test "bridged: the wire is told where a container is, at start, restart, with an address, with a link" {
+	host_bridge
+	unshare --net sleep 60 3>&- 4>&- &
+	local other=$! a
+	within 5 sh -c '[ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]' - $other
+	host ip link set tw1 netns $other
+	neighbour() { nsenter --target $other --net -- "$@"; }
+	neighbour sh -c 'ip link set tw1 up; ip addr add 10.70.0.1/24 dev tw1; ip addr add fd70::1/64 dev tw1 nodad'
+	forget() {
+		for a; do neighbour ip neigh replace "$a" dev tw1 lladdr 02:00:00:00:00:99 nud stale; done
+	}
+	# knows ADDR [LINK]
+	knows() { [[ $(neighbour ip neigh show "$1") == *"lladdr $(mac_of 101 "${2:-eth0}") "* ]]; }
+	berth network create lan --mode bridged --bridge tb0 --pool '10.70.0.0/24 fd70::/64' --probe no
+	forget 10.70.0.101 fd70::101 10.70.0.102 fd70::103
+	run_ve 101 --network lan --ipadd 10.70.0.101 --ipadd fd70::101
+	within 3 knows 10.70.0.101
+	within 3 knows fd70::101
+	berth set 101 --ipadd 10.70.0.102 --save
+	within 3 knows 10.70.0.102
+	berth set 101 --netif_add eth1 --ifname eth1 --network lan --ipadd fd70::103 --save
+	within 3 knows fd70::103 eth1
+	forget 10.70.0.101 fd70::101
+	berth restart 101
+	within 3 knows 10.70.0.101
+	within 3 knows fd70::101
+	kill $other
+}
+
 @test "routed: the uplink's wire is asked for an address when told to, and told where it is" {
 	unshare --net sleep 60 3>&- 4>&- &
 	local other=$!
@@ -491,12 +520,39 @@ UPLINK_ADDR=198.51.100.1
 	within 3 now_known fd61::5
 	berth set 101 --ipadd 10.61.0.6 --save
 	within 3 now_known 10.61.0.6
+	nsenter --target $other --net ip neigh replace 10.61.0.7 dev tw1 lladdr 02:00:00:00:00:99 nud stale
+	berth set 101 --netif_add eth1 --ifname eth1 --ipadd 10.61.0.7
+	within 3 now_known 10.61.0.7
 	berth network set routed --probe yes
 	refused 78 10.61.0.50 berth set 101 --ipadd 10.61.0.50 --save
 	refused 78 fd61::50 berth set 101 --ipadd fd61::50 --save
 	berth network set routed --probe no
 	berth set 101 --ipadd 10.61.0.50
 	kill $other
+}
+
+@test "ptr: records of the reverse zones, of all links of all VEs or of one network's" {
+	berth network create back --mode hostonly --pool '10.71.0.0/24 fd71::/64'
+	new_ve 101 --ipadd 10.70.0.7 --ipadd fd70::ab --hostname web.example.org
+	berth set 101 --netif_add eth1 --ifname eth1 --network back --ipadd 10.71.0.1 --save
+	new_ve 102 --network back --ipadd 10.71.0.2 --hostname short
+	run -0 --separate-stderr berth network ptr
+	local want="7.0.70.10.in-addr.arpa. PTR web.example.org.
+b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.d.f.ip6.arpa. PTR web.example.org.
+1.0.71.10.in-addr.arpa. PTR web.example.org.
+; 2.0.71.10.in-addr.arpa. VE 102 has no full host name"
+	equal "$output" "$want"
+	equal "$(berth network ptr back | grep -c 71.10)" 2
+	equal "$(berth network ptr back | wc -l)" 2
+	equal "$(berth network ptr routed -j | jq -r '.[0] | "\(.ctid) \(.ip) \(.ptr) \(.hostname)"')" \
+		'101 10.70.0.7 7.0.70.10.in-addr.arpa. web.example.org'
+	equal "$(berth network ptr -j back | jq -r '.[1].hostname')" null
+	refused 21 nowhere berth network ptr nowhere
+	echo 'IP_ADDRESS="what"' >>"$(conf_of 102)"
+	run ! --separate-stderr berth network ptr
+	equal "$output" '' 'half a zone'
+	contains "$stderr" 102
+	sed -i '$d' "$(conf_of 102)"
 }
 
 @test "vlan: ports of one bridge reach only their own VLAN; a trunk tags its own" {
