@@ -205,6 +205,9 @@ def forged_other(a):
     # The kernel takes the tag 0 off before any filter sees it; on a wire it would be seen.
     if a.get("wire") == "bridged":
         f["vlan-zero"] = ether(v, m, 0x8100, struct.pack("!H", 0) + inner)
+        # From its own address, so nothing but what the request says is false.
+        f["dhcp-starvation-by-own"] = ether(ALL, m, 0x800, ipv4(
+            a["ip4"], "255.255.255.255", 17, udp(68, 67, dhcp("02:99:99:99:99:99"))))
     return f
 
 
