@@ -43,6 +43,7 @@ verb_fn cmd_node;                                                       /* cmd-n
 verb_fn cmd_top;                                                        /* cmd-top.c */
 verb_fn cmd_overview;                                                   /* cmd-overview.c */
 verb_fn cmd_list;                                                       /* cmd-list.c */
+verb_fn cmd_cp;                                                         /* cmd-cp.c */
 verb_fn cmd_exec, cmd_exec2, cmd_exec3, cmd_enter, cmd_console, cmd_runscript; /* cmd-exec.c */
 verb_fn cmd_template_build, cmd_template_list, cmd_template_show;       /* cmd-template.c */
 verb_fn cmd_template_verify, cmd_template_tag;

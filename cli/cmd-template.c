@@ -19,6 +19,7 @@
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "vm/kernel.h"
 
 /* Does the channel of its name point to this version? */
 static bool is_current(const struct store *s, const struct template *t)
@@ -83,6 +84,23 @@ static void date(uint64_t seconds, char dst[32])
 		(void)str_fmt(dst, 32, "-");
 }
 
+/* What its VMs start with that name no kernel, unless it is the host's default. */
+static void kernel_json(struct cli *c, struct json_out *j, const char *name)
+{
+	char kernel[KERNEL_NAME];
+
+	kernel_of(c->in.lib, name, kernel);
+	json_kstr(j, "kernel", *kernel ? kernel : NULL);
+}
+
+static void kernel_text(struct cli *c, const char *name)
+{
+	char kernel[KERNEL_NAME];
+
+	kernel_of(c->in.lib, name, kernel);
+	out_printf("kernel:       %s\n", *kernel ? kernel : "-");
+}
+
 static void template_text(const struct template *t, size_t ves)
 {
 	char created[32];
@@ -124,6 +142,7 @@ static void history_json(struct json_out *j, const struct channel *ch)
 static int show_all(struct cli *c, const struct store *s, const struct template *t,
 		    const struct channel *ch, struct err *e)
 {
+	const char *name = ch ? ch->name : t->name;
 	struct template_uses u = { .n = 0 };
 	struct json_out *j = NULL;
 	int r = template_uses_load(c, &u, e);
@@ -134,11 +153,13 @@ static int show_all(struct cli *c, const struct store *s, const struct template 
 		j = json_new(true);
 		json_object(j);
 		r = template_json(j, s, &u, t, e);
+		kernel_json(c, j, name);
 		if (ch)
 			history_json(j, ch);
 		json_end(j);
 	} else {
 		template_text(t, template_uses_count(&u, t->digest));
+		kernel_text(c, name);
 		if (ch)
 			history_text(ch);
 	}
@@ -171,16 +192,23 @@ static void list_text(const struct store *s, const struct template_uses *u,
 	}
 }
 
-static int list_json(const struct store *s, const struct template_uses *u,
-		     const struct template *t, size_t n, struct err *e)
+struct listing {
+	const struct store *s;
+	const struct template_uses *u;
+	const struct template *t;
+	size_t n;
+};
+
+static int list_json(struct cli *c, const struct listing *l, struct err *e)
 {
-	struct json_out *j = json_new(n != 0);
+	struct json_out *j = json_new(l->n != 0);
 	int r = 0;
 
 	json_array(j);
-	for (size_t i = 0; i < n && !r; i++) {
+	for (size_t i = 0; i < l->n && !r; i++) {
 		json_object(j);
-		r = template_json(j, s, u, &t[i], e);
+		r = template_json(j, l->s, l->u, &l->t[i], e);
+		kernel_json(c, j, l->t[i].name);
 		json_end(j);
 	}
 	json_end(j);
@@ -202,7 +230,7 @@ static int list(struct cli *c, const struct args *a, const struct store *s, stru
 	if (r < 0)
 		return r;
 	if (c->json)
-		r = list_json(s, &u, t, n, e);
+		r = list_json(c, &(struct listing){ s, &u, t, n }, e);
 	else
 		list_text(s, &u, t, n);
 	template_uses_free(&u);

@@ -180,8 +180,23 @@ static const struct opt pool_set_opts[] = {
 	END,
 };
 
+static const struct opt cp_opts[] = {
+	FLAG('r', "recursive", NULL, recursive, "directories too, with all that is below"),
+	FLAG('a', "archive", NULL, archive, "the same, with owners by number and times"),
+	TAKE("owner", take_owner, "UID[:GID]", "the copy belongs to these, not to root"),
+	TAKE("max-size", take_max_size, "SIZE", "most that may come out, the VE's disk and 16G otherwise"),
+	{ OPT_NUMBER, 0, "timeout", NULL, AT(timeout), "SECONDS",
+	  "give up then; without it when 30 seconds bring nothing", 1, DAY, 0, NULL },
+	END,
+};
+
 static const struct opt enter_opts[] = {
 	{ OPT_REST, 0, "exec", NULL, 0, "CMD...", "run CMD instead of a login shell", 0, 0, 0, NULL },
+	END,
+};
+
+static const struct opt kernel_default_opts[] = {
+	TEXT(0, "template", NULL, template, "TEMPLATE", "only those made of this template"),
 	END,
 };
 
@@ -549,6 +564,12 @@ const struct command commands[] = {
 	  "berth edit 101\n" },
 	{ "enter", NULL, "ID [--exec CMD...]", "a shell inside", ONE | CMD_ENTERS, 0, ~0U,
 	  enter_opts, cmd_enter, NULL, "berth enter 101\nberth enter web --exec top\n" },
+	{ "cp", NULL, "[options] SOURCE DESTINATION", "copy files into or out of a running VE",
+	  CMD_ROOT | CMD_CGROUPS | CMD_JSON | CMD_ENTERS, 2, 2, cp_opts, cmd_cp,
+	  "One of the two is ID:PATH, inside the VE, the other a path of the host, or \"-\" for standard\n"
+	  "input or output. A directory that is there gets the copy in it. What is copied in belongs to\n"
+	  "root inside.",
+	  "berth cp site.conf web:/etc/nginx/\nberth cp -r 101:/var/log ./logs\nberth cp 101:/etc/os-release -\n" },
 	{ "exec", NULL, "ID CMD...|-", "run a shell command inside; exit 8 if it fails",
 	  ONE | CMD_RAW | CMD_ENTERS, 1, ~0U, NULL, cmd_exec,
 	  "The words are joined with blanks for the VE's shell. \"-\" reads a script from standard\n"
@@ -711,8 +732,11 @@ const struct command commands[] = {
 	  "berth kernel import /boot/vmlinuz-6.1.0-40-amd64 /lib/modules/6.1.0-40-amd64\n" },
 	{ "kernel list", NULL, "", "list kernels for virtual machines", CMD_ROOT | CMD_JSON, 0, 0,
 	  NULL, cmd_kernel_list, NULL, "berth kernel list\n" },
-	{ "kernel default", NULL, "NAME", "let virtual machines that name none use this one",
-	  CMD_ROOT, 1, 1, NULL, cmd_kernel_default, NULL, "berth kernel default 6.1.0-40-cloud-amd64\n" },
+	{ "kernel default", NULL, "NAME|none [options]", "let virtual machines that name none use this one",
+	  CMD_ROOT, 1, 1, kernel_default_opts, cmd_kernel_default,
+	  "With --template those of that template alone, before the default of all; \"none\" ends that.",
+	  "berth kernel default 6.1.0-40-cloud-amd64\n"
+	  "berth kernel default --template debian-12 6.12.9-cloud-amd64\n" },
 	{ "kernel remove", NULL, "NAME...", "remove kernels", CMD_ROOT, 1, ~0U, NULL,
 	  cmd_kernel_remove, NULL, "berth kernel remove 6.1.0-39-cloud-amd64\n" },
 	{ "host check", NULL, "", "what this host can enforce, and what is missing",

@@ -41,7 +41,11 @@ struct args {
 	uint64_t parallel;              /* boot, shutdown: VEs at once */
 	uint64_t until_us;              /* shutdown: when the orderly part ends; no option */
 	const char *setmode, *name, *mirror, *ref, *accel;
-	uint64_t max_size;              /* template import: bytes */
+	uint64_t max_size;              /* template import, cp: bytes */
+	bool recursive, archive;        /* cp */
+	bool owned;                     /* cp: there is an owner, of these */
+	uint32_t uid, gid;
+	const char *template;           /* kernel default */
 	bool once, follow, fold;
 	const char *month;
 	uint64_t keep;                  /* template gc: moves of a channel */
@@ -144,6 +148,7 @@ int take_allow(struct args *a, const char *value, struct err *e);
 /* After parsing: what is said of a link needs --ifname. */
 MUST_CHECK int netif_args_check(struct args *a, struct err *e);
 int take_config(struct args *a, const char *value, struct err *e);
+int take_owner(struct args *a, const char *value, struct err *e);        /* cmd-cp.c */
 int take_freeze(struct args *a, const char *value, struct err *e);
 int take_check_time(struct args *a, const char *value, struct err *e);
 int take_for(struct args *a, const char *value, struct err *e);

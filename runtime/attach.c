@@ -140,6 +140,10 @@ static void __attribute__((noreturn)) attach_child(const struct attach_spec *s, 
 		r = take_stdio(s, &e);
 	if (!r)
 		r = confine(s, sock, &e);
+	if (!r && s->work) {
+		(void)close(sock);              /* as an exec would */
+		_exit(s->work(s->arg));
+	}
 	if (!r) {
 		(void)execve(s->argv[0], (char *const *)s->argv, (char *const *)s->env);
 		(void)err_sys(&e, "execute %s", s->argv[0]);

@@ -14,6 +14,8 @@ struct attach_spec {
 	struct cg_tasks tasks;
 	const char *const *argv;
 	const char *const *env;
+	int (*work)(const void *arg);   /* runs instead of argv and returns the exit code; NULL: argv */
+	const void *arg;
 	int in, out, err;               /* become 0, 1, 2; never chowned */
 	bool tty;                       /* they are a terminal of the VE: make it the controlling one */
 	bool no_core;

@@ -48,7 +48,7 @@ static int prepare(struct ve *ve, struct attach_spec *s, struct err *e)
 	return r;
 }
 
-static int start_inside(struct ve *ve, struct attach_spec *s, pid_t *ret, struct err *e)
+int exec_start(struct ve *ve, struct attach_spec *s, pid_t *ret, struct err *e)
 {
 	int r = prepare(ve, s, e);
 
@@ -114,7 +114,7 @@ static int wait_forwarding(pid_t pid)
 static int exec_plain(struct ve *ve, struct attach_spec *s, struct err *e)
 {
 	pid_t pid;
-	int r = start_inside(ve, s, &pid, e);
+	int r = exec_start(ve, s, &pid, e);
 
 	return r < 0 ? r : wait_forwarding(pid);
 }
@@ -155,7 +155,7 @@ static int exec_pty(struct ve *ve, struct attach_spec *s, struct err *e)
 	s->out = isatty(s->out) ? slave : s->out;
 	s->err = isatty(s->err) ? slave : s->err;
 	s->tty = true;
-	r = start_inside(ve, s, &pid, e);
+	r = exec_start(ve, s, &pid, e);
 	if (r < 0)
 		return r;
 	cleanup_fd(&slave);                     /* so that the master sees the last user go */
@@ -204,7 +204,7 @@ static int exec_in_vm(struct ve *ve, const struct exec_opts *o, struct err *e)
 }
 
 /* What is started in a frozen control group waits, and so would we. */
-static int refuse_paused(const struct ve *ve, struct err *e)
+int exec_refuse_paused(const struct ve *ve, struct err *e)
 {
 	if (ve->state.paused)
 		return err_set(e, EBUSY, VZ_NOT_RUNNING,
@@ -224,7 +224,7 @@ static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 	struct attach_spec s = { .argv = o->argv, .env = env, .in = o->in, .out = o->out,
 				 .err = o->err };
 	bool pty = isatty(o->in) || isatty(o->out) || isatty(o->err);
-	int r = refuse_paused(ve, e);
+	int r = exec_refuse_paused(ve, e);
 
 	if (r >= 0)
 		r = check_stdio(&s, e);
@@ -241,7 +241,7 @@ static int exec_in(struct ve *ve, const struct exec_opts *o, struct err *e)
 	return pty ? exec_pty(ve, &s, e) : exec_plain(ve, &s, e);
 }
 
-static int open_running(struct ve *ve, struct inst *in, uint32_t id, struct err *e)
+int exec_open(struct ve *ve, struct inst *in, uint32_t id, struct err *e)
 {
 	int r = ve_open(ve, in, id, NULL, e);
 
@@ -261,7 +261,7 @@ static int open_running(struct ve *ve, struct inst *in, uint32_t id, struct err 
 int ve_exec(struct inst *in, uint32_t id, const struct exec_opts *o, struct err *e)
 {
 	struct ve ve;
-	int r = open_running(&ve, in, id, e);
+	int r = exec_open(&ve, in, id, e);
 
 	if (r < 0)
 		return r;
@@ -293,7 +293,7 @@ int exec_script(struct ve *ve, const char *text, int timeout_ms, struct err *e)
 				 .timeout_ms = timeout_ms > 0 ? timeout_ms : 1 };
 	uint64_t end = proc_now_us() + (uint64_t)s.timeout_ms * 1000;
 	pid_t pid;
-	int r = refuse_paused(ve, e);
+	int r = exec_refuse_paused(ve, e);
 
 	if (r < 0)
 		return r;
@@ -301,8 +301,9 @@ int exec_script(struct ve *ve, const char *text, int timeout_ms, struct err *e)
 	    lseek(script, 0, SEEK_SET) < 0)
 		return err_sys(e, "pass a script to VE %u", ve->id);
 	if (ve->state.vm)
-		return vm_exec(ve, &(struct agent_run){ argv, env, script, null, null, s.timeout_ms }, e);
-	r = start_inside(ve, &s, &pid, e);
+		return vm_exec(ve, &(struct agent_run){ .argv = argv, .env = env, .in = script, .out = null,
+						       .err = null, .timeout_ms = s.timeout_ms }, e);
+	r = exec_start(ve, &s, &pid, e);
 	return r < 0 ? r : wait_at_most(ve, pid, end, e);
 }
 
@@ -311,7 +312,7 @@ int ve_console(struct inst *in, uint32_t id, int tty_in, int tty_out, struct err
 	_fd_ int dir = -1, sock = -1, stream = -1;
 	struct keeper_msg answer;
 	struct ve ve;
-	int r = open_running(&ve, in, id, e);
+	int r = exec_open(&ve, in, id, e);
 
 	if (r < 0)
 		return r;

@@ -20,11 +20,11 @@
 #include "util/sys-fs.h"
 #include "ve/conf.h"
 #include "ve/guarantee.h"
+#include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/registry.h"
 
 #define CPU_SAMPLE_MS 200
-#define DEFAULT_DISK (UINT64_C(4) << 30)
 
 uint64_t node_fits(const struct node_res *r)
 {

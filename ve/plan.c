@@ -12,7 +12,6 @@
 #include "util/sys-proc.h"
 #include "ve/moved.h"
 
-#define DEFAULT_DISK (UINT64_C(4) << 30)
 #define GIB (UINT64_C(1) << 30)
 
 /*

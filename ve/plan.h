@@ -11,6 +11,8 @@
 #include "ve/ve.h"
 #include "vm/qemu.h"
 
+#define DEFAULT_DISK (UINT64_C(4) << 30)  /* of a VE that says nothing of its size */
+
 /* The machine of a VE of kind VM. */
 struct vm_plan {
 	enum vm_type type;

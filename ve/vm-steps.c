@@ -88,8 +88,17 @@ static int check_arch(const struct ve *ve, struct err *e)
 	return r;
 }
 
+void vm_kernel(const struct ve *ve, char ret[KERNEL_NAME])
+{
+	if (*ve->conf.kernel)
+		(void)str_fmt(ret, KERNEL_NAME, "%s", ve->conf.kernel);
+	else
+		kernel_of(ve->in->lib, ve->conf.ostemplate, ret);
+}
+
 int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o, struct err *e)
 {
+	char kernel[KERNEL_NAME];
 	int r = choose_accel(ve, o, e);
 
 	if (r < 0)
@@ -101,7 +110,8 @@ int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 		return !o->wait_ms ? 0 : err_set(e, EOPNOTSUPP, VZ_WAIT_FAILED, "start --wait: VE %u boots its "
 						 "own disk, and no agent in it tells when it is ready", ve->id);
 	r = check_arch(ve, e);
-	return r < 0 ? r : kernel_check(ve->in->lib, ve->conf.kernel, e);
+	vm_kernel(ve, kernel);
+	return r < 0 ? r : kernel_check(ve->in->lib, kernel, e);
 }
 
 /* ---- steps ---- */
@@ -205,14 +215,14 @@ int up_vm_kernel(void *ctx, struct err *e)
 	struct start *s = ctx;
 	const struct inst *in = s->ve->in;
 	const char *slash = strrchr(in->keeper, '/');
-	char agent[PATH_MAX];
+	char agent[PATH_MAX], kernel[KERNEL_NAME];
 	int r;
 
 	if (s->plan.vm.own_disk)
 		return 0;
 	(void)str_fmt(agent, sizeof(agent), "%.*s/berth-agent", (int)(slash - in->keeper), in->keeper);
-	r = kernel_open(in->lib, s->vm.from ? s->vm.from->kernel : s->ve->conf.kernel, agent,
-			&s->vm.kernel, e);
+	vm_kernel(s->ve, kernel);
+	r = kernel_open(in->lib, s->vm.from ? s->vm.from->kernel : kernel, agent, &s->vm.kernel, e);
 	(void)str_fmt(s->ve->state.kernel, sizeof(s->ve->state.kernel), "%s", s->vm.kernel.name);
 	return r;
 }

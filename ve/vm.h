@@ -5,6 +5,7 @@
 
 #include "ve/start.h"
 #include "vm/agent.h"
+#include "vm/kernel.h"
 
 bool ve_is_vm(const struct ve *ve);
 
@@ -21,6 +22,8 @@ int up_vm_template(void *ctx, struct err *e);
 int up_vm_disk(void *ctx, struct err *e);
 int up_vm_cgroup(void *ctx, struct err *e);
 int up_vm_limits(void *ctx, struct err *e);
+/* The kernel that a start takes: the VE's own, that of its template, or "", the host's default. */
+void vm_kernel(const struct ve *ve, char ret[KERNEL_NAME]);
 int up_vm_kernel(void *ctx, struct err *e);
 int up_vm_network(void *ctx, struct err *e);
 int up_vm_sockets(void *ctx, struct err *e);

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AGENT_VERSION 1
+#define AGENT_VERSION 2         /* 2: AGENT_FILES */
 #define AGENT_MAGIC 0x31474142u         /* "BAG1" */
 #define AGENT_PAYLOAD 4096u
 #define AGENT_BODY_MAX (256u * 1024)
@@ -48,6 +48,8 @@ enum agent_type {
 	AGENT_ALIVE,            /* is this session still one? AGENT_MORE of 0 if so, else AGENT_FAIL */
 	AGENT_CPUS,             /* u32: use so many CPUs; answered by AGENT_OK with u32, how many are in use */
 	AGENT_CLOCK,            /* u64: it is so many microseconds since 1970 */
+	AGENT_FILES,            /* struct parcel_job (util/parcel.h); body: words 'p' path, 'n' name; answered
+				 * like AGENT_EXEC: the parcel is standard input or output */
 	AGENT_REQUESTS,
 
 	/* guest -> host */
@@ -71,7 +73,7 @@ struct agent_hello {
 };
 
 struct agent_welcome {
-	uint32_t version;
+	uint32_t version;               /* the lower one of both sides */
 	uint32_t booted;                /* the guest's init runs */
 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/parcel.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
@@ -54,6 +55,19 @@ static uint32_t flags_of(const struct agent_run *r)
 		     (isatty(r->err) ? AGENT_TTY_ERR : 0);
 
 	return f && !(f & AGENT_TTY_IN && f & AGENT_TTY_OUT) ? f | AGENT_LINES : f;
+}
+
+static int start_job(struct running *x, struct err *e)
+{
+	const struct agent_call call = { AGENT_FILES, x->run->job, sizeof(*x->run->job), NULL, 0, START_MS };
+	int r;
+
+	if (x->l->version < 2)
+		return err_set(e, EOPNOTSUPP, 0, "the agent of the VM is older than this verb; restart the VM");
+	r = agent_body_word(x->l, 'p', x->run->path, e);
+	if (!r)
+		r = agent_body_word(x->l, 'n', x->run->name, e);
+	return r < 0 ? r : agent_call(x->l, &call, e);
 }
 
 static int start(struct running *x, struct err *e)
@@ -218,7 +232,7 @@ int agent_run(struct agent_link *l, const struct agent_run *run, struct err *e)
 	uint32_t code = 0;
 	_fd_ int sigs = -1;
 	sigset_t old;
-	int r = start(&x, e);
+	int r = run->job ? start_job(&x, e) : start(&x, e);
 
 	if (r < 0)
 		return r;

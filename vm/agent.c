@@ -172,9 +172,10 @@ static int take_welcome(struct agent_link *l, const struct agent_frame *f, struc
 
 	if (!agent_take(f, &w, sizeof(w)))
 		return err_set(e, EPROTO, 0, "the agent of the VM does not speak as it should");
-	if (w.version != AGENT_VERSION)
+	if (w.version < 1 || w.version > AGENT_VERSION)
 		return err_set(e, EPROTO, 0, "the agent of the VM speaks version %u, this is %u; "
 			       "restart the VM", w.version, AGENT_VERSION);
+	l->version = w.version;
 	l->booted = w.booted;
 	return 0;
 }

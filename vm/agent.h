@@ -15,6 +15,7 @@
 struct agent_link {
 	int fd, lock;                   /* the port, and its being ours */
 	uint32_t session;
+	uint32_t version;               /* that both sides know */
 	bool booted;                    /* the guest's init runs */
 	uint8_t in[2 * AGENT_FRAME];
 	size_t in_len, in_used;         /* in_used: of the frame given last */
@@ -51,9 +52,12 @@ struct agent_call {
 MUST_CHECK int agent_call(struct agent_link *l, const struct agent_call *c, struct err *e);
 
 /* Run a command; see ve.h for what the files mean. Its exit code, or -Exxx. */
+struct parcel_job;
 struct agent_run {
 	const char *const *argv, *const *env;   /* argv[0] "": the login shell */
 	int in, out, err;
 	int timeout_ms;                         /* 0: none */
+	const struct parcel_job *job;           /* no command but this, for path and name */
+	const char *path, *name;
 };
 MUST_CHECK int agent_run(struct agent_link *l, const struct agent_run *r, struct err *e);

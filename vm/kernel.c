@@ -19,6 +19,7 @@
 
 #define STAGE ".import"
 #define DEFAULT "default"
+#define OF ".of"
 
 /* A version as `uname -r` prints it; never a path. */
 static bool name_ok(const char *s)
@@ -267,11 +268,69 @@ int kernel_import(int lib, const char *file, const char *modules, char ret_name[
 
 /* ---- what there is ---- */
 
-static void default_name(int store, char ret[KERNEL_NAME])
+static void link_name(int store, const char *link, char ret[KERNEL_NAME])
 {
-	ssize_t n = readlinkat(store, DEFAULT, ret, KERNEL_NAME - 1);
+	ssize_t n = readlinkat(store, link, ret, KERNEL_NAME - 1);
 
 	ret[n < 0 ? 0 : n] = '\0';
+}
+
+static void default_name(int store, char ret[KERNEL_NAME])
+{
+	link_name(store, DEFAULT, ret);
+}
+
+/* Where the link of a template is; false for what is no name of one. */
+static bool of_path(const char *template, char dst[96])
+{
+	return str_is_word(template, "._-") && template[0] != '.' &&
+	       str_fmt(dst, 96, OF "/%s", template) > 0;
+}
+
+void kernel_of(int lib, const char *template, char ret[KERNEL_NAME])
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int store = -1;
+	char path[96];
+
+	*ret = '\0';
+	if (of_path(template, path) && fs_open_dir(lib, "kernel", &store, &ignored) == 0)
+		link_name(store, path, ret);
+}
+
+typedef int of_fn(void *arg, int store, const char *template, const char *kernel, struct err *e);
+
+/* Every template that has a default, by name. */
+static int each_of(int store, of_fn *fn, void *arg, struct err *e)
+{
+	struct dirent **names;
+	int n = scandirat(store, OF, &names, NULL, alphasort), r = 0;
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "read the kernels of templates");
+	for (int i = 0; i < n; i++) {
+		char path[96], kernel[KERNEL_NAME];
+
+		if (!r && of_path(names[i]->d_name, path)) {
+			link_name(store, path, kernel);
+			r = fn(arg, store, names[i]->d_name, kernel, e);
+		}
+		free(names[i]);
+	}
+	free(names);
+	return r;
+}
+
+static int note_of(void *arg, int store, const char *template, const char *kernel, struct err *e)
+{
+	struct kernel *k = arg;
+	size_t len = strlen(k->templates);
+
+	(void)store;
+	(void)e;
+	if (str_eq(kernel, k->name) && len + strlen(template) + 2 < sizeof(k->templates))
+		(void)str_fmt(k->templates + len, sizeof(k->templates) - len, "%s%s", len ? " " : "", template);
+	return 0;
 }
 
 static int visible(const struct dirent *d)
@@ -321,12 +380,18 @@ int kernel_list(int lib, struct kernel **ret, size_t *ret_n, struct err *e)
 			(void)str_fmt(list[i].name, KERNEL_NAME, "%s", names[i]->d_name);
 			list[i].is_default = str_eq(list[i].name, standard);
 			describe(store, &list[i]);
+			if (!r)
+				r = each_of(store, note_of, &list[i], e);
 		}
 		free(names[i]);
 	}
 	free(names);
 	if (!list)
 		return err_set(e, ENOMEM, 0, "read the kernels: out of memory");
+	if (r < 0) {
+		free(list);
+		return r;
+	}
 	*ret = list;
 	*ret_n = (size_t)n;
 	return 0;
@@ -347,19 +412,52 @@ static int open_one(int store, const char *name, int *ret, struct err *e)
 	return r;
 }
 
-int kernel_set_default(int lib, const char *name, struct err *e)
+/* The link at path becomes one to the kernel. */
+static int point(int store, const char *path, const char *name, struct err *e)
 {
-	_fd_ int store = -1, dir = -1;
-	int r = open_store(lib, &store, e);
+	_fd_ int dir = -1;
+	int r = open_one(store, name, &dir, e);
 
-	if (!r)
-		r = open_one(store, name, &dir, e);
 	if (r < 0)
 		return r;
 	(void)unlinkat(store, ".default", 0);
 	if (symlinkat(name, store, ".default") < 0 ||
-	    renameat(store, ".default", store, DEFAULT) < 0 || fsync(store) < 0)
+	    renameat(store, ".default", store, path) < 0 || fsync(store) < 0)
 		return err_sys(e, "make kernel %s the default", name);
+	return 0;
+}
+
+int kernel_set_default(int lib, const char *name, struct err *e)
+{
+	_fd_ int store = -1;
+	int r = open_store(lib, &store, e);
+
+	return r < 0 ? r : point(store, DEFAULT, name, e);
+}
+
+int kernel_set_of(int lib, const char *template, const char *name, struct err *e)
+{
+	_fd_ int store = -1;
+	char path[96];
+	int r = open_store(lib, &store, e);
+
+	if (!r && !of_path(template, path))
+		r = err_set(e, EINVAL, VZ_BAD_VALUE, "template \"%.80s\": not a name of one", template);
+	if (!r)
+		r = fs_mkdir_p(store, OF, 0755, e);
+	if (r < 0 || name)
+		return r < 0 ? r : point(store, path, name, e);
+	return unlinkat(store, path, 0) < 0 && errno != ENOENT ?
+		       err_sys(e, "forget the kernel of template %s", template) : 0;
+}
+
+/* Whoever had it has that of the host again. */
+static int forget_of(void *arg, int store, const char *template, const char *kernel, struct err *e)
+{
+	char path[96];
+
+	if (str_eq(kernel, arg) && of_path(template, path) && unlinkat(store, path, 0) < 0)
+		return err_sys(e, "forget the kernel of template %s", template);
 	return 0;
 }
 
@@ -376,7 +474,8 @@ int kernel_remove(int lib, const char *name, struct err *e)
 	default_name(store, standard);
 	if (str_eq(standard, name) && unlinkat(store, DEFAULT, 0) < 0)
 		return err_sys(e, "remove kernel %s", name);
-	return fs_remove_tree(store, name, e);
+	r = each_of(store, forget_of, (void *)(uintptr_t)name, e);
+	return r < 0 ? r : fs_remove_tree(store, name, e);
 }
 
 /* Its directory, and its name where the default was asked for. */

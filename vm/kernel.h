@@ -3,7 +3,9 @@
  * Kernels for VMs, below lib/kernel: NAME/vmlinuz, NAME/modules/NN-MODULE.ko (those that the
  * initramfs needs, in the order to load them) and NAME/initramfs-KEY, made when it is first wanted and
  * again when the agent has changed. A directory is whole or absent: it is renamed into place.
- * `default` is a link to the one that a VM takes that names none.
+ * `default` is a link to the one that a VM takes that names none; `.of/TEMPLATE` one that comes before it,
+ * for those that were made of that template. It is a setting of this host: versions of the template come and go
+ * below their name, and travel to hosts with other kernels.
  */
 #pragma once
 
@@ -19,6 +21,7 @@ struct kernel {
 	uint64_t size, modules;         /* bytes of the image, number of modules */
 	uint64_t imported;              /* seconds since 1970 */
 	int is_default;
+	char templates[400];            /* whose default it is, by blanks; cut when there are too many */
 };
 
 struct kernel_files {
@@ -37,6 +40,11 @@ MUST_CHECK int kernel_import(int lib, const char *file, const char *modules,
 MUST_CHECK int kernel_list(int lib, struct kernel **ret, size_t *ret_n, struct err *e);
 MUST_CHECK int kernel_set_default(int lib, const char *name, struct err *e);
 MUST_CHECK int kernel_remove(int lib, const char *name, struct err *e);
+
+/* The default of a template's VMs; NULL: none of its own any more. */
+MUST_CHECK int kernel_set_of(int lib, const char *template, const char *name, struct err *e);
+/* The default of a template; "" when it has none. */
+void kernel_of(int lib, const char *template, char ret[KERNEL_NAME]);
 
 /* That there is such a kernel. */
 MUST_CHECK int kernel_check(int lib, const char *name, struct err *e);

@@ -21,6 +21,26 @@ qemu_field() {
 	sed -n "s/^$2:\s*//p" "/proc/$(init_pid "$1")/status"
 }
 
+@test "kernel: that of the VE, else of its template, else of the host" {
+	local name other=6.0-other dir=$ROOT/var/lib/berth/kernel
+	name=$(berth -j kernel list | json -r '.[0].name')
+	cp -al "$dir/$name" "$dir/$other"
+	refused 91 'not in the store' berth kernel default --template nothing "$other"
+	refused 21 'there is none' berth kernel default --template mini 1.0
+	refused 21 'for --template' berth kernel default none
+	berth kernel default --template mini "$other"
+	equal "$(berth -j template show mini | json -r .kernel)" "$other"
+	equal "$(berth -j kernel list | json -c "map(select(.name == \"$other\"))[0].templates")" '["mini"]'
+	run_vm 201
+	equal "$(json -r .kernel <"$ROOT/run/berth/201/state.json")" "$other"
+	berth stop 201 --fast >/dev/null
+	berth set 201 --kernel "$name" --save >/dev/null
+	start_vm 201
+	equal "$(json -r .kernel <"$ROOT/run/berth/201/state.json")" "$name"
+	berth kernel remove "$other"
+	contains "$(berth template show mini)" 'kernel:       -'
+}
+
 @test "lifecycle: the verbs mean what they mean for a container" {
 	new_vm 201 --ipadd 10.5.0.201 --hostname mach
 	equal "$(status_of 201)" 'CTID 201 exist unmounted down'

@@ -178,7 +178,7 @@ TEST(a_command_whose_output_has_no_end_ends_in_time)
 	struct agent_link *l = calloc(1, sizeof(*l));
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), out = -1;
 	pid_t reader = slow_reader(&out);
-	const struct agent_run run = { argv, env, null, out, null, WAIT_MS };
+	const struct agent_run run = { .argv = argv, .env = env, .in = null, .out = out, .err = null, .timeout_ms = WAIT_MS };
 	struct err e = ERR_INIT;
 	struct guest g;
 
@@ -209,7 +209,7 @@ TEST(a_command_that_ends_at_once_is_not_waited_for)
 	static const char *const argv[] = { "/bin/true", NULL }, *const env[] = { NULL };
 	struct agent_link *l = calloc(1, sizeof(*l));
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd[2];
-	const struct agent_run run = { argv, env, null, null, null, 5000 };
+	const struct agent_run run = { .argv = argv, .env = env, .in = null, .out = null, .err = null, .timeout_ms = 5000 };
 	const uint32_t code = 7;
 	uint64_t start = proc_now_us();
 	uint8_t said[3 * AGENT_FRAME];

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "util/err.h"
+#include "util/parcel.h"
 #include "util/parse.h"
 #include "vm/agent-proto.h"
 
@@ -48,6 +49,9 @@ struct child {
 
 MUST_CHECK int child_start(const struct agent_exec *x, const char *body, size_t len,
 			   struct child *ret, struct err *e);
+/* The same with a parcel of files in place of a command. */
+MUST_CHECK int child_files(const struct parcel_job *job, const char *body, size_t len, struct child *ret,
+			   struct err *e);
 void child_size(const struct child *c, const struct agent_size *size);
 /* Hang up: nobody listens any more. The process is reaped by whoever reaps. */
 void child_drop(struct child *c);

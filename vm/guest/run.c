@@ -112,10 +112,8 @@ static int make_terminal(const struct agent_exec *x, struct child *c, int ends[3
 	return 0;
 }
 
-static _Noreturn void become(struct command *c, const int ends[3], int report)
+static void settle(const int ends[3])
 {
-	int eno;
-
 	struct err ignored = ERR_INIT;
 
 	(void)setsid();
@@ -137,8 +135,16 @@ static _Noreturn void become(struct command *c, const int ends[3], int report)
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	}
 	(void)umask(022);
-	if (chdir("/") == 0)
-		(void)execve(c->argv[0], c->argv, c->env);
+	if (chdir("/") < 0)
+		_exit(127);
+}
+
+static _Noreturn void become(struct command *c, const int ends[3], int report)
+{
+	int eno;
+
+	settle(ends);
+	(void)execve(c->argv[0], c->argv, c->env);
 	eno = errno;
 	(void)!write(report, &eno, sizeof(eno));
 	_exit(127);
@@ -192,6 +198,42 @@ int child_start(const struct agent_exec *x, const char *body, size_t len, struct
 	for (int i = 0; i < 3; i++)
 		cleanup_fd(&ends[i]);
 	free(cmd);
+	if (r < 0) {
+		child_drop(&c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* Nothing is executed, so the agent's own descriptors have to be closed. */
+int child_files(const struct parcel_job *job, const char *body, size_t len, struct child *ret, struct err *e)
+{
+	const char *path = NULL, *name = NULL, *word;
+	struct child c = CHILD_INIT;
+	int ends[3] = { -1, -1, -1 }, r;
+	size_t pos = 0;
+	char letter;
+
+	while ((word = agent_word(body, len, &pos, &letter)))
+		*(letter == 'p' ? &path : &name) = word;
+	if (!path || !name)
+		return err_set(e, EPROTO, 0, "copy: bad request");
+	r = make_pipes(&c, ends, e);
+	if (!r)
+		c.pid = fork();
+	if (c.pid == 0 && !r) {
+		settle(ends);
+		if (close_range(3, ~0U, 0) < 0)
+			_exit(127);
+		_exit(parcel_serve(job, path, name));
+	}
+	if (c.pid < 0) {
+		c.pid = 0;
+		r = err_sys(e, "fork");
+	}
+	for (int i = 0; i < 3; i++)
+		cleanup_fd(&ends[i]);
 	if (r < 0) {
 		child_drop(&c);
 		return r;

@@ -110,7 +110,10 @@ static void reset(struct session *s)
 static void hello(struct agent *a, struct session *s, const struct agent_frame *f)
 {
 	struct agent_welcome w = { AGENT_VERSION, a->booted };
+	struct agent_hello h;
 
+	if (agent_take(f, &h, sizeof(h)) && h.version < w.version)
+		w.version = h.version;
 	reset(s);
 	s->id = f->session;
 	put(s, AGENT_WELCOME, &w, sizeof(w));
@@ -132,14 +135,18 @@ static void take_body(struct session *s, const struct agent_frame *f)
 
 static void run_command(struct session *s, const struct agent_frame *f)
 {
+	const char *body = s->body ? s->body : "";
 	struct err e = ERR_INIT;
+	struct parcel_job job;
 	struct agent_exec x;
 	int r;
 
-	if (s->running || !agent_take(f, &x, sizeof(x)))
-		r = err_set(&e, EPROTO, 0, "execute: bad request");
+	if (!s->running && f->type == AGENT_EXEC && agent_take(f, &x, sizeof(x)))
+		r = child_start(&x, body, s->body_len, &s->child, &e);
+	else if (!s->running && f->type == AGENT_FILES && agent_take(f, &job, sizeof(job)))
+		r = child_files(&job, body, s->body_len, &s->child, &e);
 	else
-		r = child_start(&x, s->body ? s->body : "", s->body_len, &s->child, &e);
+		r = err_set(&e, EPROTO, 0, "execute: bad request");
 	s->running = s->running || r >= 0;
 	put_result(s, r, &e);
 }
@@ -269,6 +276,7 @@ static void serve_frame(struct agent *a, struct session *s, const struct agent_f
 		put(s, AGENT_MORE, &none, sizeof(none));
 		return;
 	case AGENT_EXEC:
+	case AGENT_FILES:
 		run_command(s, f);
 		break;
 	case AGENT_USAGE:
