@@ -20,7 +20,7 @@
 #include "ve/exec.h"
 #include "ve/guest.h"
 #include "ve/plan.h"
-#include "ve/start-steps.h"
+#include "ve/ready.h"
 
 #define MAX_TEXT (1 << 20)
 #define BOOT_MS (10 * 60 * 1000)
@@ -208,7 +208,7 @@ static int run_script(struct ve *ve, struct err *e)
 int ve_first_boot(struct inst *in, uint32_t id, struct err *e)
 {
 	struct ve ve;
-	int r = start_wait_ready(in, id, BOOT_MS, e);
+	int r = ready_wait(in, id, BOOT_MS, e);
 
 	if (r < 0)              /* it is still there for the next start */
 		return r;

@@ -14,6 +14,7 @@
 #include "util/str.h"
 #include "ve/start-steps.h"
 #include "ve/suspend.h"
+#include "ve/vm-steps.h"
 #include "ve/vm.h"
 #include "vm/jail.h"
 #include "vm/migrate.h"
@@ -136,18 +137,13 @@ static void down_restore_record(void *ctx)
 static int up_restore_disk(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	_fd_ int private = -1;
-	int r = plan_private(s->ve, &private, e);
+	int r = steps_open_disk(s, false, s->plan.backend->attach, e);
 
-	if (!r)
-		r = s->plan.backend->attach(private, &s->plan.disk, &s->disk, e);
 	if (r < 0)
-		return err_exit(e, VZ_MOUNT);
+		return r;
 	inst_say(s->ve->in, "Container is mounted");    /* vzctl's lines, in its order */
 	inst_say(s->ve->in, "\tundump...");
-	s->ve->state.loop = s->disk.loop.num;
-	s->ve->state.disk_dev = s->disk.loop.dev;
-	return state_save(s->ve->in, s->ve->id, &s->ve->state, e);
+	return 0;
 }
 
 static int check_version(const struct start *s, int dir, struct err *e)

@@ -18,7 +18,6 @@
 #include "ve/snap-store.h"
 #include "ve/suspend.h"
 #include "ve/vm-hold.h"
-#include "ve/vm.h"
 
 int snap_open_mended(struct ve *ve, struct inst *in, uint32_t id, int *ret_dir, struct err *e)
 {

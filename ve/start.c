@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The start of a container, on one page: what is done in which order, with the undo beside it.
- * The steps themselves are in ve/start-steps.c, the guest's side in runtime/child.c.
+ * The steps themselves are in ve/start-steps.c and ve/ct-steps.c, the guest's side in
+ * runtime/child.c.
  *
  *    host: the worker                            guest: init to be
  *    template and disk mounted, detached
@@ -29,12 +30,15 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/ct-steps.h"
 #include "ve/first.h"
 #include "ve/keep.h"
 #include "ve/mount.h"
+#include "ve/ready.h"
 #include "ve/registry.h"
 #include "ve/start-steps.h"
 #include "ve/suspend.h"
+#include "ve/vm-steps.h"
 #include "ve/vm.h"
 #include "ve/worker.h"
 
@@ -220,6 +224,6 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	start_done(&s);
 	ve_close(&ve);
 	if (!r && o->wait_ms)
-		r = start_wait_ready(in, id, o->wait_ms, e);
+		r = ready_wait(in, id, o->wait_ms, e);
 	return r;
 }

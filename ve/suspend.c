@@ -23,7 +23,7 @@
 #include "ve/snap-store.h"
 #include "ve/stop.h"
 #include "ve/vm-hold.h"
-#include "ve/vm.h"
+#include "ve/vm-steps.h"
 #include "vm/migrate.h"
 #include "vm/qmp.h"
 

@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "cgroups/cg-knob.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

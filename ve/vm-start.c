@@ -16,7 +16,7 @@
  *    state written
  */
 #include "ve/start-steps.h"
-#include "ve/vm.h"
+#include "ve/vm-steps.h"
 
 #include "util/str.h"
 

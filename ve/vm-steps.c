@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The steps of ve/vm-start.c that a container has not. Rules for them: ve/start-steps.c. */
-#include "ve/vm.h"
+#include "ve/vm-steps.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "runtime/keeper.h"
 #include "templates/store.h"
@@ -20,175 +18,50 @@
 #include "ve/apply.h"
 #include "ve/place.h"
 #include "ve/start-steps.h"
-#include "ve/suspend.h"
+#include "ve/vm.h"
 #include "vm/jail.h"
 #include "vm/qemu.h"
 #include "vm/qmp.h"
 #include "vm/sock.h"
 
-#define MIB (UINT64_C(1) << 20)
 #define BOOT_MS 60000                   /* to the agent's first word, under TCG on a busy host */
 #define SETUP_MS 30000
-
-bool ve_is_vm(const struct ve *ve)
-{
-	return ve->state.phase == PH_RUNNING || ve->state.phase == PH_DEAD
-		       ? ve->state.vm : str_eq(ve->conf.kind, "vm");
-}
-
-/* ---- before anything is touched ---- */
-
-/* kvm-pvm is KVM for kernels that know it. A stock kernel dies in its first instructions on it. */
-int vm_check_kvm(struct err *e)
-{
-	if (access("/dev/kvm", F_OK) < 0)
-		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
-			       "this host has no /dev/kvm; --accel tcg --force (or VM_ACCEL=\"tcg\") emulates, "
-			       "slowly and without a boundary");
-	if (access("/sys/module/kvm_pvm", F_OK) == 0 && access("/sys/module/kvm_intel", F_OK) < 0 &&
-	    access("/sys/module/kvm_amd", F_OK) < 0)
-		return err_set(e, ENODEV, VZ_NO_KERNEL_SUPPORT,
-			       "the KVM of this host (pvm) runs no stock kernel; --accel tcg --force (or "
-			       "VM_ACCEL=\"tcg\") emulates, slowly and without a boundary");
-	return 0;
-}
-
-static int choose_accel(struct ve *ve, const struct start_opts *o, struct err *e)
-{
-	const char *accel = o->accel ? o->accel : ve->in->conf.emulate ? "tcg" : "kvm";
-
-	if (!str_eq(accel, "kvm") && !str_eq(accel, "tcg"))
-		return err_set(e, EINVAL, VZ_BAD_VALUE, "--accel: bad value \"%.40s\": want kvm or tcg",
-			       accel);
-	(void)str_fmt(ve->state.accel, sizeof(ve->state.accel), "%s", accel);
-	if (str_eq(accel, "kvm"))
-		return vm_check_kvm(e);
-	return o->force || ve->in->conf.emulate ? 0 : err_set(e, EPERM, VZ_NO_KERNEL_SUPPORT,
-				      "--accel tcg: emulation is no boundary between the guest and this "
-				      "host; --force runs it all the same");
-}
-
-uint64_t vm_least_ram(const struct ve *ve)
-{
-	return plan_boots_disk(&ve->conf) ? VM_LEAST_RAM_DISK : VM_LEAST_RAM;
-}
-
-/* One that is not in the store is told of by the step that wants it. */
-static int check_arch(const struct ve *ve, struct err *e)
-{
-	struct store st = STORE_INIT;
-	struct err ignored = ERR_INIT;
-	struct template t;
-	int r = store_open(ve->in->lib, ve->in->run, &st, e);
-
-	if (!r && store_find(&st, ve->conf.template, &t, &ignored) == 0 && !str_eq(t.arch, "x86_64"))
-		r = err_set(e, ENOEXEC, VZ_BAD_TEMPLATE, "VE %u: template %.12s is for %s; a VM of this host is "
-			    "x86_64", ve->id, t.digest, t.arch);
-	store_close(&st);
-	return r;
-}
-
-void vm_kernel(const struct ve *ve, char ret[KERNEL_NAME])
-{
-	if (*ve->conf.kernel)
-		(void)str_fmt(ret, KERNEL_NAME, "%s", ve->conf.kernel);
-	else
-		kernel_of(ve->in->lib, ve->conf.ostemplate, ret);
-}
-
-int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o, struct err *e)
-{
-	char kernel[KERNEL_NAME];
-	int r = choose_accel(ve, o, e);
-
-	if (r < 0)
-		return err_wrap(e, "VE %u", ve->id);
-	if (p->ram < vm_least_ram(ve))
-		return err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u: --ram %" PRIu64 "M: a VM needs %" PRIu64
-			       "M for its kernel", ve->id, p->ram / MIB, vm_least_ram(ve) / MIB);
-	if (p->own_disk)
-		return !o->wait_ms ? 0 : err_set(e, EOPNOTSUPP, VZ_WAIT_FAILED, "start --wait: VE %u boots its "
-						 "own disk, and no agent in it tells when it is ready", ve->id);
-	r = check_arch(ve, e);
-	vm_kernel(ve, kernel);
-	return r < 0 ? r : kernel_check(ve->in->lib, kernel, e);
-}
-
-/* ---- steps ---- */
 
 int vm_record(struct start *s, const char *accel, struct err *e)
 {
 	const struct vm_plan *p = &s->plan.vm;
-	struct ve *ve = s->ve;
-	struct ve_state st = { .phase = PH_STARTING, .loop = -1, .vm = true,
-			       .uid_base = (uint32_t)ve->conf.local_uid,
-			       .ram = p->ram, .ram_now = p->ram, .ram_max = p->ram_max,
-			       .cpus_now = p->cpus, .cpus_max = p->cpus_max, .ips = ve->conf.ips };
-	int r;
+	struct ve_state st = { .vm = true, .ram = p->ram, .ram_now = p->ram, .ram_max = p->ram_max,
+			       .cpus_now = p->cpus, .cpus_max = p->cpus_max };
 
-	memcpy(st.network, ve->conf.network, sizeof(st.network));
-	memcpy(st.fence, ve->conf.fence, sizeof(st.fence));
-	memcpy(st.netif, ve->conf.netif, sizeof(st.netif));
 	(void)str_fmt(st.machine, sizeof(st.machine), "%s", vm_type_word(p->type));
 	(void)str_fmt(st.accel, sizeof(st.accel), "%s", accel);
-	memcpy(st.template, s->plan.digest, sizeof(st.template));
 	s->vm.kvm = str_eq(accel, "kvm");
-	ve->state = st;
-	r = state_save(ve->in, ve->id, &ve->state, e);
-	if (r < 0)
-		return r;
-	if (mkdir(s->plan.stage, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "make %s", s->plan.stage);
-	return 0;
+	return steps_record(s, &st, e);
 }
 
 int up_vm_record(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	char accel[sizeof(s->ve->state.accel)];
 
-	memcpy(accel, s->ve->state.accel, sizeof(accel));
 	inst_say(s->ve->in, "Starting virtual machine...");
-	return vm_record(s, accel, e);
+	return vm_record(s, s->ve->state.accel, e);
 }
 
 int up_vm_template(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	struct store st = STORE_INIT;
-	struct template t;
-	int r;
 
-	if (s->plan.vm.own_disk) {
-		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "acpi");
-		return 0;
-	}
-	r = store_open(s->ve->in->lib, s->ve->in->run, &st, e);
-	if (!r)
-		r = store_find(&st, s->plan.digest, &t, e);
-	if (!r && !s->plan.whole)
-		r = store_device(&st, s->plan.digest, s->plan.own_cache, &s->template, e);
-	if (!r)
-		(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "%s", t.init);
-	store_close(&st);
-	return r;
+	if (!s->plan.vm.own_disk)
+		return steps_open_template(s, store_device, e);
+	(void)str_fmt(s->ve->state.init, sizeof(s->ve->state.init), "acpi");
+	return 0;
 }
 
 int up_vm_disk(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	_fd_ int private = -1;
-	int r = plan_private(s->ve, &private, e);
 
-	if (!r)
-		r = s->plan.backend->prepare(private, &s->plan.disk, e);
-	if (!r)
-		r = s->plan.backend->attach(private, &s->plan.disk, &s->disk, e);
-	if (r < 0)
-		return err_exit(e, VZ_MOUNT);
-	s->ve->state.loop = s->disk.loop.num;
-	s->ve->state.disk_dev = s->disk.loop.dev;
-	return state_save(s->ve->in, s->ve->id, &s->ve->state, e);
+	return steps_open_disk(s, true, s->plan.backend->attach, e);
 }
 
 int up_vm_cgroup(void *ctx, struct err *e)
@@ -230,7 +103,6 @@ int up_vm_kernel(void *ctx, struct err *e)
 int up_vm_network(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	char ips[4096];
 	int r = links_probe(NULL, &s->plan.links, e);
 
 	if (!r)
@@ -238,9 +110,7 @@ int up_vm_network(void *ctx, struct err *e)
 	if (r < 0)
 		return err_exit(e, VZ_VETH);
 	cleanup_fd(&s->fence);
-	if (s->ve->conf.ips.n &&
-	    param_format(param_by_key("IP_ADDRESS"), &s->ve->conf, true, ips, sizeof(ips)) == 0)
-		inst_say(s->ve->in, "Adding IP address(es): %.900s", ips);
+	steps_say_addresses(s->ve);
 	return 0;
 }
 
@@ -401,7 +271,6 @@ int up_vm_keeper(void *ctx, struct err *e)
 	return r < 0 ? r : vm_keeper_fds(dir, &s->console, &s->vm.monitor, e);
 }
 
-/* QEMU's last line is the cause, when there is one. */
 int vm_tell_log(const struct start *s, struct err *e)
 {
 	struct err ignored = ERR_INIT;

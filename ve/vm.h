@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What differs for a VE of kind VM: its start's steps (ve/vm-start.c has the order), and what is
- * done to it while it runs, by its agent. */
+/*
+ * What differs for a VE of kind VM: what is refused before a start (ve/vm-check.c), and what is
+ * done to one that runs, by its agent. The steps of its start: ve/vm-steps.h.
+ */
 #pragma once
 
-#include "ve/start.h"
+#include "ve/plan.h"
 #include "vm/agent.h"
 #include "vm/kernel.h"
 
@@ -14,31 +16,10 @@ uint64_t vm_least_ram(const struct ve *ve);
 /* Refuse what cannot be a VM before anything is touched; decides the accelerator. */
 MUST_CHECK int vm_check(struct ve *ve, const struct vm_plan *p, const struct start_opts *o,
 			struct err *e);
-
-/* The first record of a start. */
-MUST_CHECK int vm_record(struct start *s, const char *accel, struct err *e);
-int up_vm_record(void *ctx, struct err *e);
-int up_vm_template(void *ctx, struct err *e);
-int up_vm_disk(void *ctx, struct err *e);
-int up_vm_cgroup(void *ctx, struct err *e);
-int up_vm_limits(void *ctx, struct err *e);
 /* The kernel that a start takes: the VE's own, that of its template, or "", the host's default. */
 void vm_kernel(const struct ve *ve, char ret[KERNEL_NAME]);
-int up_vm_kernel(void *ctx, struct err *e);
-int up_vm_network(void *ctx, struct err *e);
-int up_vm_sockets(void *ctx, struct err *e);
-int up_vm_init(void *ctx, struct err *e);
-int up_vm_keeper(void *ctx, struct err *e);
-int up_vm_guest(void *ctx, struct err *e);
-int up_vm_go(void *ctx, struct err *e);
-void vm_start_done(struct start *s);
-
-/* dump_machine of what a start would start. */
-MUST_CHECK int vm_hardware(const struct start *s, char ret[65], struct err *e);
 /* Whether this host has a KVM that runs what a VM boots. */
 MUST_CHECK int vm_check_kvm(struct err *e);
-/* QEMU's last line is the cause, when there is one. */
-MUST_CHECK int vm_tell_log(const struct start *s, struct err *e);
 
 /* ---- a VM that runs ---- */
 #define VM_AGENT_MS 10000
