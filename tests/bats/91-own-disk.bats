@@ -6,7 +6,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=$((90 * ${BERTH_PATIENCE:-1}))
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 600 + 90 * ${BERTH_PATIENCE:-1}))
 
 setup_file() {
 	requires root
@@ -56,6 +56,17 @@ type_on() {
 	((SECONDS - begin < 20 * ${BERTH_PATIENCE:-1})) || fail 'the button was not heard'
 	equal "$(status_of 201)" 'CTID 201 exist unmounted down'
 	refused 154 'only grows' berth set 201 --diskspace 16M --save
+}
+
+@test "Debian: a disk with its own boot loader and kernel boots to its login (BERTH_LONG=1)" {
+	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1; it makes and boots a distribution'
+	debian_disk "$BATS_TEST_TMPDIR/debian.raw"
+	berth template import "$BATS_TEST_TMPDIR/debian.raw" debian-disk --format raw >/dev/null
+	berth create 201 --kind vm --boot disk --ostemplate debian-disk --ram 512M --diskspace 3G >/dev/null
+	start_vm 201
+	console_says 201 'debian-disk login:' 240
+	contains "$(berth logs 201)" 'Debian GNU/Linux 12'
+	lacks "$(berth stop 201)" Killing
 }
 
 @test "legacy: the same disk by IDE on the PC of 1996" {
