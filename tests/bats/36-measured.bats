@@ -160,7 +160,7 @@ writing() {
 blocks() {
 	local count=$(($1 * 3)) t
 	t=$(timed bs="$2" count=$count "$3")
-	echo $((count * 1000000 / t))
+	echo $(((count * 1000000 + t / 2) / t))
 }
 
 direct_mib() { blocks "$1" 1M 'if=/dev/zero of=/f conv=notrunc oflag=direct'; }
