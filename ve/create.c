@@ -516,8 +516,10 @@ static int create_locked(struct create *c, struct err *e)
 	struct inst *in = c->ve.in;
 	int r;
 
-	if (create_is_made(in, c->ve.id))
+	if (create_is_made(in, c->ve.id)) {
+		intent_drop(in, c->ve.id);      /* of one that was killed when all was done */
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
+	}
 	r = c->like ? gather_like(c, e) : gather(c, e);
 	if (r < 0)
 		return r;

@@ -73,6 +73,15 @@ ids() {
 	[[ -z $(ls "$ROOT/var/lib/berth/batch") ]]
 }
 
+@test "create --count: killed when a VE was whole, nothing of it is left to be done" {
+	local cmd=(create --count 2 --ostemplate mini --diskspace 64M)
+	! BERTH_FAULT='create/owner+!' berth "${cmd[@]}" >/dev/null 2>&1 || fail 'not killed'
+	equal "$(find "$ROOT/var/lib/berth/half" -type l | wc -l)" 2
+	berth "${cmd[@]}"
+	equal "$(ids)" '101 102 '
+	equal "$(find "$ROOT/var/lib/berth/half" -type l)" ''
+}
+
 # Kill `create` of eight VEs on the network "auto" after as many milliseconds as the arguments say;
 # then let it end, unless one of them was through before.
 kill_auto() {
