@@ -13,6 +13,11 @@ setup() {
 	[[ -n ${BERTH_LONG:-} ]] || skip 'fetches a distribution from a mirror: BERTH_LONG=1'
 }
 
+# The mirror is not to be seen from the network that plays the host.
+build() {
+	"$BERTH" --root "$ROOT" -q template build "$1"
+}
+
 # boots RELEASE LAYOUT: with no failed unit.
 boots() {
 	berth create 101 --ostemplate "$1" --layout "$2" --ram 512M >/dev/null
@@ -24,16 +29,16 @@ boots() {
 }
 
 @test "sources: Debian 13 is built and boots, over its template and as a whole root (BERTH_LONG=1)" {
-	berth -q template build debian-13
+	build debian-13
 	boots debian-13 image
 	boots debian-13 full
 }
 
 @test "sources: Ubuntu 24.04 is built and boots (BERTH_LONG=1)" {
 	if [[ ! -r /usr/share/keyrings/ubuntu-archive-keyring.gpg ]]; then
-		refused 91 'ubuntu-keyring' berth -q template build ubuntu-24.04
+		refused 47 'ubuntu-keyring' berth -q template build ubuntu-24.04
 		skip 'this host has no keyring of Ubuntu'
 	fi
-	berth -q template build ubuntu-24.04
+	build ubuntu-24.04
 	boots ubuntu-24.04 image
 }
