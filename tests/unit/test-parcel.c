@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files from a hostile other side: whatever it says, nothing lies outside the place that was chosen. */
+#include "tests/unit/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/err.h"
+#include "util/parcel.h"
+
+/* What the other side says, and what came of it. */
+struct talk {
+	int fd;
+	char dir[32];                   /* with "in", where it goes to, and "out", where nothing may */
+	struct parcel_count count;
+};
+
+static void say(struct talk *t, struct parcel_head h, const char *name, size_t len, const char *data)
+{
+	h.magic = PARCEL_MAGIC;
+	h.mode = 0644;
+	h.name = (uint16_t)len;
+	if (data && !h.len)
+		h.len = (uint32_t)strlen(data);
+	CHECK(write(t->fd, &h, sizeof(h)) == sizeof(h));
+	CHECK(!len || write(t->fd, name, len) == (ssize_t)len);
+	CHECK(!data || write(t->fd, data, strlen(data)) == (ssize_t)strlen(data));
+}
+
+static void tell(struct talk *t, enum parcel_type type, const char *name, uint64_t value, const char *data)
+{
+	say(t, (struct parcel_head){ .type = type, .value = value }, name, name ? strlen(name) : 0, data);
+}
+
+static struct talk begin(void)
+{
+	struct talk t = { .dir = "/tmp/test-parcel-XXXXXX" };
+	char path[64];
+
+	t.fd = memfd_create("said", MFD_CLOEXEC);
+	CHECK(t.fd >= 0 && mkdtemp(t.dir));
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", t.dir, i ? "out" : "in");
+		CHECK(mkdir(path, 0700) == 0);
+	}
+	tell(&t, PARCEL_HELLO, NULL, PARCEL_VERSION, NULL);
+	return t;
+}
+
+/* -Exxx of what was said. */
+static int taken(struct talk *t, uint64_t max)
+{
+	char path[64];
+	struct parcel p = { .in = t->fd, .out = -1, .stop = -1 };
+	struct parcel_target to = { .path = path, .name = "top", .fd = -1, .flags = PARCEL_SAFE, .max = max };
+	struct err e = ERR_INIT;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/in", t->dir);
+	CHECK(lseek(t->fd, 0, SEEK_SET) == 0);
+	r = parcel_take(&p, &to, &e);
+	CHECK(r == 0 || e.msg[0]);
+	t->count = p.count;
+	(void)close(t->fd);
+	return r;
+}
+
+/* Entries below the directory, by find(1). */
+static int entries(const struct talk *t, const char *below)
+{
+	char cmd[128];
+	FILE *f;
+	int n = -1;
+
+	(void)snprintf(cmd, sizeof(cmd), "find %s/%s -mindepth 1 | wc -l", t->dir, below);
+	f = popen(cmd, "r");
+	CHECK(f && fscanf(f, "%d", &n) == 1);
+	if (f)
+		(void)pclose(f);
+	return n;
+}
+
+static void end(const struct talk *t)
+{
+	char cmd[64];
+
+	CHECK(entries(t, "out") == 0);
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", t->dir);
+	CHECK(system(cmd) == 0);
+}
+
+TEST(a_tree_arrives)
+{
+	struct talk t = begin();
+
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	tell(&t, PARCEL_FILE, "f", 0, NULL);
+	tell(&t, PARCEL_DATA, NULL, 0, "hello");
+	tell(&t, PARCEL_EOF, NULL, 5, NULL);
+	tell(&t, PARCEL_LINK, "l", 0, "f");
+	tell(&t, PARCEL_UP, NULL, 0, NULL);
+	tell(&t, PARCEL_END, NULL, 0, NULL);
+	CHECK(taken(&t, 0) == 0);
+	CHECK(t.count.files == 1 && t.count.dirs == 1 && t.count.links == 1 && t.count.left == 0);
+	CHECK(entries(&t, "in") == 3);
+	end(&t);
+}
+
+TEST(names_are_one_part_of_a_path)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+	} bad[] = { { "..", 2 }, { ".", 1 }, { "../out/f", 8 }, { "/etc", 4 }, { "a\0b", 3 }, { "", 0 } };
+	static const enum parcel_type types[] = { PARCEL_FILE, PARCEL_DIR, PARCEL_LINK };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		for (size_t k = 0; k < 3; k++) {
+			struct talk t = begin();
+
+			tell(&t, PARCEL_DIR, NULL, 0, NULL);
+			say(&t, (struct parcel_head){ .type = types[k] }, bad[i].name, bad[i].len,
+			    types[k] == PARCEL_LINK ? "f" : NULL);
+			CHECK(taken(&t, 0) == -EPROTO);
+			CHECK(entries(&t, "in") == 1);
+			end(&t);
+		}
+}
+
+TEST(the_top_has_no_name_and_is_a_file_or_a_directory)
+{
+	static const enum parcel_type types[] = { PARCEL_LINK, PARCEL_UP, PARCEL_DATA, PARCEL_END, PARCEL_HELLO };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		struct talk t = begin();
+
+		tell(&t, types[i], NULL, 0, types[i] == PARCEL_LINK ? "../out" : NULL);
+		CHECK(taken(&t, 0) == -EPROTO);
+		CHECK(entries(&t, "in") == 0);
+		end(&t);
+	}
+}
+
+TEST(a_link_in_a_directorys_place_is_not_gone_into)
+{
+	struct talk t = begin();
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/in/top", t.dir);
+	CHECK(mkdir(path, 0700) == 0);
+	(void)snprintf(path, sizeof(path), "%s/in/top/d", t.dir);
+	CHECK(symlink("../../out", path) == 0);
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	tell(&t, PARCEL_DIR, "d", 0, NULL);
+	tell(&t, PARCEL_FILE, "f", 0, NULL);
+	tell(&t, PARCEL_EOF, NULL, 0, NULL);
+	CHECK(taken(&t, 0) == -ENOTDIR);
+	end(&t);
+}
+
+TEST(links_that_lead_out_are_left)
+{
+	static const char *const out[] = { "/etc/passwd", "..", "../out", "a/../../out", "./../../x" };
+	struct talk t = begin();
+
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	for (size_t i = 0; i < sizeof(out) / sizeof(*out); i++)
+		tell(&t, PARCEL_LINK, "l", 0, out[i]);
+	tell(&t, PARCEL_UP, NULL, 0, NULL);
+	tell(&t, PARCEL_END, NULL, 0, NULL);
+	CHECK(taken(&t, 0) == 0);
+	CHECK(t.count.links == 0 && t.count.left == sizeof(out) / sizeof(*out));
+	CHECK(entries(&t, "in") == 1);
+	end(&t);
+}
+
+TEST(a_stream_that_ends_early_leaves_no_file)
+{
+	for (int part = 0; part < 3; part++) {
+		struct talk t = begin();
+
+		tell(&t, PARCEL_FILE, NULL, 0, NULL);
+		if (part == 1)
+			CHECK(write(t.fd, "BPC1", 4) == 4);
+		if (part == 2)
+			say(&t, (struct parcel_head){ .type = PARCEL_DATA, .len = 100 }, NULL, 0, "less");
+		CHECK(taken(&t, 0) < 0);
+		CHECK(entries(&t, "in") == 0);
+		end(&t);
+	}
+}
+
+TEST(lengths_and_offsets_are_not_believed)
+{
+	static const struct parcel_head bad[] = {
+		{ .type = PARCEL_DATA, .len = PARCEL_DATA_MAX + 1 },
+		{ .type = PARCEL_DATA, .len = UINT32_MAX },
+		{ .type = PARCEL_DATA, .value = UINT64_MAX },
+		{ .type = PARCEL_DATA, .value = INT64_MAX, .len = 1 },
+		{ .type = PARCEL_EOF, .value = 2 },             /* less than there is */
+		{ .type = PARCEL_DATA, .value = 2 },            /* back */
+		{ .type = PARCEL_TYPES },
+		{ .type = 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct talk t = begin();
+
+		tell(&t, PARCEL_FILE, NULL, 0, NULL);
+		tell(&t, PARCEL_DATA, NULL, 0, "four");
+		say(&t, bad[i], NULL, 0, "x");
+		CHECK(taken(&t, 0) == -EPROTO);
+		CHECK(entries(&t, "in") == 0);
+		end(&t);
+	}
+}
+
+TEST(there_is_an_end_to_depth_and_sums)
+{
+	struct talk t = begin();
+
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	for (int i = 0; i < PARCEL_DEPTH; i++)
+		tell(&t, PARCEL_DIR, "d", 0, NULL);
+	CHECK(taken(&t, 0) == -ELOOP);
+	end(&t);
+
+	t = begin();
+	tell(&t, PARCEL_FILE, NULL, 0, NULL);
+	tell(&t, PARCEL_EOF, NULL, 1 << 30, NULL);      /* one hole */
+	CHECK(taken(&t, 1 << 20) == -EFBIG);
+	CHECK(entries(&t, "in") == 0);
+	end(&t);
+
+	t = begin();
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	for (int i = 0; i < 100; i++)
+		tell(&t, PARCEL_DIR, "d", 0, NULL);
+	CHECK(taken(&t, 50 * 4096) == -EFBIG);
+	end(&t);
+}
