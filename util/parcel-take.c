@@ -221,7 +221,8 @@ static int take_data(struct taker *k, int fd, bool stream, uint64_t *at, struct 
 	const struct parcel_head *h = &k->rec.head;
 	int r;
 
-	if (h->value < *at || h->value > (uint64_t)INT64_MAX - h->len)
+	/* empty ones would cost nothing and never end */
+	if (!h->len || h->value < *at || h->value > (uint64_t)INT64_MAX - h->len)
 		return bad(e);
 	r = stream ? write_zeros(k, fd, h->value - *at, e) : 0;
 	if (!r)

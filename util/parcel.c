@@ -52,10 +52,8 @@ static int wait_for(struct parcel *p, int fd, short events, bool own, struct err
 			return err_set(e, EINTR, 0, "copy: interrupted");
 		if (!own)
 			p->waited_us += proc_now_us() - begin;
-		if (n > 0)
-			return 0;
 		r = too_late(p, e);
-		if (r < 0)
+		if (r < 0 || n > 0)
 			return r;
 	}
 }

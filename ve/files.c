@@ -27,6 +27,7 @@
 #define STALL_MS 30000
 #define ENTER_MS 10000
 #define END_MS 5000
+#define CLEAN_MS 1000
 
 struct inside {
 	struct parcel_job job;
@@ -83,14 +84,17 @@ static int start_vm(struct ve *ve, const struct inside *x, int ours, pid_t *ret,
 	return 0;
 }
 
-/* A process that does not even die when it is killed waits for a filesystem of the tenant: not with us. */
+/*
+ * It ends by itself at the end of the stream, without leaving half a file. One that does not even die when
+ * it is killed waits for a filesystem of the tenant: not with us.
+ */
 static void end(pid_t pid, bool well)
 {
 	_fd_ int pidfd = pidfd_open(pid, 0);
 
 	if (pidfd < 0)
 		return;
-	if (!well || proc_wait_gone(pidfd, END_MS) < 0)
+	if (proc_wait_gone(pidfd, well ? END_MS : CLEAN_MS) < 0)
 		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	if (proc_wait_gone(pidfd, END_MS) == 0)
 		(void)attach_wait(pid);
@@ -99,6 +103,7 @@ static void end(pid_t pid, bool well)
 static int signals(sigset_t *ret_old)
 {
 	sigset_t set;
+	int fd;
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
@@ -106,7 +111,10 @@ static int signals(sigset_t *ret_old)
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGQUIT);
 	(void)sigprocmask(SIG_BLOCK, &set, ret_old);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)                     /* then they end us at once, as ever */
+		(void)sigprocmask(SIG_SETMASK, ret_old, NULL);
+	return fd;
 }
 
 /* ---- here ---- */

@@ -218,6 +218,18 @@ TEST(lengths_and_offsets_are_not_believed)
 	}
 }
 
+TEST(data_is_never_empty)
+{
+	struct talk t = begin();
+
+	tell(&t, PARCEL_FILE, NULL, 0, NULL);
+	for (int i = 0; i < 10; i++)
+		tell(&t, PARCEL_DATA, NULL, 0, NULL);
+	CHECK(taken(&t, 0) == -EPROTO);
+	CHECK(entries(&t, "in") == 0);
+	end(&t);
+}
+
 TEST(there_is_an_end_to_depth_and_sums)
 {
 	struct talk t = begin();

@@ -224,6 +224,7 @@ int child_files(const struct parcel_job *job, const char *body, size_t len, stru
 		c.pid = fork();
 	if (c.pid == 0 && !r) {
 		settle(ends);
+		(void)signal(SIGHUP, SIG_IGN);  /* the end of its stream ends it, without half a file left */
 		if (close_range(3, ~0U, 0) < 0)
 			_exit(127);
 		_exit(parcel_serve(job, path, name));
