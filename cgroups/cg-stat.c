@@ -254,7 +254,7 @@ uint64_t cg_count(const struct cg_host *h, const char *id)
  * memory.events of the VE's own node: hierarchical, so it also counts kills further down.
  * It changes for other reasons too (limit hit, reclaimed); readers compare oom_kill.
  */
-static int oom_v2(const struct cg_node *n, int *ret)
+static int oom_v2(const struct cg_node *n, struct cg_oom *ret)
 {
 	_fd_ int fd = -1;
 	char path[192];
@@ -265,12 +265,12 @@ static int oom_v2(const struct cg_node *n, int *ret)
 	/* poll reports a change since the last read, and a file never read as changed */
 	if (fd < 0 || pread(fd, path, sizeof(path), 0) < 0)
 		return -errno;
-	*ret = TAKE_FD(fd);
+	*ret = (struct cg_oom){ TAKE_FD(fd), -1, POLLPRI };
 	return 0;
 }
 
 /* Documentation/admin-guide/cgroup-v1/memory.rst 10: "EVENT_FD CONTROL_FD". */
-static int oom_v1(const struct cg_node *n, int *ret)
+static int oom_v1(const struct cg_node *n, struct cg_oom *ret)
 {
 	_fd_ int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), control = -1;
 	char text[192];
@@ -288,20 +288,18 @@ static int oom_v1(const struct cg_node *n, int *ret)
 	r = cg_node_write(n, "cgroup.event_control", text);
 	if (r < 0)
 		return r;
-	*ret = TAKE_FD(event);
+	*ret = (struct cg_oom){ TAKE_FD(event), TAKE_FD(control), POLLIN };
 	return 0;
 }
 
-int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events, struct err *e)
+int cg_open_oom(const struct cg_host *h, const char *id, struct cg_oom *ret, struct err *e)
 {
-	bool v2 = h->on_v2[CG_MEMORY];
 	struct cg_node n;
 	int r = cg_node(h, CG_MEMORY, id, &n);
 
 	if (r == 0)
-		r = v2 ? oom_v2(&n, ret) : oom_v1(&n, ret);
+		r = h->on_v2[CG_MEMORY] ? oom_v2(&n, ret) : oom_v1(&n, ret);
 	if (r < 0)
 		return cg_fail(e, CG_MEMORY, r, "watch memory of %s%s", CG_WHO(id));
-	*ret_events = v2 ? POLLPRI : POLLIN;
 	return 0;
 }

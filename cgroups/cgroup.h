@@ -248,6 +248,12 @@ bool cg_oom_relieved(const struct cg_host *h, const char *id);
 /* It stands still for want of memory, by the policy freeze. */
 bool cg_oom_frozen(const struct cg_host *h, const char *id);
 
-/* fd to poll (POLLPRI on v2, POLLIN eventfd on v1) for out-of-memory events; see keeper. */
-MUST_CHECK int cg_open_oom(const struct cg_host *h, const char *id, int *ret, short *ret_events,
+/* For the keeper: fd to poll (POLLPRI on v2, POLLIN eventfd on v1) for out-of-memory events, and
+ * on v1 the file that says whether somebody waits for memory; -1 on v2, where nobody does. */
+struct cg_oom {
+	int fd, control;
+	short events;
+};
+#define CG_OOM_INIT { .fd = -1, .control = -1 }
+MUST_CHECK int cg_open_oom(const struct cg_host *h, const char *id, struct cg_oom *ret,
 			   struct err *e);

@@ -34,7 +34,7 @@
 static int place_fds(const struct keeper_start *k, struct err *e)
 {
 	const int from[] = { k->listen, k->pidfd, k->console, k->log, k->oom, k->events,
-			     k->node, k->monitor };
+			     k->node, k->monitor, k->oom_control };
 	int high[ARRAY_SIZE(from)], null;
 
 	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {

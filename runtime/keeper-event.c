@@ -19,6 +19,7 @@
 
 #define EVENTS_MAX (256 * 1024)
 #define OOM_QUIET_MS 10000
+#define LOOK_MS 1000
 
 struct line {
 	char text[160];
@@ -110,9 +111,11 @@ static int64_t count_new(struct oom *o)
 	return (int64_t)n;
 }
 
-void oom_init(struct oom *o, int fd, short poll_events, int node)
+void oom_init(struct oom *o, int fd, short poll_events, int node, int control)
 {
 	o->node = node;
+	o->control = control;
+	o->look_at = 1;         /* the keeper before may have frozen it */
 	o->fd = fd;
 	o->poll_events = poll_events;
 	/* kernfs reports a change until the file was read once; that also gives the start value. */
@@ -143,28 +146,65 @@ static bool policy_is(int node, const char *want)
 	       strcmp(policy, want) == 0;
 }
 
-/* A `set` of another policy meanwhile has found the mark and thaws, or is found here (cg_set_oom). */
-static bool freeze(int node)
+static bool is_marked(int node)
 {
-	if (fsetxattr(node, CG_OOM_FROZEN_XATTR, "1", 1, 0) < 0 ||
-	    !write_node(node, "cgroup.freeze", "1"))
+	return fgetxattr(node, CG_OOM_FROZEN_XATTR, NULL, 0) >= 0;
+}
+
+/* Whether somebody waits for memory now: an event says that somebody did. */
+static bool waits_for_memory(const struct oom *o)
+{
+	char buf[128];
+	ssize_t n = pread(o->control, buf, sizeof(buf) - 1, 0);
+
+	buf[n < 0 ? 0 : n] = '\0';
+	return n < 0 || !strstr(buf, "under_oom 0");
+}
+
+static bool stays_frozen(const struct oom *o)
+{
+	return is_marked(o->node) && policy_is(o->node, CG_OOM_FREEZE) && waits_for_memory(o);
+}
+
+/*
+ * Meanwhile a `set` of another policy or of more memory (cg_oom_relieved) has found the mark and
+ * thawed, perhaps before there was anything to thaw, or it came before the mark.
+ */
+static bool freeze(const struct oom *o)
+{
+	if (fsetxattr(o->node, CG_OOM_FROZEN_XATTR, "1", 1, 0) < 0 ||
+	    !write_node(o->node, "cgroup.freeze", "1"))
 		return false;
-	if (policy_is(node, CG_OOM_FREEZE))
+	if (stays_frozen(o))
 		return true;
-	if (fremovexattr(node, CG_OOM_FROZEN_XATTR) == 0)
-		(void)write_node(node, "cgroup.freeze", "0");
+	(void)fremovexattr(o->node, CG_OOM_FROZEN_XATTR);
+	(void)write_node(o->node, "cgroup.freeze", "0");
 	return false;
 }
 
+/* Who has been given memory still counts as waiting until it has run; and it may be given some by
+ * other ways than `set`. */
+static void look_again(struct oom *o, uint64_t now)
+{
+	o->look_at = is_marked(o->node) ? now + LOOK_MS : 0;
+	if (!o->look_at || stays_frozen(o))
+		return;
+	o->look_at = 0;
+	if (fremovexattr(o->node, CG_OOM_FROZEN_XATTR) == 0)
+		(void)write_node(o->node, "cgroup.freeze", "0");
+}
+
 /* What the administrator wants to happen (cgroups/cg-oom.c), beyond what the kernel does. */
-static void obey_policy(const struct oom *o, const struct events *ev)
+static void obey_policy(struct oom *o, const struct events *ev, uint64_t now)
 {
 	if (o->node < 0)
 		return;
 	if (policy_is(o->node, CG_OOM_KILL_VE) && write_node(o->node, "cgroup.kill", "1"))
 		event_write(ev, "oom-killed", "count", 1);
-	if (policy_is(o->node, CG_OOM_FREEZE) && freeze(o->node))
+	if (policy_is(o->node, CG_OOM_FREEZE) && freeze(o)) {
 		event_write(ev, "oom-frozen", "count", 1);
+		o->look_at = now + LOOK_MS;
+	}
 }
 
 void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, uint64_t now)
@@ -177,8 +217,10 @@ void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, u
 		else
 			o->pending += (uint64_t)n;
 		if (n > 0)
-			obey_policy(o, ev);
+			obey_policy(o, ev, now);
 	}
+	if (o->look_at && now >= o->look_at)
+		look_again(o, now);
 	if (!o->pending || now < o->quiet_until)
 		return;
 	oom_finish(o, ev);
@@ -194,5 +236,7 @@ void oom_finish(struct oom *o, const struct events *ev)
 
 uint64_t oom_wake(const struct oom *o)
 {
-	return o->pending ? o->quiet_until : 0;
+	uint64_t told = o->pending ? o->quiet_until : 0;
+
+	return !o->look_at || (told && told < o->look_at) ? told : o->look_at;
 }

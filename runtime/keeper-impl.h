@@ -25,12 +25,14 @@ struct oom {
 	uint64_t pending;       /* not yet in the events file */
 	uint64_t quiet_until;
 	int node;               /* -1: no policy to carry out */
+	int control;            /* v1: memory.oom_control, or -1 */
+	uint64_t look_at;       /* whether what is frozen is still out of memory; 0: nothing is */
 };
 
 /* Append {"time":..., "veid":..., "event":EVENT, "KEY":VALUE}. */
 void event_write(const struct events *ev, const char *event, const char *key, int64_t value);
 
-void oom_init(struct oom *o, int fd, short poll_events, int node);
+void oom_init(struct oom *o, int fd, short poll_events, int node, int control);
 void oom_poll(const struct oom *o, struct pollfd *p);
 void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, uint64_t now);
 /* Record what is still pending. */

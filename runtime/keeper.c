@@ -115,7 +115,7 @@ static void init(struct keeper *k)
 	monitor_init(&k->monitor, given(KEEPER_FD_MONITOR));
 	console_init(&k->console, given(KEEPER_FD_CONSOLE), given(KEEPER_FD_LOG));
 	oom_init(&k->oom, given(KEEPER_FD_OOM), k->args.oom_events,
-		 given(KEEPER_FD_NODE));
+		 given(KEEPER_FD_NODE), given(KEEPER_FD_OOM_CONTROL));
 	k->events = (struct events){ given(KEEPER_FD_EVENTS), k->args.veid };
 	event_write(&k->events, ours ? "start" : "adopt", "pid", k->args.init);
 	pages_shed(&k->pages);  /* what only the start needed, not after SHED_MS but now */

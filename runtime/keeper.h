@@ -68,6 +68,7 @@ struct keeper_start {
 	int node;               /* directory of the VE's v2 control group, for the policy on oom */
 	int events;             /* append-only events file (run/ID/events.jsonl) */
 	int monitor;            /* of a VM: what its QEMU tells (QMP), or -1 */
+	int oom_control;        /* from cg_open_oom, for the policy on oom */
 };
 
 /* Make and listen on the socket at dir/keeper.sock. */
@@ -76,7 +77,7 @@ MUST_CHECK int keeper_listen(int dir, int *ret, struct err *e);
 /*
  * Become the keeper; returns only on failure. The paths are absolute. Every descriptor that is
  * not in k is closed by the exec and not before, so that a failure can still be reported,
- * except that 0 to 10 are overwritten: keep the channel for that at 11 or above.
+ * except that 0 to 11 are overwritten: keep the channel for that at 12 or above.
  */
 MUST_CHECK int keeper_exec(const struct keeper_start *k, struct err *e);
 

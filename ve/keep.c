@@ -80,8 +80,8 @@ int keep_exec(const struct inst *in, const struct keeper_start *k, struct err *e
 
 struct adoption {
 	struct ve *ve;
-	int listen, console, log, events, oom, node, monitor;
-	short oom_events;
+	int listen, console, log, events, node, monitor;
+	struct cg_oom oom;
 };
 
 /* Nobody else holds the listening socket: it takes connections for just as long as it lives. */
@@ -111,7 +111,7 @@ static int adopt_files(struct adoption *a, int dir, struct err *e)
 		return err_sys(e, "open the log of VE %u", a->ve->id);
 	if (cg_open_node(&a->ve->in->cg, a->ve->cg, &a->node) < 0)
 		a->node = -1;
-	if (cg_open_oom(&a->ve->in->cg, a->ve->cg, &a->oom, &a->oom_events, e) < 0)
+	if (cg_open_oom(&a->ve->in->cg, a->ve->cg, &a->oom, e) < 0)
 		err_clear(e);                   /* no events then */
 	if (a->ve->state.vm && vm_keeper_fds(dir, &a->console, &a->monitor, e) < 0)
 		err_clear(e);                   /* nor a console */
@@ -125,9 +125,9 @@ static int adopter(void *arg, int report, struct err *e)
 	struct keeper_start k = {
 		.program = ve->in->keeper, .berth = ve->in->self, .root = ve->in->root,
 		.veid = ve->id, .init = ve->state.pid, .listen = a->listen, .pidfd = ve->pidfd,
-		.console = a->console, .log = a->log, .oom = a->oom,
-		.oom_events = a->oom_events, .node = a->node, .events = a->events,
-		.monitor = a->monitor,
+		.console = a->console, .log = a->log, .oom = a->oom.fd,
+		.oom_events = a->oom.events, .oom_control = a->oom.control, .node = a->node,
+		.events = a->events, .monitor = a->monitor,
 	};
 
 	worker_report(report, NULL);
@@ -137,7 +137,7 @@ static int adopter(void *arg, int report, struct err *e)
 static int adopt_locked(struct ve *ve, int dir, struct err *e)
 {
 	struct adoption a = { .ve = ve, .listen = -1, .console = -1, .log = -1, .events = -1,
-			      .oom = -1, .node = -1, .monitor = -1 };
+			      .oom = CG_OOM_INIT, .node = -1, .monitor = -1 };
 	int r = adopt_files(&a, dir, e);
 
 	if (!r)
@@ -145,7 +145,8 @@ static int adopt_locked(struct ve *ve, int dir, struct err *e)
 	cleanup_fd(&a.listen);
 	cleanup_fd(&a.log);
 	cleanup_fd(&a.events);
-	cleanup_fd(&a.oom);
+	cleanup_fd(&a.oom.fd);
+	cleanup_fd(&a.oom.control);
 	cleanup_fd(&a.node);
 	cleanup_fd(&a.console);
 	cleanup_fd(&a.monitor);

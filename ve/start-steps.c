@@ -256,7 +256,8 @@ void down_init(void *ctx)
 	s->init.pid = 0;
 	spawn_done(&s->init);
 	cleanup_fd(&s->console);
-	cleanup_fd(&s->oom);
+	cleanup_fd(&s->oom.fd);
+	cleanup_fd(&s->oom.control);
 	cleanup_fd(&s->node);
 }
 
@@ -319,7 +320,7 @@ int up_keeper(void *ctx, struct err *e)
 		return r;
 	if (cg_open_node(&ve->in->cg, ve->cg, &s->node) < 0)
 		s->node = -1;                   /* the policy is left to the kernel */
-	if (cg_open_oom(&ve->in->cg, ve->cg, &s->oom, &s->oom_events, e) < 0) {
+	if (cg_open_oom(&ve->in->cg, ve->cg, &s->oom, e) < 0) {
 		log_debug(&ve->in->log, "%s (no out-of-memory events)", e->msg);
 		err_clear(e);
 	}

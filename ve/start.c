@@ -85,7 +85,7 @@ void start_init(struct start *s, struct ve *ve)
 {
 	*s = (struct start){ .ve = ve, .fence = -1, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
 			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
-			     .listen = -1, .log = -1, .events = -1, .oom = -1, .node = -1,
+			     .listen = -1, .log = -1, .events = -1, .oom = CG_OOM_INIT, .node = -1,
 			     .vm = { .kernel = KERNEL_FILES_INIT, .qmp = -1,
 				     .sock_events = -1, .sock_console = -1, .qemu_log = -1, .memory = -1,
 				     .monitor = -1 } };
@@ -126,9 +126,9 @@ static int become_keeper(struct start *s, struct err *e)
 	struct keeper_start k = {
 		.program = s->ve->in->keeper, .berth = s->ve->in->self, .root = s->ve->in->root,
 		.veid = s->ve->id, .init = s->init.pid, .listen = s->listen,
-		.pidfd = s->init.pidfd, .console = s->console, .log = s->log, .oom = s->oom,
-		.oom_events = s->oom_events, .node = s->node, .events = s->events,
-		.monitor = s->vm.monitor,
+		.pidfd = s->init.pidfd, .console = s->console, .log = s->log, .oom = s->oom.fd,
+		.oom_events = s->oom.events, .oom_control = s->oom.control, .node = s->node,
+		.events = s->events, .monitor = s->vm.monitor,
 	};
 
 	return keep_exec(s->ve->in, &k, e);

@@ -32,8 +32,8 @@ struct start {
 	struct ns_home home;            /* the host's mount namespace, while the worker is away */
 	struct spawn init;
 	int root, console, console_slave;
-	int listen, log, events, oom, node;     /* what the keeper gets */
-	short oom_events;
+	int listen, log, events, node;  /* what the keeper gets */
+	struct cg_oom oom;
 	bool unclean;                   /* an undo could not do all of its work */
 	struct vm_start vm;
 };

@@ -121,23 +121,68 @@ finished() {
 	berth stop 101 --fast
 }
 
-# The keeper is held up between its look at the policy and the freeze.
-@test "oom-policy freeze: a policy that is set while the keeper is at it is the one that counts" {
-	requires cgroup_v1 strace
-	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
-	put_probe 101
+# slow_keeper: that of 101 is held up for 3 seconds before it marks that it has frozen, and so
+# between its look at the policy and the freeze. A hog waits for memory then.
+slow_keeper() {
 	host timeout 30 strace -p "$(keeper_pid 101)" -o "$BATS_TEST_TMPDIR/trace" -e trace=fsetxattr \
 		-e inject=fsetxattr:delay_enter=3000000 2>"$BATS_TEST_TMPDIR/strace" 3>&- 4>&- &
-	local strace=$!
+	strace=$!
+	sleep 0.1
 	within 5 grep -q attached "$BATS_TEST_TMPDIR/strace"
 	hog 101 200 30 >/dev/null
-	sleep 1
-	berth set 101 --oom-policy kill-largest
+	within 10 grep -q 'under_oom 1' "$(cg_dir 101 memory)/memory.oom_control"
+}
+
+# It has frozen by then, and not for long.
+goes_on() {
 	within 10 grep -q 'oom.*= 0' "$BATS_TEST_TMPDIR/trace"
+	sleep 0.2
 	within 5 eval '! frozen 101'
 	timeout 5 "$BERTH" --root "$ROOT" exec2 101 /bin/true
+}
+
+@test "oom-policy freeze: a policy that is set while the keeper is at it is the one that counts" {
+	requires cgroup_v1 strace
+	local strace
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	slow_keeper
+	berth set 101 --oom-policy kill-largest
+	goes_on
 	berth stop 101 --fast
 	wait $strace
+}
+
+@test "oom-policy freeze: an event of before a raise freezes nothing after it" {
+	requires cgroup_v1 strace
+	local strace
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	slow_keeper
+	berth set 101 --ram 300M
+	goes_on
+	within 5 finished
+	berth stop 101 --fast
+	wait $strace
+}
+
+# Whoever gives it memory, and whatever the keeper knows of it.
+@test "oom-policy freeze: lets it go on when nobody waits for memory any more" {
+	requires cgroup_v1
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	hog 101 200 30 >/dev/null
+	within 10 happened 101 oom-frozen
+	# the keeper has looked again
+	sleep 1.5
+	frozen 101
+	# no `set` that looks for the mark, and another keeper
+	kill -9 "$(keeper_pid 101)"
+	berth exec2 101 /bin/true >/dev/null 2>&1 || :
+	echo 300M >"$(cg_dir 101 memory)/memory.memsw.limit_in_bytes"
+	echo 300M >"$(cg_dir 101 memory)/memory.limit_in_bytes"
+	within 5 eval '! frozen 101'
+	within 10 finished
 }
 
 @test "oom-policy freeze: refused where the kernel cannot promise it" {

@@ -321,7 +321,7 @@ TEST(start_is_refused_before_descriptors_move)
 {
 	struct keeper_start k = { .program = "/nonexistent/berth-keeper", .berth = "berth",
 				  .root = "", .veid = 101, .init = 1, .listen = 3, .pidfd = 4,
-				  .console = -1, .log = -1, .oom = -1, .events = -1 };
+				  .console = -1, .log = -1, .oom = -1, .events = -1, .oom_control = -1 };
 	struct err e = ERR_INIT;
 
 	CHECK(keeper_exec(&k, &e) == -EINVAL);
@@ -403,7 +403,7 @@ TEST(oom_events_are_counted_and_debounced)
 	struct oom o = { .fd = -1 };
 	uint64_t one = 1, sum;
 
-	oom_init(&o, efd, POLLIN, -1);
+	oom_init(&o, efd, POLLIN, -1, -1);
 	for (uint64_t now = 1000; now < 1100; now++) {
 		CHECK(write(efd, &one, sizeof(one)) == (ssize_t)sizeof(one));
 		oom_serve(&o, &ready, &ev, now);
@@ -432,7 +432,7 @@ TEST(oom_kills_of_memory_events_are_counted)
 	uint64_t sum;
 
 	CHECK(pwrite(kernel, text[0], strlen(text[0]), 0) > 0);
-	oom_init(&o, kernel, POLLPRI, -1);
+	oom_init(&o, kernel, POLLPRI, -1, -1);
 	oom_serve(&o, &ready, &ev, 1);
 	CHECK(count_events(fd, "oom", "count", &sum) == 0);
 	CHECK(pwrite(kernel, text[1], strlen(text[1]), 0) > 0);
