@@ -21,6 +21,7 @@
 #include "util/str.h"
 #include "util/sys-call.h"
 #include "util/sys-fs.h"
+#include "util/sys-sched.h"
 
 /* The user namespace comes first: the kernel takes a combined setns in an order that keeps the
  * needed privilege until the end (setns(2), pidfd form since 5.8). */
@@ -53,8 +54,11 @@ static int take_limits(const struct attach_spec *s, struct err *e)
 
 static int join(const struct attach_spec *s, struct err *e)
 {
-	int r = cg_join(&s->tasks);
+	int r = sched_forget_caller(e);
 
+	if (r < 0)
+		return r;
+	r = cg_join(&s->tasks);         /* refuses a real-time task with EINVAL */
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "join the control groups");

@@ -10,6 +10,7 @@
 
 #include "util/cleanup.h"
 #include "util/str.h"
+#include "util/sys-sched.h"
 
 enum { REPORT_LINE = 1, REPORT_DONE, REPORT_FAILED };
 
@@ -54,7 +55,7 @@ static void __attribute__((noreturn)) child(struct inst *in,
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (fn(arg, fd, &e) < 0)
+	if (sched_forget_caller(&e) < 0 || fn(arg, fd, &e) < 0)
 		worker_report(fd, &e);
 	_exit(1);
 }

@@ -75,6 +75,25 @@ SECRET=berth-secret-of-the-host
 	done
 }
 
+# treatment 1|self [COMMAND PREFIX]: policy, nice value, CPUs and out-of-memory score in VE 101.
+treatment() {
+	host "${@:2}" "$BERTH" --root "$ROOT" exec 101 /bin/sh -c "
+		cut -d ')' -f 2 /proc/$1/stat | cut -d ' ' -f 40
+		cut -d ')' -f 2 /proc/$1/stat | cut -d ' ' -f 18
+		sed -n 's/^Cpus_allowed_list:\t//p' /proc/$1/status
+		cat /proc/$1/oom_score_adj"
+}
+
+@test "scheduling: how the caller of a start or exec is treated does not go inside" {
+	local usual odd=(nice -n -7 ionice -c 1 choom -n 900 -- taskset -c 0 chrt --rr 1)
+	usual="0 0 $(sed -n 's/^Cpus_allowed_list:\t//p' /proc/1/status) 0"
+	new_ve 101
+	host "${odd[@]}" "$BERTH" --root "$ROOT" start 101
+	equal "$(treatment 1 | xargs)" "$usual"
+	equal "$(ionice -p "$(init_pid 101)")" "none: prio 0"
+	equal "$(treatment self "${odd[@]}" | xargs)" "$usual"
+}
+
 @test "seccomp: a filter is on for init and for commands; dangerous calls fail" {
 	run_ve 101
 	equal "$(shell 101 "sed -n 's/^Seccomp:\t//p' /proc/1/status")" 2
