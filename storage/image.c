@@ -139,8 +139,8 @@ static int image_create(int dir, const struct disk_spec *spec, struct err *e)
 
 	if (!r)
 		r = image_copy_new(dir, seed, true, e);
-	if (!r)
-		r = image_place_new(dir, RENAME_NOREPLACE, e);
+	if (!r && renameat2(dir, IMAGE_NEW, dir, IMAGE, RENAME_NOREPLACE) < 0)
+		r = err_sys(e, "make " IMAGE);
 	if (!r)
 		return 0;
 	(void)unlinkat(dir, IMAGE_NEW, 0);

@@ -58,7 +58,8 @@ struct storage_backend {
 	bool on_host;                           /* its files lie in the host's own filesystem */
 	/* Whether this host can keep such disks below dir, else why not. NULL: always. */
 	int (*usable)(int dir, struct err *e);
-	/* Make the area inside the VE's private directory; all or nothing. */
+	/* Make the area inside the VE's private directory; all or nothing. After a power cut the
+	 * area may be missing, never half, until the caller has synced private_dir. */
 	int (*create)(int private_dir, const struct disk_spec *spec, struct err *e);
 	/* Before the mount of a cold start: check (e2fsck -p) after an unclean end, and make the filesystem
 	 * as large as the plan asks where that is possible offline. */

@@ -298,7 +298,8 @@ static int open_saved(int dfd, const char *path, int *ret_dir, const char **ret_
 	return 0;
 }
 
-int fs_save_at(int dfd, const char *path, const char *text, mode_t mode, struct err *e)
+static int save(int dfd, const char *path, const char *text, mode_t mode, bool durable,
+		struct err *e)
 {
 	char tmp[NAME_MAX + 1];
 	_fd_ int dir = -1;
@@ -310,13 +311,23 @@ int fs_save_at(int dfd, const char *path, const char *text, mode_t mode, struct 
 		return err_set(e, EINVAL, 0, "save %s: exists and is not a regular file", path);
 	if (!r)
 		r = save_and_rename(dir, tmp, name, text, mode);
-	if (!r && fsync(dir) < 0)
+	if (!r && durable && fsync(dir) < 0)
 		r = -errno;
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "save %s", path);
 	}
 	return 0;
+}
+
+int fs_save_at(int dfd, const char *path, const char *text, mode_t mode, struct err *e)
+{
+	return save(dfd, path, text, mode, true, e);
+}
+
+int fs_save_early_at(int dfd, const char *path, const char *text, mode_t mode, struct err *e)
+{
+	return save(dfd, path, text, mode, false, e);
 }
 
 void fs_unlink_saved(int dfd, const char *path)

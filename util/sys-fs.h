@@ -59,6 +59,10 @@ int fs_read_u64(int dfd, const char *path, uint64_t *ret);
 MUST_CHECK int fs_save_at(int dfd, const char *path, const char *text, mode_t mode,
 			  struct err *e);
 
+/* The same without the last fsync: after a power cut either content, until the directory is synced. */
+MUST_CHECK int fs_save_early_at(int dfd, const char *path, const char *text, mode_t mode,
+				struct err *e);
+
 /* Remove a file that fs_save_at made, and what a killed save left beside it. */
 void fs_unlink_saved(int dfd, const char *path);
 

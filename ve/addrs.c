@@ -22,16 +22,15 @@
 /* ---- where a pool's free addresses are ---- */
 
 struct hints {
-	int dir, free, lock;            /* lib/pool/NAME, free/ in it, its cursor file locked */
+	int free, cursors;              /* in lib/ippool/NAME; the file of cursors is locked */
 };
 
-#define HINTS_INIT { -1, -1, -1 }
+#define HINTS_INIT { -1, -1 }
 
 static void hints_close(struct hints *h)
 {
-	cleanup_fd(&h->dir);
 	cleanup_fd(&h->free);
-	cleanup_fd(&h->lock);
+	cleanup_fd(&h->cursors);
 }
 
 static int hints_open(const struct inst *in, const char *name, struct hints *h, struct err *e)
@@ -43,13 +42,11 @@ static int hints_open(const struct inst *in, const char *name, struct hints *h, 
 	r = fs_mkdir_p(in->lib, path, 0700, e);
 	if (r == 0)
 		r = fs_open_dir(in->lib, path, &h->free, e);
-	(void)str_fmt(path, sizeof(path), "ippool/%s", name);
-	if (r == 0)
-		r = fs_open_dir(in->lib, path, &h->dir, e);
 	if (r < 0)
 		return r;
-	h->lock = openat(h->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (h->lock < 0 || flock(h->lock, LOCK_EX) < 0)
+	(void)str_fmt(path, sizeof(path), "ippool/%s/cursors", name);
+	h->cursors = openat(in->lib, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (h->cursors < 0 || flock(h->cursors, LOCK_EX) < 0)
 		return err_sys(e, "lock the pool of network %s", name);
 	return 0;
 }
@@ -63,28 +60,20 @@ void network_pool_forget(const struct inst *in, const char *name)
 	(void)!fs_remove_tree(in->lib, path, &ignored);
 }
 
-/* One cursor per range: the number of the next address never tried. */
+/*
+ * One cursor per range: the number of the next address never tried, in the locked file. Written in
+ * place and without fsync: one that is old or lost in a power cut costs tries, nothing else.
+ */
 static uint64_t cursor_read(const struct hints *h, size_t range)
 {
-	char text[24] = "", name[24];
-	uint64_t v = 0;
-	ssize_t n;
+	uint64_t v;
 
-	(void)str_fmt(name, sizeof(name), "cursor%zu", range);
-	n = readlinkat(h->dir, name, text, sizeof(text) - 1);
-	return n > 0 && parse_u64(text, 0, UINT64_MAX, &v) == 0 ? v : 0;
+	return pread(h->cursors, &v, sizeof(v), (off_t)(range * sizeof(v))) == sizeof(v) ? v : 0;
 }
 
-/* A link is replaced in one step, and needs no fsync: an old cursor costs tries, nothing else. */
 static void cursor_write(const struct hints *h, size_t range, uint64_t v)
 {
-	char text[24], name[24];
-
-	(void)str_fmt(name, sizeof(name), "cursor%zu", range);
-	(void)str_fmt(text, sizeof(text), "%" PRIu64, v);
-	(void)unlinkat(h->dir, "new", 0);
-	if (symlinkat(text, h->dir, "new") == 0)
-		(void)renameat(h->dir, "new", h->dir, name);
+	(void)!pwrite(h->cursors, &v, sizeof(v), (off_t)(range * sizeof(v)));
 }
 
 /* ---- handing out ---- */

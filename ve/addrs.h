@@ -2,7 +2,7 @@
 /*
  * Addresses of a VE: which it may have, who has them, and `--ipadd auto`.
  *
- * Of each network's pool lib/ippool/NAME/ knows where its free addresses are: `cursor`, behind
+ * Of each network's pool lib/ippool/NAME/ knows where its free addresses are: `cursors`, behind
  * which nothing was ever handed out, and free/ADDR for each that came back before it. So the
  * next free one is found without looking at those that are taken, however many they are. Both
  * are hints: what counts is the claim (netns/ipam.h), and a wrong hint costs one more try.

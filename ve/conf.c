@@ -246,7 +246,7 @@ int conf_format(const char *old_text, const struct ve_conf *c, char **ret, struc
 	return 0;
 }
 
-int conf_save(const struct inst *in, uint32_t id, const struct ve_conf *c, struct err *e)
+int conf_save_early(const struct inst *in, uint32_t id, const struct ve_conf *c, struct err *e)
 {
 	_free_ char *old = NULL, *text = NULL;
 	char path[64];
@@ -259,8 +259,25 @@ int conf_save(const struct inst *in, uint32_t id, const struct ve_conf *c, struc
 	err_clear(e);                           /* no file yet: a new one */
 	r = conf_format(old ? old : "", c, &text, e);
 	if (!r)
-		r = fs_save_at(in->etc, path, text, 0644, e);
+		r = fs_save_early_at(in->etc, path, text, 0644, e);
 	return r < 0 ? err_exit(e, VZ_CONF_SAVE) : 0;
+}
+
+int conf_sync(const struct inst *in, struct err *e)
+{
+	_fd_ int dir = -1;
+	int r = fs_open_dir(in->etc, "conf", &dir, e);
+
+	if (!r && fsync(dir) < 0)
+		r = err_sys(e, "save the configs: sync their directory");
+	return r < 0 ? err_exit(e, VZ_CONF_SAVE) : 0;
+}
+
+int conf_save(const struct inst *in, uint32_t id, const struct ve_conf *c, struct err *e)
+{
+	int r = conf_save_early(in, id, c, e);
+
+	return r < 0 ? r : conf_sync(in, e);
 }
 
 /* ---- plans ---- */

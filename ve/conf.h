@@ -15,6 +15,11 @@ MUST_CHECK int conf_load(const struct inst *in, uint32_t id, struct ve_conf *ret
 MUST_CHECK int conf_save(const struct inst *in, uint32_t id, const struct ve_conf *c,
 			 struct err *e);
 
+/* As conf_save, but after a power cut the old file may be there, until conf_sync. */
+MUST_CHECK int conf_save_early(const struct inst *in, uint32_t id, const struct ve_conf *c,
+			       struct err *e);
+MUST_CHECK int conf_sync(const struct inst *in, struct err *e);
+
 /* A plan: ROOT/etc/berth/conf/ve-NAME.conf-sample, or a built-in one of that name. */
 MUST_CHECK int conf_load_sample(const struct inst *in, const char *name, struct ve_conf *ret,
 				struct err *e);

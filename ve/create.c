@@ -51,7 +51,7 @@ static int save_undecided(struct create *c, struct err *e)
 	for (unsigned i = 0; i < conf.ips.n; i++)
 		if (!conf.ips.a[i].family)
 			conf_mark(&conf, param_by_key("IP_ADDRESS"), false);
-	return conf_save(c->ve.in, c->ve.id, &conf, e);
+	return conf_save_early(c->ve.in, c->ve.id, &conf, e);
 }
 
 static int up_config(void *ctx, struct err *e)
@@ -119,7 +119,7 @@ static int up_ips(void *ctx, struct err *e)
 	int r = addrs_choose(&c->ve, e);
 
 	if (r > 0)
-		r = conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
+		r = conf_save_early(c->ve.in, c->ve.id, &c->ve.conf, e);
 	if (r == 0)
 		r = links_plan(&c->ve, &w, &links, e);
 	if (r == 0)
@@ -249,23 +249,19 @@ static int up_inside(void *ctx, struct err *e)
 	return r;
 }
 
-/* Written last: with it the VE is whole. */
+/* Written last: with it the VE is whole, and what was written before is on the disk. */
 static int up_owner(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
 	char path[64], text[128];
+	int r;
 
 	(void)str_fmt(path, sizeof(path), "private/%u/owner", c->ve.id);
 	(void)str_fmt(text, sizeof(text), "VEID=%u\nLAYOUT=%s\n", c->ve.id,
 		      *c->ve.conf.layout ? c->ve.conf.layout : "image");
 	inst_say(c->ve.in, "Performing postcreate actions");
-	if (c->had_conf) {
-		int r = conf_save(c->ve.in, c->ve.id, &c->ve.conf, e);
-
-		if (r < 0)
-			return r;
-	}
-	return fs_save_at(c->ve.in->lib, path, text, 0600, e);
+	r = c->had_conf ? conf_save(c->ve.in, c->ve.id, &c->ve.conf, e) : conf_sync(c->ve.in, e);
+	return r < 0 ? r : fs_save_at(c->ve.in->lib, path, text, 0600, e);
 }
 
 /* clang-format off */
