@@ -23,6 +23,7 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 
 #define ESC 0x1b
 
@@ -257,22 +258,6 @@ static int relay_loop(struct relay *r, int *ret_signal)
 	return n == 2 ? 1 : n;
 }
 
-static int block_signals(sigset_t *ret_old)
-{
-	static const int taken[] = { SIGWINCH, SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-	sigset_t set;
-	int fd;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		(void)sigaddset(&set, taken[i]);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	(void)sigprocmask(SIG_BLOCK, &set, ret_old);
-	return fd;
-}
-
 /*
  * The signals that would end us are taken as data, so that the terminal is never left raw; they
  * are sent again once it is restored and do what the caller has set for them.
@@ -287,7 +272,7 @@ int pty_relay(int in, int out, int master, int pidfd, unsigned flags)
 
 	if (mode < 0 || fcntl(master, F_SETFL, mode | O_NONBLOCK) < 0)
 		return -errno;
-	sigs = block_signals(&old);
+	sigs = proc_catch_signals(true, &old);
 	if (sigs < 0)
 		return sigs;
 	r.sigs = sigs;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +46,23 @@ static int stat_field(pid_t pid, unsigned n, uint64_t *ret)
 	p++;
 	p[strcspn(p, " \n")] = '\0';
 	return parse_u64(p, 0, UINT64_MAX, ret);
+}
+
+int proc_catch_signals(bool window, sigset_t *ret_old)
+{
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+	int fd, r;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		(void)sigaddset(&set, ending[i]);
+	if (window)
+		(void)sigaddset(&set, SIGWINCH);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r = fd < 0 ? -errno : fd;
+	(void)sigprocmask(SIG_BLOCK, fd < 0 ? NULL : &set, ret_old);
+	return r;
 }
 
 int proc_starttime(pid_t pid, uint64_t *ret)

@@ -2,6 +2,8 @@
 /* Processes: identity that survives pid reuse, running helpers by argument vector. */
 #pragma once
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,6 +33,13 @@ int proc_boot_id(char ret[37]);
 uint64_t proc_now_us(void);
 /* Wall clock: microseconds since 1970. */
 uint64_t proc_real_us(void);
+
+/*
+ * The signals that end a command (SIGINT, SIGTERM, SIGHUP, SIGQUIT) come as data from now on: a
+ * signalfd(2), not blocking. *ret_old is the mask to go back to. -Exxx: nothing has changed, and they
+ * end it as ever. window: SIGWINCH too.
+ */
+int proc_catch_signals(bool window, sigset_t *ret_old);
 
 struct run {
 	const char *const *argv;        /* argv[0] is an absolute path */

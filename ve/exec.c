@@ -86,16 +86,9 @@ static int open_pts(struct ve *ve, int *ret, struct err *e)
 /* Signals that end this command go to the one inside instead. */
 static int wait_forwarding(pid_t pid)
 {
-	_fd_ int pidfd = pidfd_open(pid, 0), sig = -1;
-	sigset_t set;
+	sigset_t old;
+	_fd_ int pidfd = pidfd_open(pid, 0), sig = proc_catch_signals(false, &old);
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGQUIT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	sig = signalfd(-1, &set, SFD_CLOEXEC);
 	while (pidfd >= 0 && sig >= 0) {
 		struct pollfd p[2] = { { pidfd, POLLIN, 0 }, { sig, POLLIN, 0 } };
 		struct signalfd_siginfo si;
@@ -107,7 +100,7 @@ static int wait_forwarding(pid_t pid)
 		if (p[1].revents && read(sig, &si, sizeof(si)) == sizeof(si))
 			(void)pidfd_send_signal(pidfd, (int)si.ssi_signo, NULL, 0);
 	}
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	return attach_wait(pid);
 }
 

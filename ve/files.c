@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 
 #include "runtime/attach.h"
@@ -100,23 +99,6 @@ static void end(pid_t pid, bool well)
 		(void)attach_wait(pid);
 }
 
-static int signals(sigset_t *ret_old)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGQUIT);
-	(void)sigprocmask(SIG_BLOCK, &set, ret_old);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (fd < 0)                     /* then they end us at once, as ever */
-		(void)sigprocmask(SIG_SETMASK, ret_old, NULL);
-	return fd;
-}
-
 /* ---- here ---- */
 
 static int take(const struct ve *ve, struct parcel *p, const struct files_opts *o, struct err *e)
@@ -170,7 +152,7 @@ static int carry(struct ve *ve, const struct files_opts *o, int sock[2], struct 
 	if (r < 0)
 		return r;
 	cleanup_fd(&sock[1]);                   /* so that the end of the other side is heard */
-	stop = p.stop = signals(&old);
+	stop = p.stop = proc_catch_signals(false, &old);
 	r = o->out ? take(ve, &p, o, e) : give(&p, o, e);
 	(void)shutdown(sock[0], SHUT_RDWR);
 	end(pid, r >= 0);

@@ -84,18 +84,6 @@ static int start(struct running *x, struct err *e)
 	return r < 0 ? r : agent_call(x->l, &call, e);
 }
 
-static void block_signals(struct running *x, sigset_t *ret_old)
-{
-	static const int taken[] = { SIGWINCH, SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		(void)sigaddset(&set, taken[i]);
-	x->sigs = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	(void)sigprocmask(SIG_BLOCK, &set, ret_old);
-}
-
 static void go_raw(struct running *x)
 {
 	struct termios raw;
@@ -236,8 +224,7 @@ int agent_run(struct agent_link *l, const struct agent_run *run, struct err *e)
 
 	if (r < 0)
 		return r;
-	block_signals(&x, &old);
-	sigs = x.sigs;
+	sigs = x.sigs = proc_catch_signals(true, &old);
 	go_raw(&x);
 	r = loop(&x, &code, e);
 	if (x.raw)

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "util/cleanup.h"
@@ -744,6 +746,38 @@ TEST(proc_open_refuses_a_zombie)
 	CHECK(proc_starttime(pid, &start) == 0);
 	CHECK(proc_open(pid, start, &fd) == -ESRCH && fd == -1);
 	CHECK(waitpid(pid, NULL, 0) == pid);
+}
+
+TEST(proc_catch_signals_changes_nothing_when_it_cannot)
+{
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH };
+	struct rlimit was, none;
+	sigset_t before, now, old;
+	int fd;
+
+	CHECK(sigprocmask(SIG_BLOCK, NULL, &before) == 0 && getrlimit(RLIMIT_NOFILE, &was) == 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	fd = proc_catch_signals(true, &old);
+	CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	CHECK(fd == -EMFILE && sigprocmask(SIG_BLOCK, NULL, &now) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		CHECK(sigismember(&now, taken[i]) == sigismember(&before, taken[i]) &&
+		      sigismember(&old, taken[i]) == sigismember(&before, taken[i]));
+}
+
+TEST(proc_catch_signals_takes_them_as_data)
+{
+	struct signalfd_siginfo si = { 0 };
+	sigset_t old, now;
+	int fd = proc_catch_signals(false, &old);
+
+	CHECK(fd >= 0 && raise(SIGTERM) == 0);
+	CHECK(read(fd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGTERM);
+	CHECK(read(fd, &si, sizeof(si)) < 0 && errno == EAGAIN);
+	CHECK(sigprocmask(SIG_SETMASK, &old, &now) == 0 && sigismember(&now, SIGQUIT) == 1 &&
+	      sigismember(&now, SIGWINCH) == sigismember(&old, SIGWINCH));
+	cleanup_fd(&fd);
 }
 
 static int sh(const char *script, int timeout_ms, struct err *e)
