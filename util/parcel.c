@@ -20,7 +20,7 @@ bool parcel_name_ok(const char *name, size_t len)
 	       !(len == 1 && name[0] == '.') && !(len == 2 && name[0] == '.' && name[1] == '.');
 }
 
-bool parcel_sane(const struct parcel_head *h)
+static bool sane(const struct parcel_head *h)
 {
 	return h->magic == PARCEL_MAGIC && h->type >= PARCEL_HELLO && h->type < PARCEL_TYPES &&
 	       h->name < 256 && h->len <= PARCEL_DATA_MAX && h->value <= INT64_MAX && h->nsec < 1000000000;
@@ -79,47 +79,47 @@ static int count(struct parcel *p, size_t n, struct err *e)
 /* At most what a pipe has room for once poll(2) says that it has any, so that no write waits by itself. */
 #define PIECE 4096
 
+/*
+ * What read(2) or write(2) of some bytes has returned; *at goes on. A socket whose other end went away
+ * with something of ours unread says ECONNRESET first.
+ */
+static int moved(struct parcel *p, ssize_t n, size_t *at, struct err *e)
+{
+	bool again = n < 0 && (errno == EINTR || errno == EAGAIN);
+
+	if (n == 0 || (n < 0 && (errno == EPIPE || errno == ECONNRESET)))
+		return err_set(e, EPIPE, 0, "copy: the other side is gone");
+	if (n < 0 && !again)
+		return err_sys(e, "copy: read or write the stream");
+	*at += again ? 0 : (size_t)n;
+	return count(p, again ? 0 : (size_t)n, e);
+}
+
 static int put_bytes(struct parcel *p, const void *data, size_t len, struct err *e)
 {
-	const char *at = data;
+	size_t at = 0;
+	int r = 0;
 
-	while (len) {
-		int r = wait_for(p, p->out, POLLOUT, false, e);
-		ssize_t n = r < 0 ? 0 : write(p->out, at, len < PIECE ? len : PIECE);
-
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return err_sys(e, "copy: write the stream");
+	while (!r && at < len) {
+		r = wait_for(p, p->out, POLLOUT, false, e);
 		if (!r)
-			r = count(p, n > 0 ? (size_t)n : 0, e);
-		if (r < 0)
-			return r;
-		at += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
+			r = moved(p, write(p->out, (const char *)data + at, len - at < PIECE ? len - at : PIECE),
+				  &at, e);
 	}
-	return 0;
+	return r;
 }
 
 static int get_bytes(struct parcel *p, void *data, size_t len, struct err *e)
 {
-	char *at = data;
+	size_t at = 0;
+	int r = 0;
 
-	while (len) {
-		int r = wait_for(p, p->in, POLLIN, false, e);
-		ssize_t n = r < 0 ? 0 : read(p->in, at, len);
-
-		if (r < 0)
-			return r;
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return err_sys(e, "copy: read the stream");
-		if (n == 0)
-			return err_set(e, EPIPE, 0, "copy: the other side is gone");
-		r = count(p, n > 0 ? (size_t)n : 0, e);
-		if (r < 0)
-			return r;
-		at += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
+	while (!r && at < len) {
+		r = wait_for(p, p->in, POLLIN, false, e);
+		if (!r)
+			r = moved(p, read(p->in, (char *)data + at, len - at), &at, e);
 	}
-	return 0;
+	return r;
 }
 
 /* ---- records ---- */
@@ -154,7 +154,7 @@ int parcel_get(struct parcel *p, struct parcel_record *ret, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (!parcel_sane(&ret->head))
+	if (!sane(&ret->head))
 		return err_set(e, EPROTO, 0, "copy: the other side does not speak as it should");
 	r = get_bytes(p, ret->name, ret->head.name, e);
 	if (!r)

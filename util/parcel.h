@@ -73,9 +73,7 @@ struct parcel {
 };
 #define PARCEL_PACE 65536u
 
-/* A head that can begin a record. */
-bool parcel_sane(const struct parcel_head *h);
-/* A name or a link's target that can stand behind a head of that type. */
+/* One part of a path, of len bytes: 1 to 255 of them, none a slash or NUL, and not "." or "..". */
 bool parcel_name_ok(const char *name, size_t len);
 
 MUST_CHECK int parcel_put(struct parcel *p, const struct parcel_head *h, const char *name,

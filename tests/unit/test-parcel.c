@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,6 +218,29 @@ TEST(lengths_and_offsets_are_not_believed)
 		CHECK(entries(&t, "in") == 0);
 		end(&t);
 	}
+}
+
+/* Of a socket that is closed while something in it is unread the kernel says ECONNRESET, not EPIPE. */
+TEST(the_other_side_is_gone_however_it_went)
+{
+	static const struct parcel_head up = { .type = PARCEL_UP };
+	struct parcel_record *rec = malloc(sizeof(*rec));
+
+	CHECK(rec && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	for (int i = 0; i < 4; i++) {
+		bool unread = i & 1, put = i & 2;
+		struct err e = ERR_INIT;
+		int sv[2], r;
+
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0);
+		CHECK(!unread || write(sv[0], "x", 1) == 1);
+		(void)close(sv[1]);
+		r = put ? parcel_put(&(struct parcel){ .in = sv[0], .out = sv[0], .stop = -1 }, &up, NULL, NULL, &e) :
+			  parcel_get(&(struct parcel){ .in = sv[0], .out = sv[0], .stop = -1 }, rec, &e);
+		CHECK(r == -EPIPE && e.eno == EPIPE && strstr(e.msg, "other side is gone"));
+		(void)close(sv[0]);
+	}
+	free(rec);
 }
 
 TEST(data_is_never_empty)
