@@ -108,7 +108,7 @@ static int tell(struct cli *c, const char *const *words, const struct parcel_cou
 	if (!c->json) {
 		if (n->left)
 			out_warn(c, "%llu left out: no files, directories or links, other filesystems, "
-				 "links that lead out of what was copied", (unsigned long long)n->left);
+				 "links that lead out of what was copied, names that changed meanwhile", (unsigned long long)n->left);
 		return 0;
 	}
 	j = json_new(true);

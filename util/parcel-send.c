@@ -38,6 +38,16 @@ static struct parcel_head head_of(enum parcel_type type, const struct stat *st)
 	};
 }
 
+/*
+ * Between being looked at and being opened a name can go, or become a link, a socket or something else:
+ * then it is left out. The top was asked for by name, and its errors are told.
+ */
+static bool changed(const char *name)
+{
+	return *name && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO || errno == ENODEV ||
+			 errno == EINVAL || errno == ESTALE);
+}
+
 static int leave_out(struct sender *s, const char *name, struct err *e)
 {
 	const struct parcel_head h = { .type = PARCEL_LEFT };
@@ -113,7 +123,7 @@ static int send_file(struct sender *s, int dir, const char *path, const char *na
 	struct stat st;
 	int r;
 
-	if (fd < 0 && errno == ENOENT && *name)
+	if (fd < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return failed(path, "open it", e);
@@ -159,7 +169,7 @@ static int send_link(struct sender *s, int dir, const char *name, const struct s
 	struct parcel_head h = head_of(PARCEL_LINK, st);
 	ssize_t n = readlinkat(dir, name, (char *)s->buf, PATH_MAX);
 
-	if (n < 0 && errno == ENOENT)
+	if (n < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (n <= 0 || n == PATH_MAX)
 		return failed(name, "read the link", e);
@@ -176,7 +186,7 @@ static int send_entry(struct sender *s, int dir, const char *name, unsigned dept
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? leave_out(s, name, e) : failed(name, "look at it", e);
+		return changed(name) ? leave_out(s, name, e) : failed(name, "look at it", e);
 	if (S_ISDIR(st.st_mode))
 		return send_dir(s, dir, name, name, depth, e);
 	if (S_ISREG(st.st_mode))
@@ -213,7 +223,7 @@ static int send_dir(struct sender *s, int dir, const char *path, const char *nam
 	struct parcel_head h;
 	struct stat st;
 
-	if (!d && fd < 0 && errno == ENOENT && *name)
+	if (fd < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (!d || fstat(fd, &st) < 0)
 		return failed(path, "open it", e);

@@ -316,13 +316,27 @@ static bool stays_in(const char *target, unsigned depth)
 	return true;
 }
 
+static int settle_link(const struct taker *k, const struct level *l, const char *temp, const char *name,
+		       struct err *e)
+{
+	const struct parcel_head *h = &k->rec.head;
+	const struct timespec times[2] = { { 0, UTIME_OMIT }, { h->mtime, h->nsec } };
+	uid_t uid;
+	gid_t gid;
+
+	owner_of(k, h, &uid, &gid);
+	if (fchownat(l->fd, temp, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed(name, "give it its owner", e);
+	if (k->t->flags & PARCEL_KEEP && utimensat(l->fd, temp, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed(name, "give it its time", e);
+	return renameat(l->fd, temp, l->fd, name) < 0 ? failed(name, "put it in its place", e) : 0;
+}
+
 static int take_link(struct taker *k, const char *name, struct err *e)
 {
 	const struct level *l = &k->at[k->depth - 1];
 	const char *target = (const char *)k->rec.data;
 	char temp[TEMP_LEN];
-	uid_t uid;
-	gid_t gid;
 	int r;
 
 	if (!*target || strlen(target) != k->rec.head.len || k->rec.head.len >= PATH_MAX)
@@ -337,14 +351,11 @@ static int take_link(struct taker *k, const char *name, struct err *e)
 	temp_name(temp);
 	if (symlinkat(target, l->fd, temp) < 0)
 		return failed(name, "make the link", e);
-	owner_of(k, &k->rec.head, &uid, &gid);
-	if (fchownat(l->fd, temp, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-		r = failed(name, "give it its owner", e);
-	else if (renameat(l->fd, temp, l->fd, name) < 0)
-		r = failed(name, "put it in its place", e);
+	r = settle_link(k, l, temp, name, e);
 	if (r < 0)
 		(void)unlinkat(l->fd, temp, 0);
-	k->p->count.links++;
+	else
+		k->p->count.links++;
 	return r;
 }
 

@@ -56,7 +56,8 @@ struct parcel_record {
 
 struct parcel_count {
 	uint64_t files, dirs, links;
-	uint64_t left;                  /* not copied: no file, directory or link, or a link that leads out */
+	/* Not copied: no file, directory or link, a mount, a link that leads out, gone or changed meanwhile. */
+	uint64_t left;
 	uint64_t bytes;
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files from a hostile other side: whatever it says, nothing lies outside the place that was chosen. */
+/*
+ * Files from a hostile other side: whatever it says, nothing lies outside the place that was chosen. And
+ * files that change while they are read.
+ */
 #include "tests/unit/harness.h"
 
 #include <errno.h>
@@ -8,14 +11,17 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/err.h"
 #include "util/parcel.h"
+#include "util/sys-proc.h"
 
 /* What the other side says, and what came of it. */
 struct talk {
 	int fd;
+	unsigned flags;                 /* besides PARCEL_SAFE */
 	char dir[32];                   /* with "in", where it goes to, and "out", where nothing may */
 	struct parcel_count count;
 };
@@ -57,7 +63,8 @@ static int taken(struct talk *t, uint64_t max)
 {
 	char path[64];
 	struct parcel p = { .in = t->fd, .out = -1, .stop = -1 };
-	struct parcel_target to = { .path = path, .name = "top", .fd = -1, .flags = PARCEL_SAFE, .max = max };
+	struct parcel_target to = { .path = path, .name = "top", .fd = -1, .max = max,
+				    .flags = PARCEL_SAFE | t->flags, .uid = getuid(), .gid = getgid() };
 	struct err e = ERR_INIT;
 	int r;
 
@@ -108,6 +115,27 @@ TEST(a_tree_arrives)
 	CHECK(taken(&t, 0) == 0);
 	CHECK(t.count.files == 1 && t.count.dirs == 1 && t.count.links == 1 && t.count.left == 0);
 	CHECK(entries(&t, "in") == 3);
+	end(&t);
+}
+
+TEST(times_are_kept_of_links_too)
+{
+	struct talk t = begin();
+	struct stat st;
+	char path[64];
+
+	t.flags = PARCEL_KEEP | PARCEL_OWNER;
+	tell(&t, PARCEL_DIR, NULL, 0, NULL);
+	say(&t, (struct parcel_head){ .type = PARCEL_LINK, .mtime = 1000000000, .nsec = 5 }, "l", 1, "f");
+	say(&t, (struct parcel_head){ .type = PARCEL_FILE, .mtime = 1000000001, .nsec = 6 }, "f", 1, NULL);
+	tell(&t, PARCEL_EOF, NULL, 0, NULL);
+	tell(&t, PARCEL_UP, NULL, 0, NULL);
+	tell(&t, PARCEL_END, NULL, 0, NULL);
+	CHECK(taken(&t, 0) == 0);
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/in/top/%s", t.dir, i ? "f" : "l");
+		CHECK(lstat(path, &st) == 0 && st.st_mtim.tv_sec == 1000000000 + i && st.st_mtim.tv_nsec == 5 + i);
+	}
 	end(&t);
 }
 
@@ -277,5 +305,64 @@ TEST(there_is_an_end_to_depth_and_sums)
 	for (int i = 0; i < 100; i++)
 		tell(&t, PARCEL_DIR, "d", 0, NULL);
 	CHECK(taken(&t, 50 * 4096) == -EFBIG);
+	end(&t);
+}
+
+/* ---- what is read while it changes ---- */
+
+static int sent(const char *path, struct parcel *p, struct err *e)
+{
+	const struct parcel_source s = { .path = path, .fd = -1, .recursive = true };
+	int fd = memfd_create("sent", MFD_CLOEXEC), r;
+
+	p->in = p->out = fd;
+	p->stop = -1;
+	r = parcel_send(p, &s, e);
+	(void)close(fd);
+	return r;
+}
+
+/* A file, a link, a directory and nothing take each other's names without end. */
+static _Noreturn void swap(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (;;) {
+		for (int i = 0; i < 5; i++)
+			(void)renameat2(fd, "a", fd, "b", RENAME_EXCHANGE);
+		(void)renameat2(fd, "b", fd, "c", RENAME_EXCHANGE);
+		(void)renameat2(fd, "c", fd, "d", RENAME_NOREPLACE);
+		(void)renameat2(fd, "d", fd, "c", RENAME_NOREPLACE);
+	}
+}
+
+TEST(names_that_are_swapped_while_they_are_read_are_left_out)
+{
+	struct talk t = begin();
+	struct err e = ERR_INIT;
+	char dir[64], path[80];
+	int r = 0;
+	pid_t pid;
+
+	(void)snprintf(dir, sizeof(dir), "%s/in", t.dir);
+	(void)snprintf(path, sizeof(path), "%s/a", dir);
+	CHECK(close(creat(path, 0600)) == 0);
+	(void)snprintf(path, sizeof(path), "%s/b", dir);
+	CHECK(symlink("nowhere", path) == 0);
+	(void)snprintf(path, sizeof(path), "%s/c", dir);
+	CHECK(mkdir(path, 0700) == 0);
+	pid = fork();
+	if (pid == 0)
+		swap(dir);
+	for (uint64_t until = proc_now_us() + 2000000; !r && proc_now_us() < until;) {
+		struct parcel p = { 0 };
+
+		r = sent(dir, &p, &e);
+	}
+	CHECK(r == 0);
+	if (r)
+		(void)printf("# %s\n", e.msg);
+	CHECK(pid > 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	(void)close(t.fd);
 	end(&t);
 }
