@@ -25,11 +25,6 @@ struct sender {
 	uint8_t buf[PARCEL_DATA_MAX];
 };
 
-static int failed(const char *name, const char *what, struct err *e)
-{
-	return err_sys(e, "copy %.200s: %s", str_has_control(name) ? "?" : name, what);
-}
-
 static struct parcel_head head_of(enum parcel_type type, const struct stat *st)
 {
 	return (struct parcel_head){
@@ -103,7 +98,7 @@ static int send_content(struct sender *s, int fd, const char *name, const struct
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return failed(name, "read it", e);
+			return parcel_failed(name, "read it", e);
 		if (n == 0)
 			break;
 		r = send_data(s, (uint64_t)at, (size_t)n, e);
@@ -126,7 +121,7 @@ static int send_file(struct sender *s, int dir, const char *path, const char *na
 	if (fd < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return failed(path, "open it", e);
+		return parcel_failed(path, "open it", e);
 	if (!S_ISREG(st.st_mode))
 		return leave_out(s, name, e);
 	h = head_of(PARCEL_FILE, &st);
@@ -172,7 +167,7 @@ static int send_link(struct sender *s, int dir, const char *name, const struct s
 	if (n < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (n <= 0 || n == PATH_MAX)
-		return failed(name, "read the link", e);
+		return parcel_failed(name, "read the link", e);
 	h.len = (uint32_t)n;
 	s->p->count.links++;
 	return parcel_put(s->p, &h, name, s->buf, e);
@@ -186,7 +181,7 @@ static int send_entry(struct sender *s, int dir, const char *name, unsigned dept
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return changed(name) ? leave_out(s, name, e) : failed(name, "look at it", e);
+		return changed(name) ? leave_out(s, name, e) : parcel_failed(name, "look at it", e);
 	if (S_ISDIR(st.st_mode))
 		return send_dir(s, dir, name, name, depth, e);
 	if (S_ISREG(st.st_mode))
@@ -202,7 +197,7 @@ static int send_below(struct sender *s, DIR *d, const char *path, unsigned depth
 	while (!r && (errno = 0, de = readdir(d)))
 		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
 			r = send_entry(s, dirfd(d), de->d_name, depth, e);
-	return !r && errno ? failed(path, "read the directory", e) : r;
+	return !r && errno ? parcel_failed(path, "read the directory", e) : r;
 }
 
 /* Since 5.8; the directory that was asked for may be one. */
@@ -226,7 +221,7 @@ static int send_dir(struct sender *s, int dir, const char *path, const char *nam
 	if (fd < 0 && changed(name))
 		return leave_out(s, name, e);
 	if (!d || fstat(fd, &st) < 0)
-		return failed(path, "open it", e);
+		return parcel_failed(path, "open it", e);
 	if (*name && is_mount(fd))
 		return leave_out(s, name, e);
 	if (depth >= PARCEL_DEPTH)

@@ -40,11 +40,6 @@ struct taker {
 	uint64_t sum;
 };
 
-static int failed(const char *name, const char *what, struct err *e)
-{
-	return err_sys(e, "copy %.200s: %s", str_has_control(name) ? "?" : name, what);
-}
-
 static int bad(struct err *e)
 {
 	return err_set(e, EPROTO, 0, "copy: the other side does not speak as it should");
@@ -118,13 +113,14 @@ static int place(struct taker *k, bool dir, struct err *e)
 /* A file or a link gives way to what comes, and nothing else does. */
 static int check_place(const struct level *l, const char *name, struct err *e)
 {
+	char text[200];
 	struct stat st;
 
 	if (fstatat(l->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : failed(name, "look at its place", e);
+		return errno == ENOENT ? 0 : parcel_failed(name, "look at its place", e);
 	if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
 		return 0;
-	return err_set(e, EEXIST, 0, "copy %.200s: %s is in its place", str_has_control(name) ? "?" : name,
+	return err_set(e, EEXIST, 0, "copy %s: %s is in its place", str_show(text, sizeof(text), name),
 		       S_ISDIR(st.st_mode) ? "a directory" : "no regular file");
 }
 
@@ -160,11 +156,11 @@ static int finish(const struct taker *k, int fd, const struct parcel_head *h, co
 
 	owner_of(k, h, &uid, &gid);
 	if (fchown(fd, uid, gid) < 0)
-		return failed(name, "give it its owner", e);
+		return parcel_failed(name, "give it its owner", e);
 	if (fchmod(fd, mode_of(k, h)) < 0)
-		return failed(name, "give it its mode", e);
+		return parcel_failed(name, "give it its mode", e);
 	if (k->t->flags & PARCEL_KEEP && futimens(fd, times) < 0)
-		return failed(name, "give it its time", e);
+		return parcel_failed(name, "give it its time", e);
 	return 0;
 }
 
@@ -281,12 +277,12 @@ static int take_file(struct taker *k, const char *name, struct err *e)
 	temp_name(temp);
 	fd = openat(l->fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return failed(own, "make it", e);
+		return parcel_failed(own, "make it", e);
 	r = take_content(k, fd, false, e);
 	if (!r)
 		r = finish(k, fd, &head, own, e);
 	if (!r && renameat(l->fd, temp, l->fd, own) < 0)
-		r = failed(own, "put it in its place", e);
+		r = parcel_failed(own, "put it in its place", e);
 	if (r < 0)
 		(void)unlinkat(l->fd, temp, 0);
 	return r;
@@ -326,10 +322,10 @@ static int settle_link(const struct taker *k, const struct level *l, const char 
 
 	owner_of(k, h, &uid, &gid);
 	if (fchownat(l->fd, temp, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return failed(name, "give it its owner", e);
+		return parcel_failed(name, "give it its owner", e);
 	if (k->t->flags & PARCEL_KEEP && utimensat(l->fd, temp, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return failed(name, "give it its time", e);
-	return renameat(l->fd, temp, l->fd, name) < 0 ? failed(name, "put it in its place", e) : 0;
+		return parcel_failed(name, "give it its time", e);
+	return renameat(l->fd, temp, l->fd, name) < 0 ? parcel_failed(name, "put it in its place", e) : 0;
 }
 
 static int take_link(struct taker *k, const char *name, struct err *e)
@@ -350,7 +346,7 @@ static int take_link(struct taker *k, const char *name, struct err *e)
 		return r;
 	temp_name(temp);
 	if (symlinkat(target, l->fd, temp) < 0)
-		return failed(name, "make the link", e);
+		return parcel_failed(name, "make the link", e);
 	r = settle_link(k, l, temp, name, e);
 	if (r < 0)
 		(void)unlinkat(l->fd, temp, 0);
@@ -366,20 +362,21 @@ static int take_dir(struct taker *k, const char *name, struct err *e)
 {
 	const struct level *l = &k->at[k->depth - 1];
 	struct level next = { .fd = -1, .head = k->rec.head };
+	char text[200];
 
 	if (k->depth > PARCEL_DEPTH)
 		return err_set(e, ELOOP, 0, "copy: more than %d directories deep", PARCEL_DEPTH);
 	if (*name) {
 		next.ours = mkdirat(l->fd, name, 0700) == 0;
 		if (!next.ours && errno != EEXIST)
-			return failed(name, "make it", e);
+			return parcel_failed(name, "make it", e);
 	}
 	next.fd = openat(l->fd, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (next.fd < 0)
 		return errno == ENOTDIR || errno == ELOOP ?
-			       err_set(e, ENOTDIR, 0, "copy %.200s: what is in its place is no directory",
-				       str_has_control(name) ? "?" : name) :
-			       failed(name, "open it", e);
+			       err_set(e, ENOTDIR, 0, "copy %s: what is in its place is no directory",
+				       str_show(text, sizeof(text), name)) :
+			       parcel_failed(name, "open it", e);
 	k->at[k->depth++] = next;
 	k->p->count.dirs++;
 	return 0;

@@ -26,6 +26,16 @@ static bool sane(const struct parcel_head *h)
 	       h->name < 256 && h->len <= PARCEL_DATA_MAX && h->value <= INT64_MAX && h->nsec < 1000000000;
 }
 
+int parcel_failed(const char *name, const char *what, struct err *e)
+{
+	int eno = errno;
+	char text[200];
+
+	(void)str_show(text, sizeof(text), name);
+	errno = eno;
+	return err_sys(e, "copy %s: %s", text, what);
+}
+
 /* ---- waiting ---- */
 
 static int too_late(const struct parcel *p, struct err *e)
@@ -138,14 +148,17 @@ int parcel_put(struct parcel *p, const struct parcel_head *h, const char *name, 
 	return r < 0 ? r : put_bytes(p, data, head.len, e);
 }
 
-/* The text is the other side's: one line without control characters, or none of it. */
+/*
+ * Inside anybody may have said it: no exit number is taken from there, and its words are told as such, in
+ * one line that cannot be taken for one of ours.
+ */
 static int told_failure(const struct parcel_record *rec, struct err *e)
 {
-	const char *text = (const char *)rec->data;
 	int eno = rec->head.value > 0 && rec->head.value < 4096 ? (int)rec->head.value : EPROTO;
-	int exit = rec->head.mode < 256 ? (int)rec->head.mode : 0;
+	char text[480];
 
-	return err_set(e, eno, exit, "%.400s", *text && !str_has_control(text) ? text : "copy: failed inside");
+	(void)str_show(text, sizeof(text), (const char *)rec->data);
+	return err_set(e, eno, 0, "inside: %s", *text ? text : "copy: failed");
 }
 
 int parcel_get(struct parcel *p, struct parcel_record *ret, struct err *e)
@@ -168,15 +181,6 @@ int parcel_get(struct parcel *p, struct parcel_record *ret, struct err *e)
 	return ret->head.type == PARCEL_FAIL ? told_failure(ret, e) : 0;
 }
 
-void parcel_fail(struct parcel *p, const struct err *e)
-{
-	struct parcel_head h = { .type = PARCEL_FAIL, .len = (uint32_t)strlen(e->msg), .mode = (uint32_t)e->exit,
-				 .value = (uint64_t)e->eno };
-	struct err ignored = ERR_INIT;          /* nobody is left who could be told */
-
-	(void)!parcel_put(p, &h, NULL, e->msg, &ignored);
-}
-
 /* ---- inside ---- */
 
 static int serve(struct parcel *p, const struct parcel_job *j, const char *path, const char *name,
@@ -197,6 +201,14 @@ static int serve(struct parcel *p, const struct parcel_job *j, const char *path,
 	return r < 0 ? r : parcel_put(p, &done, NULL, NULL, e);
 }
 
+static void tell_failure(struct parcel *p, const struct err *e)
+{
+	struct parcel_head h = { .type = PARCEL_FAIL, .len = (uint32_t)strlen(e->msg), .value = (uint64_t)e->eno };
+	struct err ignored = ERR_INIT;          /* nobody is left who could be told */
+
+	(void)!parcel_put(p, &h, NULL, e->msg, &ignored);
+}
+
 int parcel_serve(const struct parcel_job *j, const char *path, const char *name)
 {
 	struct parcel p = { .in = STDIN_FILENO, .out = STDOUT_FILENO, .stop = -1 };
@@ -204,7 +216,6 @@ int parcel_serve(const struct parcel_job *j, const char *path, const char *name)
 
 	if (serve(&p, j, path, name, &e) >= 0)
 		return 0;
-	(void)err_wrap(&e, "inside");
-	parcel_fail(&p, &e);
+	tell_failure(&p, &e);
 	return 1;
 }

@@ -77,12 +77,12 @@ struct parcel {
 /* One part of a path, of len bytes: 1 to 255 of them, none a slash or NUL, and not "." or "..". */
 bool parcel_name_ok(const char *name, size_t len);
 
+/* What was not possible with a file of this side, from errno. */
+int parcel_failed(const char *name, const char *what, struct err *e);
 MUST_CHECK int parcel_put(struct parcel *p, const struct parcel_head *h, const char *name,
 			  const void *data, struct err *e);
-/* Next record. A PARCEL_FAIL is this side's error. */
+/* Next record. A PARCEL_FAIL is this side's error, "inside: " and what was said there. */
 MUST_CHECK int parcel_get(struct parcel *p, struct parcel_record *ret, struct err *e);
-/* Tell the other side why there is no more to come. */
-void parcel_fail(struct parcel *p, const struct err *e);
 /* Until fd, a file of this side, is ready for events of poll(2). */
 MUST_CHECK int parcel_wait_own(struct parcel *p, int fd, short events, struct err *e);
 

@@ -58,6 +58,29 @@ bool str_has_control(const char *s)
 	return false;
 }
 
+const char *str_show(char *dst, size_t size, const char *s)
+{
+	unsigned char before = 0;
+	size_t n = 0;
+
+	for (; *s; before = (unsigned char)*s++) {
+		unsigned char c = (unsigned char)*s;
+		/* Controls as bytes of their own to a terminal without UTF-8, and behind 0xc2 to one with it. */
+		bool c1 = c >= 0x80 && c <= 0x9f && (before < 0x80 || before == 0xc2);
+		bool control = c < 0x20 || c == 0x7f || c1;
+
+		if (n + (control ? 4 : 1) >= size)
+			break;
+		if (control)
+			(void)snprintf(dst + n, 5, "\\x%02x", c);
+		else
+			dst[n] = (char)c;
+		n += control ? 4 : 1;
+	}
+	dst[n] = '\0';
+	return dst;
+}
+
 int str_word(const char **s, char *dst, size_t size)
 {
 	static const char sep[] = " ,\t\n";

@@ -23,6 +23,12 @@ bool str_is_word(const char *s, const char *extra);
 bool str_has_control(const char *s);
 
 /*
+ * What a stranger has written, to be shown in a message: control characters, those of 0x80 to 0x9f too,
+ * become \x1b. What does not fit is cut; size is at least 1. Returns dst.
+ */
+const char *str_show(char *dst, size_t size, const char *s);
+
+/*
  * Next word of a list separated by blanks or commas: advances *s, copies the word into
  * dst[size]. Returns 1, 0 at the end, -ENAMETOOLONG.
  */

@@ -6,6 +6,7 @@
  */
 #include "ve/files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct inside {
 	struct parcel_job job;
 	const char *path, *name;
 	int sock;
+	int why;                        /* for a struct err, of a process of ours */
 };
 
 static int work(const void *arg)
@@ -50,21 +52,21 @@ static int start_ct(struct ve *ve, const struct inside *x, pid_t *ret, struct er
 	return null < 0 ? err_sys(e, "open /dev/null") : exec_start(ve, &s, ret, e);
 }
 
-/* The agent's failure to do it at all becomes one of the other end. */
+/* That it could not be done at all is not told in the stream, where the guest could say so too. */
 static _Noreturn void talk(struct ve *ve, const struct inside *x)
 {
-	struct parcel p = { .in = x->sock, .out = x->sock, .stop = -1, .stall_ms = STALL_MS };
 	const struct agent_run run = { .in = x->sock, .out = x->sock, .err = open("/dev/null", O_RDWR | O_CLOEXEC),
 				       .job = &x->job, .path = x->path, .name = x->name };
 	struct err e = ERR_INIT;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && vm_exec(ve, &run, &e) < 0)
-		parcel_fail(&p, &e);
+		(void)!write(x->why, &e, sizeof(e));
 	_exit(0);
 }
 
-static int start_vm(struct ve *ve, const struct inside *x, int ours, pid_t *ret, struct err *e)
+static int start_vm(struct ve *ve, struct inside *x, int ours, pid_t *ret, int *ret_why, struct err *e)
 {
+	int why[2];
 	pid_t pid;
 
 	if (plan_boots_disk(&ve->conf)) {
@@ -72,14 +74,23 @@ static int start_vm(struct ve *ve, const struct inside *x, int ours, pid_t *ret,
 
 		return vm_agent(ve, 0, &none, e);       /* says why not */
 	}
+	if (pipe2(why, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, "make a pipe");
+	x->why = why[1];
 	pid = fork();
 	if (pid == 0) {
 		(void)close(ours);
 		talk(ve, x);
 	}
 	if (pid < 0)
-		return err_sys(e, "fork");
+		(void)err_sys(e, "fork");
+	(void)close(why[1]);
+	if (pid < 0) {
+		(void)close(why[0]);
+		return -e->eno;
+	}
 	*ret = pid;
+	*ret_why = why[0];
 	return 0;
 }
 
@@ -134,10 +145,20 @@ static int give(struct parcel *p, const struct files_opts *o, struct err *e)
 	return r;
 }
 
+/* Why the other side went away, if that is known; e says that it has. */
+static int reason(int why, struct err *e)
+{
+	struct err told;
+
+	if (why >= 0 && read(why, &told, sizeof(told)) == sizeof(told))
+		*e = told;
+	return -e->eno;
+}
+
 static int carry(struct ve *ve, const struct files_opts *o, int sock[2], struct parcel_count *ret,
 		 struct err *e)
 {
-	const struct inside x = {
+	struct inside x = {
 		.job = { .version = PARCEL_VERSION, .take = !o->out, .recursive = o->recursive, .uid = o->uid,
 			 .gid = o->gid, .flags = (o->keep ? PARCEL_KEEP : 0) | (o->owned ? PARCEL_OWNER : 0) },
 		.path = o->there, .name = o->name, .sock = sock[1],
@@ -145,9 +166,9 @@ static int carry(struct ve *ve, const struct files_opts *o, int sock[2], struct 
 	struct parcel p = { .in = sock[0], .out = sock[0], .stall_ms = STALL_MS, .tell = o->tell, .arg = o->arg,
 			    .end_us = o->timeout_s ? proc_now_us() + o->timeout_s * 1000000 : 0 };
 	sigset_t old;
-	_fd_ int stop = -1;
+	_fd_ int stop = -1, why = -1;
 	pid_t pid = 0;
-	int r = ve->state.vm ? start_vm(ve, &x, sock[0], &pid, e) : start_ct(ve, &x, &pid, e);
+	int r = ve->state.vm ? start_vm(ve, &x, sock[0], &pid, &why, e) : start_ct(ve, &x, &pid, e);
 
 	if (r < 0)
 		return r;
@@ -156,6 +177,8 @@ static int carry(struct ve *ve, const struct files_opts *o, int sock[2], struct 
 	r = o->out ? take(ve, &p, o, e) : give(&p, o, e);
 	(void)shutdown(sock[0], SHUT_RDWR);
 	end(pid, r >= 0);
+	if (r == -EPIPE)
+		r = reason(why, e);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	if (!r)
 		*ret = p.count;

@@ -246,24 +246,32 @@ void agent_close(struct agent_link *l)
 
 /* ---- requests ---- */
 
-static bool printable(const char *s)
+/* The exit numbers that an agent of ours gives; others would tell of the VE what it is not for a guest to say. */
+static bool may_exit(enum agent_type asked, int exit)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			return false;
-	return true;
+	switch (asked) {
+	case AGENT_EXEC:
+		return exit == VZ_EXEC_FAILED;
+	case AGENT_SETUP:
+		return exit >= VZ_BAD_HOSTNAME && exit <= VZ_BAD_SEARCH;
+	case AGENT_PASSWD:
+		return exit == VZ_PASSWD;
+	default:
+		return false;
+	}
 }
 
-/* The text is the guest's: one line without control characters, or none of it. */
-static int failed(const struct agent_frame *f, struct err *e)
+/* The text is the guest's: one line without control characters. */
+static int failed(const struct agent_frame *f, enum agent_type asked, struct err *e)
 {
 	struct agent_fail x;
+	char text[400];
 
 	if (!agent_take(f, &x, sizeof(x)) || x.eno <= 0 || x.eno > 4095)
 		return err_set(e, EPROTO, 0, "the agent of the VM does not speak as it should");
 	x.text[sizeof(x.text) - 1] = '\0';
-	return err_set(e, x.eno, x.exit > 0 && x.exit < 256 ? x.exit : 0, "in the VM: %s",
-		       printable(x.text) ? x.text : "failed");
+	(void)str_show(text, sizeof(text), x.text);
+	return err_set(e, x.eno, may_exit(asked, x.exit) ? x.exit : 0, "in the VM: %s", *text ? text : "failed");
 }
 
 int agent_call(struct agent_link *l, const struct agent_call *c, struct err *e)
@@ -283,7 +291,7 @@ int agent_call(struct agent_link *l, const struct agent_call *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (f.type == AGENT_FAIL)
-		return failed(&f, e);
+		return failed(&f, c->type, e);
 	if (c->ret && !agent_take(&f, c->ret, c->size))
 		return err_set(e, EPROTO, 0, "the agent of the VM does not speak as it should");
 	return 0;

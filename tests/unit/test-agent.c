@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/unit/harness.h"
+#include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-proc.h"
 #include "vm/agent.h"
@@ -230,4 +231,39 @@ TEST(a_command_that_ends_at_once_is_not_waited_for)
 	(void)close(fd[1]);
 	(void)close(null);
 	free(l);
+}
+
+/* Panels act on exit numbers: a guest says neither that its VE is not there, nor what looks like our words. */
+TEST(a_guest_has_the_exit_numbers_of_what_it_was_asked)
+{
+	static const struct {
+		enum agent_type asked;
+		int said, told;
+	} rows[] = {
+		{ AGENT_EXEC, VZ_EXEC_FAILED, VZ_EXEC_FAILED }, { AGENT_EXEC, VZ_NOT_RUNNING, 0 },
+		{ AGENT_PASSWD, VZ_PASSWD, VZ_PASSWD }, { AGENT_SETUP, VZ_BAD_DNS, VZ_BAD_DNS },
+		{ AGENT_SETUP, VZ_PASSWD, 0 }, { AGENT_FILES, VZ_LOCKED, 0 }, { AGENT_RESIZE, VZ_NO_DISK_SPACE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct agent_call c = { .type = rows[i].asked, .timeout_ms = 5000 };
+		struct agent_fail f = { .eno = EIO, .exit = rows[i].said, .text = "no\nberth: yes" };
+		struct agent_link *l = calloc(1, sizeof(*l));
+		struct err e = ERR_INIT;
+		uint8_t said[AGENT_FRAME];
+		size_t n;
+		int fd[2];
+
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0);
+		*l = (struct agent_link)AGENT_LINK_INIT;
+		l->fd = fd[0];
+		l->session = 5;
+		n = agent_put(said, l->session, AGENT_FAIL, &f, sizeof(f));
+		CHECK(send(fd[1], said, n, 0) == (ssize_t)n);
+		CHECK(agent_call(l, &c, &e) == -EIO && e.exit == rows[i].told);
+		CHECK_STR(e.msg, "in the VM: no\\x0aberth: yes");
+		agent_close(l);
+		(void)close(fd[1]);
+		free(l);
+	}
 }

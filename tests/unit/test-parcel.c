@@ -29,7 +29,7 @@ struct talk {
 static void say(struct talk *t, struct parcel_head h, const char *name, size_t len, const char *data)
 {
 	h.magic = PARCEL_MAGIC;
-	h.mode = 0644;
+	h.mode = h.mode ? h.mode : 0644;
 	h.name = (uint16_t)len;
 	if (data && !h.len)
 		h.len = (uint32_t)strlen(data);
@@ -267,6 +267,33 @@ TEST(the_other_side_is_gone_however_it_went)
 			  parcel_get(&(struct parcel){ .in = sv[0], .out = sv[0], .stop = -1 }, rec, &e);
 		CHECK(r == -EPIPE && e.eno == EPIPE && strstr(e.msg, "other side is gone"));
 		(void)close(sv[0]);
+	}
+	free(rec);
+}
+
+/* Not the exit number that it likes, and no words that could be ours, or a terminal's. */
+TEST(what_the_other_side_says_is_told_as_its_own)
+{
+	static const struct {
+		const char *said, *told;
+		uint64_t eno;
+	} rows[] = {
+		{ "no such thing", "inside: no such thing", ENOENT },
+		{ "x\nberth: done\x1b[2J", "inside: x\\x0aberth: done\\x1b[2J", EIO },
+		{ "", "inside: copy: failed", EIO },
+	};
+	struct parcel_record *rec = malloc(sizeof(*rec));
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct talk t = { .fd = memfd_create("said", MFD_CLOEXEC) };
+		struct parcel p = { .in = t.fd, .out = -1, .stop = -1 };
+		struct err e = ERR_INIT;
+
+		say(&t, (struct parcel_head){ .type = PARCEL_FAIL, .mode = 31, .value = rows[i].eno }, NULL, 0, rows[i].said);
+		CHECK(rec && lseek(t.fd, 0, SEEK_SET) == 0 && parcel_get(&p, rec, &e) == -(int)rows[i].eno);
+		CHECK(e.exit == 0);
+		CHECK_STR(e.msg, rows[i].told);
+		(void)close(t.fd);
 	}
 	free(rec);
 }

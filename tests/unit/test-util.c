@@ -54,6 +54,22 @@ TEST(str_control_characters)
 	CHECK(!str_has_control("\xc3\xa9"));
 }
 
+TEST(str_show_escapes_and_cuts)
+{
+	static const struct {
+		const char *s, *shown;
+	} rows[] = {
+		{ "plain", "plain" }, { "gr\xc3\xbcn", "gr\xc3\xbcn" }, { "", "" }, { "a\nb", "a\\x0ab" },
+		{ "\x1b[2J", "\\x1b[2J" }, { "\x7f", "\\x7f" }, { "\x9b" "2J", "\\x9b2J" },
+		{ "\xc2\x9b" "2J", "\xc2\\x9b2J" }, { "1234567890123", "12345678901" },
+		{ "1234567\n8", "1234567\\x0a" }, { "12345678\n", "12345678" },
+	};
+	char dst[12];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_STR(str_show(dst, sizeof(dst), rows[i].s), rows[i].shown);
+}
+
 TEST(str_word_splits_lists)
 {
 	const char *s = " 10.0.0.1,10.0.0.2\t x ";
