@@ -144,8 +144,8 @@ int parcel_put(struct parcel *p, const struct parcel_head *h, const char *name, 
 	head.name = (uint16_t)(name ? strlen(name) : 0);
 	r = put_bytes(p, &head, sizeof(head), e);
 	if (!r)
-		r = put_bytes(p, name, head.name, e);
-	return r < 0 ? r : put_bytes(p, data, head.len, e);
+		r = put_bytes(p, name ? name : "", head.name, e);
+	return r < 0 ? r : put_bytes(p, data ? data : "", head.len, e);
 }
 
 /*
