@@ -26,6 +26,7 @@
 struct completion {
 	struct cli *c;
 	const char *typed;              /* of the last word */
+	const char *behind;             /* put behind what is offered */
 	const struct command *cmd;
 	unsigned words;                 /* between the verb and the last word, options aside */
 };
@@ -48,7 +49,7 @@ static const struct {
 static void offer(const struct completion *w, const char *word)
 {
 	if (word && str_starts(word, w->typed))
-		out_printf("%s\n", word);
+		out_printf("%s%s\n", word, w->behind);
 }
 
 static void offer_dir(const struct completion *w, int dfd, const char *path, const char *head,
@@ -210,11 +211,25 @@ static unsigned count_words(const struct command *cmd, const char *const *words,
 	return plain;
 }
 
-static void offer_words(const struct completion *w)
+/* One of the two is in a VE. A shell may have made three words of ID:PATH. */
+static void offer_sides(const struct completion *w, const char *const *words, unsigned n)
+{
+	struct completion inside = *w;
+
+	for (unsigned i = 0; i < n; i++)
+		if (strchr(words[i], ':'))
+			return;
+	inside.behind = ":";
+	offer_ids(&inside);
+}
+
+static void offer_words(const struct completion *w, const char *const *words, unsigned n)
 {
 	const struct command *cmd = w->cmd;
 
-	if (cmd->flags & CMD_MANY || (cmd->flags & CMD_VE && !w->words) ||
+	if (str_eq(cmd->name, "cp"))
+		offer_sides(w, words, n);
+	else if (cmd->flags & CMD_MANY || (cmd->flags & CMD_VE && !w->words) ||
 	    str_starts(cmd->args, "[ID"))
 		offer_ids(w);
 	else if (str_eq(cmd->name, "help"))
@@ -233,7 +248,7 @@ static void behind_verb(struct completion *w, const char *const *words, unsigned
 	else if (*w->typed == '-')
 		offer_options(w, w->cmd);
 	else
-		offer_words(w);
+		offer_words(w, words, n);
 }
 
 /* Options that stand before the verb; --root says where to look for VEs. */
@@ -253,7 +268,7 @@ static unsigned skip_global(struct cli *c, const char *const *words, unsigned n)
 int cmd_complete(struct cli *c, const struct args *a, struct err *e)
 {
 	unsigned n = a->n_words ? a->n_words - 1 : 0, at = skip_global(c, a->words, n), used;
-	struct completion w = { .c = c, .typed = a->n_words ? a->words[n] : "" };
+	struct completion w = { .c = c, .typed = a->n_words ? a->words[n] : "", .behind = "" };
 
 	if (at < n && geteuid() == 0) {
 		c->opened = inst_open(&c->in, c->root, 0, e) >= 0;

@@ -43,6 +43,10 @@ offered() {
 	equal "$(offered set w)" 'web '
 	equal "$(offered set --ram 1G w)" 'web '
 	equal "$(offered enter web w)" ''
+	equal "$(offered cp 10)" '101: 1020: '
+	equal "$(offered cp -r --owner 0 file w)" 'web: '
+	equal "$(offered cp web:/etc/hosts w)" ''
+	equal "$(offered cp web : /etc/hosts w)" ''
 	equal "$(offered template show '')" 'mini '
 }
 
@@ -56,4 +60,7 @@ offered() {
 		echo "\${COMPREPLY[@]}"
 	EOF
 	equal "$(host bash "$BATS_TEST_TMPDIR/ask")" --onboot
+	sed -i "s|^COMP_WORDS.*|cd '$BATS_TEST_TMPDIR'; touch wert; COMP_WORDS=(berth cp we) COMP_CWORD=2|" \
+		"$BATS_TEST_TMPDIR/ask"
+	equal "$(host bash "$BATS_TEST_TMPDIR/ask")" 'web: wert'
 }
