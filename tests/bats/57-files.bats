@@ -74,6 +74,20 @@ both_ways() {
 	echo typed | berth cp - "$id:/root/typed"
 	equal "$(shell "$id" 'cat /root/typed; stat -c "%u %a" /root/typed')" $'typed\n0 644'
 	contains "$(berth cp "$id:/proc/version" -)" Linux
+	# Modes come from the source and not from who copies.
+	chmod 666 file
+	(
+		umask 077
+		berth cp file "$id:/root/open"
+		berth cp "$id:/root/open" open
+		echo typed | berth cp - "$id:/root/typed"
+	)
+	equal "$(shell "$id" 'stat -c %a /root/open /root/typed')$(stat -c %a open)" $'666\n644666'
+	# A link has a time of its own.
+	touch -h -d @1000000000 tree/link
+	berth cp -a tree "$id:/root/times"
+	berth cp -a "$id:/root/times" times
+	equal "$(shell "$id" 'stat -c %Y /root/times/link')/$(stat -c %Y times/link)" 1000000000/1000000000
 	berth cp --owner 12:34 file "$id:/root/owned"
 	equal "$(shell "$id" 'stat -c %u:%g /root/owned')" 12:34
 

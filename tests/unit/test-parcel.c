@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/err.h"
@@ -116,6 +118,36 @@ TEST(a_tree_arrives)
 	CHECK(t.count.files == 1 && t.count.dirs == 1 && t.count.links == 1 && t.count.left == 0);
 	CHECK(entries(&t, "in") == 3);
 	end(&t);
+}
+
+TEST(modes_are_the_sources_whatever_the_umask)
+{
+	static const struct {
+		mode_t umask, said, has;
+	} rows[] = {
+		{ 077, 0644, 0644 }, { 077, 01777, 01777 }, { 0, 0640, 0640 }, { 022, 0666, 0666 },
+		{ 0, 06755, 0755 },     /* PARCEL_SAFE */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		mode_t was = umask(rows[i].umask);
+		struct talk t = begin();
+		struct stat st;
+		char path[64];
+
+		say(&t, (struct parcel_head){ .type = PARCEL_DIR, .mode = rows[i].said }, NULL, 0, NULL);
+		say(&t, (struct parcel_head){ .type = PARCEL_FILE, .mode = rows[i].said }, "f", 1, NULL);
+		tell(&t, PARCEL_EOF, NULL, 0, NULL);
+		tell(&t, PARCEL_UP, NULL, 0, NULL);
+		tell(&t, PARCEL_END, NULL, 0, NULL);
+		CHECK(taken(&t, 0) == 0);
+		for (int k = 0; k < 2; k++) {
+			(void)snprintf(path, sizeof(path), "%s/in/top%s", t.dir, k ? "/f" : "");
+			CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == rows[i].has);
+		}
+		end(&t);
+		(void)umask(was);
+	}
 }
 
 TEST(times_are_kept_of_links_too)
@@ -333,6 +365,101 @@ TEST(there_is_an_end_to_depth_and_sums)
 		tell(&t, PARCEL_DIR, "d", 0, NULL);
 	CHECK(taken(&t, 50 * 4096) == -EFBIG);
 	end(&t);
+}
+
+/* ---- how long ---- */
+
+static struct parcel silent(int sv[2])
+{
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0);
+	(void)alarm(60);
+	return (struct parcel){ .in = sv[0], .out = sv[0], .stop = -1 };
+}
+
+static void over(const int sv[2])
+{
+	(void)close(sv[0]);
+	(void)close(sv[1]);
+	(void)alarm(0);
+}
+
+TEST(one_that_says_and_takes_nothing_is_given_up)
+{
+	static const struct parcel_head up = { .type = PARCEL_UP };
+	struct parcel_record *rec = malloc(sizeof(*rec));
+
+	for (int i = 0; i < 2; i++) {
+		uint64_t from = proc_now_us();
+		struct err e = ERR_INIT;
+		int sv[2], r = 0;
+		struct parcel p = silent(sv);
+
+		p.stall_ms = 300;
+		while (i && !r)         /* until no more goes into the socket */
+			r = parcel_put(&p, &up, NULL, NULL, &e);
+		if (!i)
+			r = parcel_get(&p, rec, &e);
+		CHECK(r == -ETIMEDOUT && strstr(e.msg, "gives and takes too little"));
+		CHECK(proc_now_us() - from >= 300000);
+		over(sv);
+	}
+	free(rec);
+}
+
+TEST(a_trickle_is_given_up_too)
+{
+	const struct timespec pause = { 0, 10000000 };
+	struct parcel_record *rec = malloc(sizeof(*rec));
+	struct parcel_head left = { .magic = PARCEL_MAGIC, .type = PARCEL_LEFT };
+	struct err e = ERR_INIT;
+	int sv[2], r = 0;
+	struct parcel p = silent(sv);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (size_t at = 0;; at = (at + 1) % sizeof(left)) {
+			if (write(sv[1], (const char *)&left + at, 1) != 1)
+				_exit(0);
+			(void)nanosleep(&pause, NULL);
+		}
+	p.stall_ms = 300;
+	while (!r)
+		r = parcel_get(&p, rec, &e);
+	CHECK(r == -ETIMEDOUT && p.moved > 0 && strstr(e.msg, "gives and takes too little"));
+	CHECK(pid > 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	over(sv);
+	free(rec);
+}
+
+TEST(what_moves_on_has_all_its_time_again)
+{
+	struct talk t = begin();
+	struct parcel_record *rec = malloc(sizeof(*rec));
+	struct parcel p = { .in = t.fd, .stop = -1, .stall_ms = 60000, .waited_us = 59000000 };
+	struct err e = ERR_INIT;
+
+	for (unsigned i = 0; i < PARCEL_PACE / sizeof(struct parcel_head); i++)
+		tell(&t, PARCEL_UP, NULL, 0, NULL);
+	CHECK(lseek(t.fd, 0, SEEK_SET) == 0);
+	while (parcel_get(&p, rec, &e) == 0)
+		;
+	CHECK(e.eno == EPIPE && p.waited_us < 59000000);
+	(void)close(t.fd);
+	free(rec);
+	end(&t);
+}
+
+/* The one who types, or a disk of the host: only the end of all of it ends that. */
+TEST(waits_for_files_of_this_side_are_nobodys_fault)
+{
+	struct err e = ERR_INIT;
+	int sv[2];
+	struct parcel p = silent(sv);
+
+	p.stall_ms = 1;
+	p.end_us = proc_now_us() + 1500000;     /* both clocks are looked at once a second */
+	CHECK(parcel_wait_own(&p, sv[0], POLLIN, &e) == -ETIMEDOUT && strstr(e.msg, "not done in time"));
+	over(sv);
 }
 
 /* ---- what is read while it changes ---- */
