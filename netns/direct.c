@@ -118,14 +118,9 @@ int direct_look(const char *link, struct direct_was *ret, struct err *e)
 	return r;
 }
 
-static void format_mac(const uint8_t m[6], char dst[18])
-{
-	(void)str_fmt(dst, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-}
-
 int direct_format(const struct direct_was *w, char *dst, size_t size)
 {
-	char perm[18], addr[18];
+	char perm[MAC_STRLEN], addr[MAC_STRLEN];
 
 	format_mac(w->perm, perm);
 	format_mac(w->addr, addr);
@@ -135,7 +130,7 @@ int direct_format(const struct direct_was *w, char *dst, size_t size)
 int direct_parse(const char *text, struct direct_was *ret)
 {
 	struct direct_was w;
-	char perm[18], addr[18], mtu[12];
+	char perm[MAC_STRLEN], addr[MAC_STRLEN], mtu[12];
 	uint32_t n;
 
 	if (str_word(&text, w.kind, sizeof(w.kind)) <= 0 || str_word(&text, perm, sizeof(perm)) <= 0 ||

@@ -276,3 +276,9 @@ int parse_mac(const char *s, uint8_t ret[6])
 	memcpy(ret, mac, sizeof(mac));
 	return 0;
 }
+
+void format_mac(const uint8_t m[6], char dst[MAC_STRLEN])
+{
+	(void)snprintf(dst, MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		       m[5]);
+}

@@ -56,3 +56,5 @@ bool ip_same_host(const struct ipaddr *a, const struct ipaddr *b);
 
 /* Six bytes of a MAC address written with colons. */
 int parse_mac(const char *s, uint8_t ret[6]);
+#define MAC_STRLEN 18
+void format_mac(const uint8_t mac[6], char dst[MAC_STRLEN]);

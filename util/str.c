@@ -98,6 +98,18 @@ int str_word(const char **s, char *dst, size_t size)
 	return 1;
 }
 
+int str_part(const char **s, char sep, char *dst, size_t size)
+{
+	size_t n = (size_t)(strchrnul(*s, sep) - *s);
+	int r;
+
+	if (!**s)
+		return 0;
+	r = str_fmt(dst, size, "%.*s", (int)n, *s);
+	*s += n + ((*s)[n] == sep);
+	return r < 0 ? r : 1;
+}
+
 static unsigned smaller(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

@@ -35,6 +35,12 @@ const char *str_show(char *dst, size_t size, const char *s);
 int str_word(const char **s, char *dst, size_t size);
 
 /*
+ * Next part of a list with one sep between them, which may be empty; none behind the last sep.
+ * As str_word, but one that is too long is passed over, with dst empty.
+ */
+int str_part(const char **s, char sep, char *dst, size_t size);
+
+/*
  * Edit distance of two short words (at most 31 bytes are compared); two neighbours swapped
  * count one. For "did you mean".
  */
