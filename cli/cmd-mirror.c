@@ -21,6 +21,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/fence.h"
+#include "ve/netif.h"
 
 #define FOR_MS 60000
 #define FILE_MAX (UINT64_C(256) << 20)

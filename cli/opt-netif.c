@@ -7,6 +7,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/netif.h"
 
 static int append(char *dst, size_t size, const char *sep, const char *text, struct err *e)
 {

@@ -198,12 +198,11 @@ static bool claimed(const uint8_t *b, size_t len, struct ipaddr *ret)
 
 static int refuse(const struct wire *w, const struct ipaddr *a, const uint8_t *mac, struct err *e)
 {
-	char text[IPADDR_STRLEN];
+	char addr[IPADDR_STRLEN], who[MAC_STRLEN];
 
-	format_ip_host(a, text);
-	return err_set(e, EADDRINUSE, VZ_IP_IN_USE,
-		       "--ipadd %s: in use by %02x:%02x:%02x:%02x:%02x:%02x on %s", text, mac[0],
-		       mac[1], mac[2], mac[3], mac[4], mac[5], w->link);
+	format_ip_host(a, addr);
+	format_mac(mac, who);
+	return err_set(e, EADDRINUSE, VZ_IP_IN_USE, "--ipadd %s: in use by %s on %s", addr, who, w->link);
 }
 
 /* Until nothing more is there. */

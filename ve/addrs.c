@@ -236,13 +236,12 @@ static int choose(const struct ve *ve, const struct network *n, struct ip_list *
 /* What NETIF says, with the addresses that have been chosen for link ifname. */
 static int write_back(struct ve *ve, const char *ifname, const struct ip_list *ips, struct err *e)
 {
-	struct netif_list l = { 0 };
-	const char *want = "";
-	struct netif *f;
+	struct netif_list l;
+	int r = netif_read(ve->conf.netif, &l, e);
 
-	if (netif_parse(ve->conf.netif, &l, &want) < 0 || !(f = netif_find(&l, ifname)))
-		return err_set(e, EINVAL, VZ_BAD_CONF, "read NETIF: want %s", want);
-	f->ips = *ips;
+	if (r < 0)
+		return r;
+	netif_find(&l, ifname)->ips = *ips;
 	if (netif_format(&l, ve->conf.netif, sizeof(ve->conf.netif)) < 0)
 		return err_set(e, E2BIG, VZ_VETH, "--ipadd auto: more than a config can hold");
 	return 0;
@@ -308,8 +307,7 @@ static int check_addr(const struct ve *ve, int claims, const struct network *n,
 
 static int check_link(const struct ve *ve, int claims, const struct net_spec *s, struct err *e)
 {
-	const uint8_t *m = s->guest_mac;
-	char name[20];
+	char name[20], mac[MAC_STRLEN];
 	int64_t owner;
 
 	link_claim(s, name);
@@ -319,9 +317,8 @@ static int check_link(const struct ve *ve, int claims, const struct net_spec *s,
 	if (s->mode == NET_DEVICE)
 		return err_set(e, EADDRINUSE, VZ_NETDEV, "--netdev_add %s: VE %" PRId64 " has it", s->bridge,
 			       owner);
-	return err_set(e, EADDRINUSE, VZ_VETH,
-		       "--mac %02x:%02x:%02x:%02x:%02x:%02x: in use by VE %" PRId64, m[0], m[1], m[2],
-		       m[3], m[4], m[5], owner);
+	format_mac(s->guest_mac, mac);
+	return err_set(e, EADDRINUSE, VZ_VETH, "--mac %s: in use by VE %" PRId64, mac, owner);
 }
 
 /* The same twice in one VE would be two links that fight for it. */

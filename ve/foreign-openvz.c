@@ -10,6 +10,7 @@
 #include "util/str.h"
 #include "ve/conf.h"
 #include "ve/foreign.h"
+#include "ve/netif.h"
 #include "ve/ptypes.h"
 
 #define OLD_HOST "where it was on the other host"
@@ -138,8 +139,7 @@ static int put_netif(struct foreign *f, const struct netif *n, struct err *e)
 	(void)str_fmt(l->name, sizeof(l->name), "%s", n->ifname);
 	(void)str_fmt(l->bridge, sizeof(l->bridge), "%s", *n->bridge ? n->bridge : "");
 	if (n->has_mac)
-		(void)str_fmt(l->mac, sizeof(l->mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0],
-			      n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+		format_mac(n->mac, l->mac);
 	put_addrs(l, n);
 	if (n->mac_open || n->ip_open) {
 		int r = foreign_note(f, FATE_CHANGES, key, "filters off", "filters on",

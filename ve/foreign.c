@@ -8,6 +8,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/netif.h"
 
 static const struct {
 	const char *word;

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "ve/netif.h"
+#include "netns/network.h"
 #include "ve/params.h"
 
 enum foreign_tool { FOREIGN_NONE, FOREIGN_OPENVZ, FOREIGN_PCT, FOREIGN_LXC, FOREIGN_INCUS,
@@ -25,7 +25,7 @@ struct foreign_note {
 /* A link as others have it, before it is known what this host can make of it. */
 struct foreign_link {
 	char key[24];                   /* net0 */
-	char name[IFNAMSIZ], bridge[IFNAMSIZ], mac[18];
+	char name[IFNAMSIZ], bridge[IFNAMSIZ], mac[MAC_STRLEN];
 	char ips[512], gw[2][IPADDR_STRLEN];
 };
 

@@ -147,11 +147,10 @@ static int read_conf(const char *netif, struct links *l, struct err *e)
 {
 	struct netif first = { .ifname = NETIF_FIRST }, *f;
 	struct netif_list *c = &l->conf;
-	const char *want = "";
+	int r = netif_read(netif, c, e);
 
-	*c = (struct netif_list){ 0 };
-	if (*netif && netif_parse(netif, c, &want) < 0)
-		return err_set(e, EINVAL, VZ_BAD_CONF, "read NETIF: want %s", want);
+	if (r < 0)
+		return r;
 	f = netif_find(c, NETIF_FIRST);
 	if (f) {
 		first = *f;
@@ -205,9 +204,7 @@ static int plan(const struct ve *ve, const struct links_want *w, struct links *l
 			return err_wrap(e, "link %s", f->ifname);
 		if (*l->fence)
 			close_network(&l->net[i]);
-		l->ips[i] = f->ips;
-		if (i == 0)
-			(void)!netif_all_ips(w->ips, "", &l->ips[0], e);
+		l->ips[i] = i == 0 ? *w->ips : f->ips;
 		for (unsigned k = 0; i == 0 && k < f->ips.n && l->ips[0].n < VE_MAX_IPS; k++)
 			l->ips[0].a[l->ips[0].n++] = f->ips.a[k];
 		fill(ve, l, i);

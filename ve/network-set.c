@@ -120,7 +120,7 @@ static bool names(const struct ip_list *ips, const char *network, const char *ne
 	const char *want;
 
 	(void)ips;
-	if (*netif && netif_parse(netif, &l, &want) < 0)
+	if (netif_parse(netif, &l, &want) < 0)
 		return true;            /* who knows */
 	for (unsigned i = 0; i < l.n; i++)
 		if (str_eq(l.a[i].network, name))

@@ -33,24 +33,15 @@
 static int final_ips(struct set *s, struct err *e)
 {
 	const struct param *p = param_by_key("IP_ADDRESS");
-	const struct ip_list *add = &s->change->to.ips;
-	struct ip_list out = { 0 }, del = s->change->ip_del;
+	const struct ve_change *c = s->change;
+	int r;
 
-	if ((!conf_has(&s->change->to, p) && !del.n && !s->change->ip_del_all) ||
-	    netif_change_is_for(&s->change->netif))
+	if ((!conf_has(&c->to, p) && !c->ip_del.n && !c->ip_del_all) || netif_change_is_for(&c->netif))
 		return 0;
-	for (unsigned i = 0; !s->change->ip_del_all && i < s->old.ips.n; i++)
-		if (!ip_list_has(&del, &s->old.ips.a[i]) && !ip_list_has(add, &s->old.ips.a[i]))
-			out.a[out.n++] = s->old.ips.a[i];
-	for (unsigned i = 0; i < add->n; i++) {
-		if (out.n == VE_MAX_IPS)
-			return err_set(e, ENOSPC, VZ_ADD_IP, "--ipadd: a VE has at most %d addresses",
-				       VE_MAX_IPS);
-		out.a[out.n++] = add->a[i];
-	}
-	s->to.ips = out;
-	conf_mark(&s->to, p, true);
-	return 0;
+	r = netif_change_ips(&s->old.ips, c, &s->to.ips, e);
+	if (r == 0)
+		conf_mark(&s->to, p, true);
+	return r;
 }
 
 /* Links: likewise, from the links there are. What --ifname names is not the first link's. */

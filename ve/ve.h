@@ -9,7 +9,7 @@
 #include "netns/network.h"
 #include "storage/storage.h"
 #include "ve/inst.h"
-#include "ve/netif.h"
+#include "ve/netif-change.h"
 #include "ve/params.h"
 #include "ve/state.h"
 

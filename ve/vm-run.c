@@ -176,12 +176,10 @@ static int put_gateway(struct agent_link *l, const struct net_spec *n, uint8_t f
 
 static int put_link(struct agent_link *l, const struct net_spec *n, struct err *e)
 {
-	const uint8_t *m = n->guest_mac;
-	char mac[24];
+	char mac[MAC_STRLEN];
 	int r = agent_body_word(l, SETUP_LINK, n->guest_name, e);
 
-	(void)str_fmt(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-		      m[5]);
+	format_mac(n->guest_mac, mac);
 	if (!r)
 		r = agent_body_word(l, SETUP_MAC, mac, e);
 	if (!r && n->mode != NET_BRIDGED)

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/parse.h"
 #include "util/str.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -172,18 +173,17 @@ void vm_nic_name(char dst[16], unsigned index)
 
 static void add_link(const struct vm_machine *m, struct vm_args *a, unsigned i)
 {
-	const uint8_t *c = m->nic[i].mac;
-	char name[16], port[32] = "";
+	char name[16], mac[MAC_STRLEN], port[32] = "";
 
 	vm_nic_name(name, m->nic[i].index);
+	format_mac(m->nic[i].mac, mac);
 	if (m->type == VM_Q35)
 		(void)str_fmt(port, sizeof(port), ",romfile=,bus=" VM_PORT, i);
 	add(a, "-netdev");
 	add(a, "tap,id=%s,fd=%d,vhost=off", name, VM_FD_TAP + (int)i);
 	add(a, "-device");
-	add(a, "%s%s,netdev=%s,id=%s-dev,mac=%02x:%02x:%02x:%02x:%02x:%02x%s",
-	    m->type == VM_PC ? "e1000" : "virtio-net-", m->type == VM_PC ? ",romfile=" : bus(m), name, name,
-	    c[0], c[1], c[2], c[3], c[4], c[5], port);
+	add(a, "%s%s,netdev=%s,id=%s-dev,mac=%s%s", m->type == VM_PC ? "e1000" : "virtio-net-",
+	    m->type == VM_PC ? ",romfile=" : bus(m), name, name, mac, port);
 }
 
 /* Each a device of its own: what QEMU 7.2 tells the guest of functions (ACPI) knows no hotplug. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "util/json.h"
+#include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-proc.h"
 #include "vm/qemu.h"
@@ -71,17 +72,16 @@ static int find_port(struct qmp *q, unsigned *ret, struct err *e)
 
 static int plug(struct qmp *q, const struct qmp_nic *n, const char *name, struct err *e)
 {
-	const uint8_t *c = n->mac;
 	unsigned port = 0;
-	char text[320];
+	char mac[MAC_STRLEN], text[320];
 	int r = find_port(q, &port, e);
 
 	if (r < 0)
 		return r;
+	format_mac(n->mac, mac);
 	(void)str_fmt(text, sizeof(text), "{\"execute\":\"device_add\",\"arguments\":{\"driver\":"
 		      "\"virtio-net-pci\",\"netdev\":\"%s\",\"id\":\"%s-dev\",\"bus\":\"" VM_PORT
-		      "\",\"romfile\":\"\",\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"}}\n", name,
-		      name, port, c[0], c[1], c[2], c[3], c[4], c[5]);
+		      "\",\"romfile\":\"\",\"mac\":\"%s\"}}\n", name, name, port, mac);
 	return qmp_order(q, text, -1, NULL, e);
 }
 
