@@ -15,7 +15,6 @@
 #include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
 
 static const struct cg_file v2_files[] = { { "io.bfq.weight", &cg_codec_io_weight },

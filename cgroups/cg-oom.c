@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "cgroups/cg-internal.h"
+#include "cgroups/cg-oom-policy.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
 
 int cg_open_node(const struct cg_host *h, const char *id, int *ret)

@@ -17,7 +17,6 @@
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
 #include "util/parse.h"
-#include "util/str.h"
 
 int cg_create_pool(const struct cg_host *h, const char *id, struct err *e)
 {

@@ -28,7 +28,6 @@
 #include "cgroups/cgroup.h"
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
 
 #define ROOT_TASKS 2

@@ -10,7 +10,6 @@
 
 #include "cgroups/cg-internal.h"
 #include "util/cleanup.h"
-#include "util/str.h"
 
 #define DEPTH 40        /* as cg-v2.c */
 

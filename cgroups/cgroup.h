@@ -19,7 +19,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cgroups/cg-oom-policy.h"
 #include "util/err.h"
 
 enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_HUGETLB, CG_CTL_MAX };

@@ -7,6 +7,7 @@
 
 #include "cli/columns.h"
 #include "cli/xalloc.h"
+#include "util/json.h"
 #include "util/parse.h"
 #include "util/str.h"
 #include "ve/ptypes.h"

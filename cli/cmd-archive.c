@@ -10,7 +10,6 @@
 #include "cli/receive.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "ve/archive.h"
 
 static int archive_one(struct cli *c, const struct args *a, uint32_t id, struct err *e)

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "util/exits.h"
+#include "util/parcel.h"
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-proc.h"

@@ -10,7 +10,6 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
-#include "runtime/seal.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/sys-proc.h"

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/out.h"
 #include "cli/xalloc.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

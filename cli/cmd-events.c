@@ -22,7 +22,6 @@
 #include "cli/out.h"
 #include "cli/xalloc.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/events.h"

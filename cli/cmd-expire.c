@@ -5,7 +5,6 @@
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
-#include "util/exits.h"
 #include "ve/expiry.h"
 
 /* One VE that cannot be stopped does not save the others. */

@@ -10,6 +10,7 @@
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "netns/door.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/fence.h"

@@ -20,6 +20,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "netns/netfilter.h"
+#include "netns/nf-rules.h"
 #include "runtime/mounts.h"
 #include "storage/storage.h"
 #include "util/cleanup.h"

@@ -10,9 +10,11 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
+#include "templates/unpack.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/adopt.h"
+#include "ve/foreign.h"
 
 static const char *const fates[_FATE_MAX] = { [FATE_MAPS] = "maps", [FATE_CHANGES] = "changes",
 					      [FATE_LOST] = "lost" };

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "templates/manifest.h"
+#include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -20,11 +20,9 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
-#include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/expiry.h"
-#include "ve/registry.h"
 
 #define MAX_PICKS 512
 #define MAX_FILTERS 32

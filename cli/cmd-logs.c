@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/out.h"
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

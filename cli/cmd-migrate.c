@@ -20,6 +20,7 @@
 #include "ve/migrate.h"
 #include "ve/moved.h"
 #include "ve/receive.h"
+#include "ve/send.h"
 
 static void sent(void *arg, uint64_t done, uint64_t all)
 {

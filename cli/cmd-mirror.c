@@ -16,10 +16,10 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "netns/mirror.h"
+#include "netns/space.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "ve/fence.h"
 #include "ve/netif.h"
 

@@ -9,7 +9,6 @@
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "ve/registry.h"
-#include "ve/ve.h"
 
 struct overview {
 	size_t ves, running;

@@ -14,7 +14,6 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
-#include "util/str.h"
 #include "ve/apply.h"
 #include "ve/pool.h"
 

@@ -11,6 +11,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/uuid.h"
 #include "ve/snapshot.h"
 
 static void copied(void *arg, uint64_t done, uint64_t all)

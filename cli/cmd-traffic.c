@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"
+#include "netns/account.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/quota.h"

@@ -17,7 +17,6 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/conf.h"
-#include "ve/registry.h"
 #include "ve/upgrade.h"
 
 /* ---- outdated ---- */

@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#include "cli/cli.h"
-#include "util/json.h"
 #include "ve/ve.h"
+
+struct json_out;
 
 enum cell_type {
 	CELL_NONE,      /* "-", null */

@@ -19,7 +19,6 @@
 #include "cli/out.h"
 #include "util/cleanup.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "ve/ptypes.h"
 #include "ve/registry.h"
 

@@ -9,6 +9,7 @@
 #include "cli/xalloc.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/json.h"
 #include "util/str.h"
 #include "ve/ptypes.h"
 #include "ve/registry.h"

@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include "util/json.h"
 #include "ve/ve.h"
 
 enum fleet_state { FLEET_ANY, FLEET_RUNNING, FLEET_STOPPED, FLEET_ABSENT };

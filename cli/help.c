@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/options.h"
 #include "util/str.h"
 #include "ve/ptypes.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options about a VE's links, which add up to one change (ve/netif.h). */
+/* Options about a VE's links, which add up to one change (ve/netif-change.h). */
 #include "cli/options.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
-#include "ve/netif.h"
+#include "ve/netif-entry.h"
 
 static int append(char *dst, size_t size, const char *sep, const char *text, struct err *e)
 {

@@ -8,8 +8,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "util/exits.h"
-
 void out_printf(const char *fmt, ...)
 {
 	va_list ap;

@@ -4,6 +4,8 @@
 
 #include "cli/options.h"
 
+struct cli;
+
 /* id 0: the number it had. */
 MUST_CHECK int receive_from(struct cli *c, const struct args *a, uint32_t id, int fd,
 			    uint32_t *ret_id, struct err *e);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vzctl's companions that reckon with the whole host; the figures are those of `berth node`. */
-#include "cli/vz.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/xalloc.h"

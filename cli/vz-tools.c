@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vzctl's small companions that look at processes, counters and configs. */
-#include "cli/vz.h"
 
 #include <dirent.h>
 #include <errno.h>

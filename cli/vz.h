@@ -6,9 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
-
-#include "cli/cli.h"
 
 /* What libvirt and others check; from 3.0.23 on libvirt leaves NETIF to the tool. */
 #define VZ_VERSION "4.11.1"

@@ -19,6 +19,7 @@
 
 #include "netns/netfilter.h"
 #include "netns/nf-table.h"
+#include "netns/nl.h"
 #include "util/str.h"
 
 #define KEY_LEN (IFNAMSIZ + 4)          /* an EtherType is padded to a register */

@@ -19,6 +19,7 @@
 #include "netns/netfilter.h"
 #include "netns/nf-rules.h"
 #include "netns/nf-table.h"
+#include "netns/nl.h"
 #include "util/str.h"
 
 /* seconds 0: how many at a time. */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "netns/caps.h"
 #include "netns/guestlink.h"
-#include "netns/link.h"
 #include "netns/nl.h"
 #include "netns/route.h"
 #include "netns/wire.h"

@@ -9,9 +9,10 @@
 #include "netns/addr.h"
 #include "netns/link.h"
 #include "netns/netfilter.h"
+#include "netns/nf-rules.h"
+#include "netns/nl.h"
 #include "netns/route.h"
 #include "netns/space.h"
-#include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 

@@ -6,6 +6,7 @@
 
 #include "netns/addr.h"
 #include "netns/link.h"
+#include "netns/nl.h"
 #include "netns/route.h"
 #include "util/str.h"
 

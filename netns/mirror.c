@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "netns/link.h"
+#include "netns/nl.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -13,6 +13,7 @@
 #include "netns/addr.h"
 #include "netns/nf-host.h"
 #include "netns/nf-table.h"
+#include "netns/nl.h"
 #include "util/str.h"
 
 #define CHUNK 100               /* addresses per transaction; keeps it within one message queue */

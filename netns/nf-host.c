@@ -25,8 +25,10 @@
 #include <netinet/ip_icmp.h>
 #include <string.h>
 
+#include "netns/nf-expr.h"
 #include "netns/nf-rules.h"
 #include "netns/nf-table.h"
+#include "netns/nl.h"
 #include "util/str.h"
 
 #define SYN_ACK 0x12

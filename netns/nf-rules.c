@@ -25,8 +25,6 @@
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 
-#include "util/str.h"
-
 /* Numbers of nft's data types; only `nft list` reads them, to print elements as text. */
 enum { T_IP4 = 7, T_IP6 = 8, T_MAC = 9, T_PROTO = 12, T_PORT = 13, T_MARK = 19, T_GROUP = 35,
        T_IFNAME = 41 };

@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 
+#include "netns/nf-expr.h"
 #include "netns/nf-rules.h"
 #include "util/cleanup.h"
 #include "util/str.h"

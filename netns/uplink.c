@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #include "netns/account.h"
-#include "netns/caps.h"
 #include "netns/addr.h"
+#include "netns/caps.h"
 #include "netns/link.h"
 #include "netns/netfilter.h"
+#include "netns/nf-rules.h"
 #include "netns/nf-table.h"
 #include "netns/nl.h"
 #include "util/exits.h"

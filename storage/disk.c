@@ -13,7 +13,6 @@
 #include "storage/image-impl.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 
 #define BLOCK 4096u             /* of the loop device; a disk is whole ones */
 #define MIB (UINT64_C(1) << 20)

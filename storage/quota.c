@@ -31,6 +31,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-blk.h"
+#include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-tree.h"
 

@@ -26,6 +26,7 @@
 #include "templates/pack.h"
 #include "templates/recipe.h"
 #include "templates/scratch.h"
+#include "templates/unpack.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

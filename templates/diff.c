@@ -11,7 +11,6 @@
 
 #include "util/cleanup.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 
 #define DEPTH_MAX 64            /* of directories; a system's files lie within a dozen */
 

@@ -19,7 +19,6 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
-#include "util/sys-call.h"
 #include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"

@@ -21,6 +21,7 @@
 
 #include "templates/store.h"
 #include "storage/fsctx.h"
+#include "storage/loop.h"
 #include "templates/verify.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -11,7 +11,6 @@
 #include "storage/loop.h"
 #include "templates/detect.h"
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-copy.h"
 

@@ -15,7 +15,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "templates/image.h"
 #include "templates/source.h"
+#include "templates/tree.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -9,6 +9,7 @@
 
 #include "templates/look.h"
 #include "templates/source.h"
+#include "templates/tree.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

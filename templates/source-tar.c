@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "templates/gzip.h"
+#include "templates/image.h"
 #include "templates/source.h"
+#include "templates/tree.h"
 #include "util/exits.h"
 #include "util/str.h"
 

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "storage/loop.h"
 #include "util/err.h"
 
 #define DIGEST_LEN 64           /* hex digits */

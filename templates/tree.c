@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 

@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "templates/image.h"
 #include "templates/look.h"
 #include "templates/sandbox.h"
 #include "templates/source.h"
+#include "templates/tree.h"
 #include "templates/yaml.h"
 #include "util/cleanup.h"
 #include "util/parse.h"

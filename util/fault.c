@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "util/exits.h"
 #include "util/step.h"
 #include "util/str.h"
 

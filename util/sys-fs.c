@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-call.h"

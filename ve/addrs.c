@@ -9,6 +9,7 @@
 #include <sys/file.h>
 
 #include "netns/ipam.h"
+#include "netns/range.h"
 #include "netns/wire.h"
 #include "util/claim.h"
 #include "util/cleanup.h"
@@ -17,6 +18,7 @@
 #include "util/sys-fs.h"
 #include "ve/fence.h"
 #include "ve/netdev.h"
+#include "ve/netif.h"
 #include "ve/network-impl.h"
 
 /* ---- where a pool's free addresses are ---- */

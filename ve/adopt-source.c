@@ -6,12 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "templates/look.h"
 #include "templates/pack.h"
+#include "templates/unpack.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/adopt.h"
+#include "ve/foreign.h"
 
 #define VZDUMP_DIR "etc/vzdump"
 

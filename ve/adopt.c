@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "templates/store.h"
+#include "templates/unpack.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
@@ -14,6 +15,7 @@
 #include "ve/conf.h"
 #include "ve/create.h"
 #include "ve/intent.h"
+#include "ve/links.h"
 #include "ve/refuse.h"
 #include "ve/registry.h"
 

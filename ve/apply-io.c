@@ -10,7 +10,6 @@
 
 #include "storage/storage.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "util/sys-blk.h"
 #include "ve/apply.h"
 #include "ve/plan.h"

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netns/caps.h"
 #include "netns/direct.h"
 #include "netns/shape.h"
+#include "netns/space.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"

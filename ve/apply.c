@@ -6,11 +6,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cgroups/cg-oom-policy.h"
 #include "runtime/nsenter.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/guest.h"
+#include "ve/links.h"
 #include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/ptypes.h"

@@ -30,6 +30,8 @@
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/start.h"
+#include "ve/stream-head.h"
+#include "ve/stream.h"
 #include "ve/suspend.h"
 
 #define SUFFIX ".berth"

@@ -23,6 +23,7 @@
 #include "ve/create.h"
 #include "ve/links.h"
 #include "ve/mount.h"
+#include "ve/netif.h"
 #include "ve/plan.h"
 #include "ve/snapshot.h"
 

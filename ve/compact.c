@@ -2,6 +2,7 @@
 /* Giving blocks that a VE's filesystem does not use back to the host. */
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "ve/plan.h"
 #include "ve/suspend.h"
 
 static int trim_running(struct ve *ve, const struct plan *plan, int private, struct err *e)

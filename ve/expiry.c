@@ -9,6 +9,7 @@
 #include "util/str.h"
 #include "ve/archive.h"
 #include "ve/events.h"
+#include "ve/ve.h"
 
 void expiry_today(char dst[11])
 {

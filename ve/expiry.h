@@ -6,7 +6,13 @@
  */
 #pragma once
 
-#include "ve/ve.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/err.h"
+
+struct inst;
+struct ve_conf;
 
 /* Today as a date, for comparing with strcmp(3). */
 void expiry_today(char dst[11]);

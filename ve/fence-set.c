@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "netns/door.h"
 #include "netns/ipam.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -17,8 +18,8 @@
 #include "util/sys-fs.h"
 #include "ve/conf.h"
 #include "ve/create.h"
-#include "ve/netlock.h"
 #include "ve/fence-impl.h"
+#include "ve/netlock.h"
 #include "ve/network-impl.h"
 #include "ve/registry.h"
 

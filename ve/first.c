@@ -17,9 +17,7 @@
 #include "util/sys-cred.h"
 #include "util/sys-fs.h"
 #include "ve/events.h"
-#include "ve/exec.h"
 #include "ve/guest.h"
-#include "ve/plan.h"
 #include "ve/ready.h"
 
 #define MAX_TEXT (1 << 20)

@@ -11,7 +11,6 @@
 #include "ve/conf.h"
 #include "ve/foreign.h"
 #include "ve/netif.h"
-#include "ve/ptypes.h"
 
 #define OLD_HOST "where it was on the other host"
 #define PER_PROCESS "for the whole VE there, for each process here"

@@ -15,6 +15,7 @@
 #include "util/sys-cred.h"
 #include "util/sys-proc.h"
 #include "ve/first.h"
+#include "ve/links.h"
 #include "ve/mount.h"
 #include "ve/plan.h"
 

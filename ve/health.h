@@ -2,7 +2,11 @@
 /* Whether a VE does what it is there for, by a test of the administrator's. */
 #pragma once
 
-#include "ve/ve.h"
+#include <stdint.h>
+
+#include "util/err.h"
+
+struct inst;
 
 /* "tcp:PORT", or a command for the VE's shell, exit 0 for yes. */
 MUST_CHECK int health_check_ok(const char *check, struct err *e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "netns/direct.h"
+#include "netns/space.h"
 #include "util/cleanup.h"
 #include "util/step.h"
 #include "util/str.h"

@@ -7,9 +7,14 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "netns/caps.h"
 #include "netns/direct.h"
+#include "netns/door.h"
 #include "netns/guestlink.h"
 #include "netns/ipam.h"
+#include "netns/range.h"
+#include "netns/services.h"
+#include "netns/space.h"
 #include "netns/uplink.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -15,13 +15,13 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "util/sys-proc.h"
 
 #define POLL_MS 2

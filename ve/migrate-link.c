@@ -10,7 +10,6 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "util/sys-proc.h"
 
 struct verdict {

@@ -26,13 +26,14 @@
 #include "util/exits.h"
 #include "util/step.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "util/uuid.h"
 #include "ve/intent.h"
 #include "ve/migrate-link.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/snapshot.h"
+#include "ve/stream-head.h"
+#include "ve/stream.h"
 #include "ve/suspend.h"
 
 struct migration {

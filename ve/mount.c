@@ -14,7 +14,6 @@
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/hooks.h"
 #include "ve/host-root.h"

@@ -6,7 +6,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
-#include "ve/conf.h"
+#include "ve/netif-entry.h"
 #include "ve/netif.h"
 #include "ve/ve.h"
 

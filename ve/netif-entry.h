@@ -9,7 +9,8 @@
  */
 #pragma once
 
-#include "netns/network.h"
+#include <net/if.h>
+
 #include "ve/params.h"
 
 #define NETIF_ALLOWED 8

@@ -11,7 +11,6 @@
 #include "util/cleanup.h"
 #include "util/parse.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "ve/network.h"
 
 int netlock_take(const struct inst *in, bool alone, int *ret_fd, struct err *e)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netns/range.h"
 #include "netns/uplink.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

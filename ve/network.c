@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netns/services.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -2,7 +2,9 @@
 /* What the host has, what its VEs were promised, what is used, and what still fits. */
 #pragma once
 
-#include "ve/ve.h"
+#include "ve/params.h"
+
+struct inst;
 
 enum node_what { NODE_MEMORY, NODE_CPU, NODE_DISK, NODE_PROCESSES, NODE_MAX };
 

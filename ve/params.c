@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "netns/caps.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"

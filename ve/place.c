@@ -14,6 +14,7 @@
 #include "util/str.h"
 #include "ve/apply.h"
 #include "ve/guarantee.h"
+#include "ve/lock.h"
 #include "ve/pool.h"
 
 static int make_pool(struct ve *pool, struct err *e)

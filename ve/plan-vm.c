@@ -12,6 +12,7 @@
 
 #include "util/exits.h"
 #include "util/str.h"
+#include "vm/qemu.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define DEFAULT_RAM (512 * MIB)

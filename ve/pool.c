@@ -15,6 +15,7 @@
 #include "util/sys-fs.h"
 #include "ve/apply.h"
 #include "ve/conf.h"
+#include "ve/lock.h"
 #include "ve/registry.h"
 
 #define CONF_MAX 65536

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "ve/lock.h"
 #include "ve/ve.h"
 
 #define POOL_WAIT_MS 10000      /* for its lock */

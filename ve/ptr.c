@@ -11,6 +11,7 @@
 #include "util/str.h"
 #include "ve/conf.h"
 #include "ve/links.h"
+#include "ve/network.h"
 #include "ve/registry.h"
 #include "ve/ve.h"
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups/cg-oom-policy.h"
 #include "netns/guestconf.h"
 #include "util/str.h"
 

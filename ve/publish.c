@@ -7,14 +7,10 @@
 #include <sys/mount.h>
 
 #include "runtime/nsenter.h"
-#include "storage/overlay.h"
 #include "templates/import.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/sys-fs.h"
 #include "ve/mount.h"
-#include "ve/plan.h"
-#include "ve/start.h"
 
 static int freeze_tree(int mnt, struct err *e)
 {

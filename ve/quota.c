@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "util/cleanup.h"
+#include "netns/account.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/apply.h"

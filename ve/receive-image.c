@@ -19,6 +19,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/plan.h"
+#include "ve/stream.h"
 
 #define FILE_NAME "received"
 #define SIGNATURE_MAX 4096

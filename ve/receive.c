@@ -20,8 +20,8 @@
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/receive-image.h"
-#include "ve/registry.h"
 #include "ve/send.h"
+#include "ve/stream.h"
 
 #define ROOM_EVERY (64u << 20)  /* bytes between two looks at the room that is left */
 

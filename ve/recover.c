@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "netns/ipam.h"
 #include "util/claim.h"
 #include "util/cleanup.h"
 #include "util/str.h"
@@ -28,7 +27,6 @@
 #include "ve/intent.h"
 #include "ve/lock.h"
 #include "ve/netlock.h"
-#include "ve/plan.h"
 #include "ve/registry.h"
 #include "ve/start.h"
 #include "ve/suspend.h"

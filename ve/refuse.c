@@ -9,6 +9,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "cgroups/cg-oom-policy.h"
 #include "storage/storage.h"
 #include "util/exits.h"
 #include "util/parse.h"

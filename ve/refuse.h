@@ -2,7 +2,9 @@
 /* What is refused before anything is touched: limits that this host cannot keep. */
 #pragma once
 
-#include "ve/ve.h"
+#include "ve/params.h"
+
+struct inst;
 
 /* What the host has at most; UINT64_MAX where nobody says. */
 uint64_t most_memory(void);

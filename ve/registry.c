@@ -11,7 +11,6 @@
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
-#include "util/sys-fs.h"
 #include "ve/params.h"
 
 static int id_of_conf(const char *name, uint32_t *ret)

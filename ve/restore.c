@@ -11,12 +11,16 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/step.h"
 #include "util/str.h"
+#include "ve/plan.h"
 #include "ve/start-steps.h"
 #include "ve/suspend.h"
 #include "ve/vm-steps.h"
 #include "ve/vm.h"
+#include "vm/dump.h"
 #include "vm/jail.h"
+#include "vm/kernel.h"
 #include "vm/migrate.h"
 #include "vm/qmp.h"
 

@@ -4,12 +4,12 @@
  * change namespaces and credentials; a pipe brings the verdict back. A crew that lost its leader
  * ends what it has in hand, and the next one finds that done.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/rollout.h"

@@ -14,10 +14,10 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
-#include "ve/conf.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/snapshot.h"
+#include "ve/stream.h"
 #include "ve/suspend.h"
 
 #define CHUNK (256u << 10)

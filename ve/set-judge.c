@@ -12,7 +12,6 @@
 #include "util/sys-proc.h"
 #include "ve/addrs.h"
 #include "ve/apply.h"
-#include "ve/conf.h"
 #include "ve/links.h"
 #include "ve/plan.h"
 #include "ve/ptypes.h"

@@ -7,8 +7,10 @@
 
 #include "util/cleanup.h"
 #include "util/sys-copy.h"
+#include "ve/plan.h"
 #include "ve/snap-store.h"
 #include "ve/suspend.h"
+#include "vm/dump.h"
 
 #define DUMP_NEXT "dump.next"
 

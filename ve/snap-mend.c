@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
-#include "util/exits.h"
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"

@@ -12,7 +12,6 @@
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
-#include "ve/conf.h"
 #include "ve/plan.h"
 
 #define INFO_MAX 65536

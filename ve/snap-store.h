@@ -16,7 +16,6 @@
  */
 #pragma once
 
-#include "storage/storage.h"
 #include "util/uuid.h"
 #include "ve/snapshot.h"
 

@@ -13,7 +13,6 @@
 #include "util/sys-fs.h"
 #include "ve/freeze.h"
 #include "ve/plan.h"
-#include "ve/registry.h"
 #include "ve/snap-memory.h"
 #include "ve/snap-store.h"
 #include "ve/suspend.h"

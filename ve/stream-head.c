@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "templates/manifest.h"
+#include "templates/store.h"
 #include "util/exits.h"
 #include "util/json.h"
 #include "util/str.h"

@@ -7,9 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "util/sys-fs.h"
 
 static const char magic[] = "BERTH-VE-1\n";

@@ -16,15 +16,20 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/step.h"
 #include "util/str.h"
 #include "util/sys-proc.h"
 #include "ve/events.h"
 #include "ve/intent.h"
+#include "ve/plan.h"
 #include "ve/snap-store.h"
 #include "ve/stop.h"
 #include "ve/vm-hold.h"
 #include "ve/vm-steps.h"
+#include "vm/dump.h"
+#include "vm/kernel.h"
 #include "vm/migrate.h"
+#include "vm/qemu.h"
 #include "vm/qmp.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 
 #include "netns/network.h"
+#include "netns/space.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/str.h"

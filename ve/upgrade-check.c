@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "templates/diff.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "netns/direct.h"
+#include "netns/space.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/fence.h"

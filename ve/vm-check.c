@@ -9,6 +9,8 @@
 #include "templates/store.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/plan.h"
+#include "vm/kernel.h"
 
 #define MIB (UINT64_C(1) << 20)
 

@@ -12,7 +12,6 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
-#include "util/sys-proc.h"
 #include "ve/vm.h"
 #include "vm/qmp.h"
 

@@ -18,6 +18,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "ve/apply.h"
+#include "ve/links.h"
 #include "ve/plan.h"
 #include "vm/qmp.h"
 

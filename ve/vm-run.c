@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "netns/addr.h"
+#include "netns/guestconf.h"
 #include "netns/guestlink.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -17,7 +18,9 @@
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/events.h"
+#include "ve/links.h"
 #include "ve/plan.h"
+#include "vm/agent.h"
 #include "vm/qmp.h"
 
 #define SETUP_MS 30000

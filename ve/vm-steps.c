@@ -7,19 +7,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "runtime/keeper.h"
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
-#include "util/sys-proc.h"
 #include "ve/addrs.h"
 #include "ve/apply.h"
+#include "ve/links.h"
 #include "ve/place.h"
 #include "ve/start-steps.h"
 #include "ve/vm.h"
+#include "vm/agent.h"
+#include "vm/dump.h"
 #include "vm/jail.h"
+#include "vm/kernel.h"
 #include "vm/qemu.h"
 #include "vm/qmp.h"
 #include "vm/sock.h"

@@ -8,7 +8,6 @@
 #include "templates/store.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
-#include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-tree.h"
 #include "ve/plan.h"

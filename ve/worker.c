@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "util/cleanup.h"
-#include "util/str.h"
 #include "util/sys-sched.h"
 
 enum { REPORT_LINE = 1, REPORT_DONE, REPORT_FAILED };

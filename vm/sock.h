@@ -6,7 +6,6 @@
 #pragma once
 
 #include "util/err.h"
-#include "vm/agent-proto.h"
 
 #define VM_SOCK_QMP "qmp.sock"          /* orders to the machine, for a command that holds the lock */
 #define VM_SOCK_EVENTS "events.sock"    /* what the machine tells, for the keeper */

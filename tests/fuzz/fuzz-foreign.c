@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "templates/look.h"
 #include "templates/source.h"
 #include "templates/yaml.h"
 #include "tests/fuzz/replay.h"

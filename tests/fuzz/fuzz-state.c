@@ -12,7 +12,6 @@
 
 #include "tests/fuzz/replay.h"
 #include "util/cleanup.h"
-#include "util/str.h"
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 

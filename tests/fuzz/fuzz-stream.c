@@ -16,6 +16,7 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "ve/registry.h"
+#include "ve/stream.h"
 
 static int make(const uint8_t *data, size_t size)
 {

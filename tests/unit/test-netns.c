@@ -21,6 +21,7 @@
 #include "netns/ipam.h"
 #include "netns/netfilter.h"
 #include "netns/network.h"
+#include "netns/nf-rules.h"
 #include "netns/services.h"
 #include "util/exits.h"
 #include "util/str.h"

@@ -2,9 +2,7 @@
 /* The parameter table is sound, and what a type prints it reads back. */
 #include "tests/unit/harness.h"
 
-#include "util/exits.h"
 #include "util/str.h"
-#include "ve/apply.h"
 #include "ve/params.h"
 #include "ve/ptypes.h"
 

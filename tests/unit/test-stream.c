@@ -9,6 +9,8 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "ve/receive.h"
+#include "ve/stream-head.h"
+#include "ve/stream.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define CONF "TEMPLATE_VERSION=\"" DIGEST "\"\nNAME=\"web\"\nLOCAL_UID=\"268435456\"\n"

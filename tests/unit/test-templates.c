@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "templates/apt.h"
-#include "templates/build.h"
 #include "templates/manifest.h"
 #include "templates/recipe.h"
 #include "templates/store.h"

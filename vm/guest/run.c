@@ -14,6 +14,7 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/parcel.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "vm/guest/guest.h"

@@ -11,7 +11,6 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
-#include "util/str.h"
 #include "vm/guest/guest.h"
 
 struct setup {
