@@ -241,6 +241,15 @@ void net_announce(const struct net_spec *s, int tap)
 	}
 }
 
+/* As what the guest sends: only so it comes into the bridge by the right port, with its VLAN. */
+void net_announce_machine(const struct net_spec *s, const struct ipaddr *a, pid_t pid, int pidfd)
+{
+	_fd_ int tap = -1;
+
+	if (s->mode == NET_BRIDGED && tap_of(pid, pidfd, s->host_name, &tap) == 0)
+		wire_announce_tap(tap, s->guest_mac, a, 1);
+}
+
 int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a, struct err *e)
 {
 	struct err undo = ERR_INIT;

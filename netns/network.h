@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define NET_MAX_LINKS 8
 #define NET_MAX_VLANS 16
@@ -126,6 +127,8 @@ int net_down(const struct net_spec *s);
  * socket for an uplink waits for a grace period of RCU, so it is for when nobody waits any more.
  */
 void net_announce(const struct net_spec *s, int tap);
+/* Tell the bridge one address that a running machine has got; pid, pidfd: who holds the other end. */
+void net_announce_machine(const struct net_spec *s, const struct ipaddr *a, pid_t pid, int pidfd);
 /* The link of the host that leads to others who may have the address; false: none. */
 bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
 

@@ -71,8 +71,8 @@ static void drop_from(struct ip_list *l, unsigned i)
  * has at each moment: the source address of the default route is chosen from it.
  */
 static int change_ips(const struct net_spec *old, const struct net_spec *new,
-		      const struct ip_list *from, const struct ip_list *to, int netns,
-		      struct err *e)
+		      const struct ip_list *from, const struct ip_list *to,
+		      const struct links_at *at, struct err *e)
 {
 	struct ip_list now = *from;
 	struct net_spec s = *old;
@@ -84,7 +84,7 @@ static int change_ips(const struct net_spec *old, const struct net_spec *new,
 			continue;
 		drop_from(&now, i - (from->n - now.n));
 		s.n_addrs = now.n;
-		r = net_addr_del(&s, netns, &from->a[i], e);
+		r = net_addr_del(&s, at->netns, &from->a[i], e);
 	}
 	s.flags = new->flags;
 	for (unsigned i = 0; r == 0 && i < to->n; i++) {
@@ -92,7 +92,9 @@ static int change_ips(const struct net_spec *old, const struct net_spec *new,
 			continue;
 		now.a[now.n++] = to->a[i];
 		s.n_addrs = now.n;
-		r = net_addr_add(&s, netns, &to->a[i], e);
+		r = net_addr_add(&s, at->netns, &to->a[i], e);
+		if (r == 0 && at->netns < 0)
+			net_announce_machine(&s, &to->a[i], at->pid, at->pidfd);
 	}
 	return r;
 }
@@ -106,11 +108,11 @@ static bool same_filter(const struct net_spec *a, const struct net_spec *b)
 }
 
 static int change_one(const struct links *from, unsigned k, const struct links *to, unsigned i,
-		      int netns, struct err *e)
+		      const struct links_at *at, struct err *e)
 {
 	int r = same_filter(&from->a[k], &to->a[i]) ? 0 : net_switch(&from->a[k], &to->a[i], e);
 
-	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], netns, e);
+	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], at, e);
 }
 
 static int plug_in(const struct inst *in, const struct links *l, unsigned i,
@@ -196,7 +198,7 @@ static int come(const struct inst *in, const struct links *from, const struct li
 		const struct net_spec *s = find(from, to->a[i].guest_name, &k);
 
 		if (s && same_link(s, &to->a[i]))
-			r = change_one(from, k, to, i, at->netns, e);
+			r = change_one(from, k, to, i, at, e);
 		else
 			r = bring(in, to, i, at, e);
 	}
@@ -224,10 +226,11 @@ static void put_back_ips(const struct net_spec *s, const struct ip_list *from,
 static void change_back(const struct inst *in, const struct links *from, const struct links *to,
 			const struct links_at *at)
 {
-	struct links_at back = { at->netns, at->machine, BACK_MS, at->kept };
+	struct links_at back = *at;
 	struct err ignored = ERR_INIT;
 	unsigned k = 0;
 
+	back.patience_ms = BACK_MS;
 	(void)!go_away(in, to, from, &back, &ignored);
 	for (unsigned i = 0; i < from->n; i++) {
 		const struct net_spec *s = find(to, from->a[i].guest_name, &k);

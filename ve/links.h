@@ -56,6 +56,8 @@ struct links_at {
 	int netns;              /* -1: a machine */
 	int machine;            /* its run directory */
 	unsigned patience_ms;   /* for its guest to let go of a link; it is cut off then */
+	pid_t pid;              /* of a machine's QEMU, */
+	int pidfd;
 	bool *kept;             /* becomes true where it was: the guest still has the device */
 };
 /* Both have been planned; on failure the links are as `from` says, as far as possible. */

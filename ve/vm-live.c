@@ -120,7 +120,9 @@ int vm_change_links(struct ve *ve, const struct links *from, const struct links 
 {
 	_fd_ int dir = -1;
 	bool there, kept = false;
-	struct links_at at = { -1, -1, ve->patience_ms ? ve->patience_ms : PATIENCE_MS, &kept };
+	struct links_at at = { .netns = -1, .machine = -1, .pid = ve->state.pid, .pidfd = ve->pidfd,
+			       .patience_ms = ve->patience_ms ? ve->patience_ms : PATIENCE_MS,
+			       .kept = &kept };
 	char why[128];
 	int r;
 

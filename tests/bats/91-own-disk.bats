@@ -97,7 +97,7 @@ type_on() {
 	lacks "$(berth logs 201)" ready
 }
 
-@test "announce: a bridge's neighbours learn where a machine is, at its start and when it comes back" {
+@test "announce: a bridge's neighbours learn where a machine is, at its start and when it comes back, with an address" {
 	local pid
 	host ip link add tb0 type bridge
 	host ip link add tw0 type veth peer name tw1
@@ -110,12 +110,16 @@ type_on() {
 	neighbour sh -c 'ip link set tw1 up; ip addr add 10.70.0.1/24 dev tw1; ip addr add fd70::1/64 dev tw1 nodad'
 	forget() {
 		local a
-		for a in 10.70.0.201 fd70::201; do
-			neighbour ip neigh replace $a dev tw1 lladdr 02:00:00:00:00:99 nud stale
+		for a in 10.70.0.{201,202} fd70::{201,202}; do
+			neighbour ip neigh replace "$a" dev tw1 lladdr 02:00:00:00:00:99 nud stale
 		done
 	}
+	# known MAC [LAST-PART]
 	known() {
-		[[ $(neighbour ip neigh show 10.70.0.201) == *"lladdr $1 "* && $(neighbour ip neigh show fd70::201) == *"lladdr $1 "* ]]
+		local a
+		for a in 10.70.0. fd70::; do
+			[[ $(neighbour ip neigh show "$a${2:-201}") == *"lladdr $1 "* ]] || return
+		done
 	}
 	berth network create lan --mode bridged --bridge tb0 --probe no --pool '10.70.0.0/24 fd70::/64'
 	new_disk_vm 201 --network lan --ipadd 10.70.0.201 --ipadd fd70::201
@@ -130,6 +134,9 @@ type_on() {
 	forget
 	berth resume 201 >/dev/null
 	within 5 known "$mac"
+	run ! known "$mac" 202
+	berth set 201 --ipadd 10.70.0.202 --ipadd fd70::202 --save
+	within 5 known "$mac" 202
 	berth stop 201 --fast >/dev/null
 	kill $other
 	host ip link del tb0
