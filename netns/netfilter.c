@@ -22,10 +22,12 @@ struct change {
 	struct nl n;
 	const char *table;
 	char link[IFNAMSIZ];            /* NUL-padded, as the kernel's iifname register is */
+	uint8_t mac[8];                 /* padded to registers */
 	const uint8_t *families;
 	size_t n_families;
 	bool add;
 	bool no_host;                   /* sets of nf-host.c are left alone */
+	bool no_quick;                  /* an older Berth made the table: it is without those sets */
 	bool taken;                     /* its key leads to another network's chain */
 };
 
@@ -81,12 +83,25 @@ static struct nf_elem elem_of(const void *key, uint16_t len)
 	return el;
 }
 
+/* Of the address and of the link's own MAC, whatever else may send there. */
+static void put_quick(struct change *c, const struct ipaddr *a)
+{
+	struct nf_elem el = { .key_len = (uint16_t)(IFNAMSIZ + sizeof(c->mac) + addr_len(a)) };
+
+	memcpy(el.key, c->link, IFNAMSIZ);
+	memcpy(el.key + IFNAMSIZ, c->mac, sizeof(c->mac));
+	memcpy(el.key + IFNAMSIZ + sizeof(c->mac), &a->v4, addr_len(a));
+	put(c, a->family == AF_INET6 ? S_QUICK6 : S_QUICK4, &el);
+}
+
 static void put_source(struct change *c, const struct ipaddr *a)
 {
 	struct nf_elem el = elem_of(&a->v4, (uint16_t)addr_len(a));
 
 	put(c, a->family == AF_INET6 ? S_VE6 : S_VE4, &el);
 	put_key(c, a->family == AF_INET6 ? S_SRC6 : S_SRC4, &a->v4, addr_len(a));
+	if (!c->no_quick)
+		put_quick(c, a);
 }
 
 /*
@@ -172,14 +187,21 @@ static void put_guard(struct change *c, const struct net_spec *s)
 static int change_init(struct change *c, const struct net_spec *s, bool add, struct err *e)
 {
 	static const uint8_t routed[] = { NFPROTO_INET, NFPROTO_ARP }, bridged[] = { NFPROTO_BRIDGE };
+	bool bridge = s->mode == NET_BRIDGED;
+	int quick = nf_has_set(s->table, bridge ? NFPROTO_BRIDGE : NFPROTO_INET, S_QUICK6, e);
 
 	c->n.sock = NULL;
 	c->table = s->table;
 	c->add = add;
 	c->no_host = c->taken = false;
-	c->families = s->mode == NET_BRIDGED ? bridged : routed;
-	c->n_families = s->mode == NET_BRIDGED ? ARRAY_SIZE(bridged) : ARRAY_SIZE(routed);
+	c->no_quick = quick == 0;
+	c->families = bridge ? bridged : routed;
+	c->n_families = bridge ? ARRAY_SIZE(bridged) : ARRAY_SIZE(routed);
 	memset(c->link, 0, sizeof(c->link));
+	memset(c->mac, 0, sizeof(c->mac));
+	memcpy(c->mac, s->guest_mac, sizeof(s->guest_mac));
+	if (quick < 0)
+		return quick;
 	if (!*s->host_name || strlen(s->host_name) >= sizeof(c->link))
 		return err_set(e, EINVAL, 0, "change filter: bad link name \"%s\"", s->host_name);
 	memcpy(c->link, s->host_name, strlen(s->host_name));
@@ -264,10 +286,10 @@ static int ensure(const struct net_spec *s, struct err *e)
 int nf_link_add(const struct net_spec *s, struct err *e)
 {
 	struct change c;
-	int r = change_init(&c, s, true, e);
+	int r = ensure(s, e);
 
 	if (r == 0)
-		r = ensure(s, e);
+		r = change_init(&c, s, true, e);
 	if (r == 0)
 		r = change_anyhow(&c, s, e);
 	return r < 0 ? err_wrap(e, "filter %s", s->host_name) : 0;

@@ -3,7 +3,7 @@
  * Rules as constant tables: a rule is an array of struct expr, a chain an array of rules. The
  * macros read like nft(8) does; nf_expr_make turns one into what the kernel wants.
  *
- * Values load after the link's name (SECOND) or alone (FIRST). A load that the packet is too
+ * Values load alone (FIRST), after the link's name (SECOND) or after that and a MAC (THIRD). A load that the packet is too
  * short for ends the rule without a match.
  */
 #pragma once
@@ -28,7 +28,7 @@ enum nf_kind { X_END, X_META, X_LOAD, X_MASK, X_IS, X_NOT, X_ABOVE, X_BELOW, X_A
 	       X_MASQUERADE, X_DNAT, X_JUMP, X_REMEMBER };
 
 enum { FIRST = NFT_REG32_00, SECOND = NFT_REG32_04,
-       AFTER = NFT_REG32_05 };
+       AFTER = NFT_REG32_05, THIRD = NFT_REG32_06 };
 
 struct nf_expr {
 	enum nf_kind kind;

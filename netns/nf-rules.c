@@ -11,8 +11,9 @@
  * Elements are keyed by link name and not by index: the name is known before the link exists,
  * so the guard stands before the link does and falls after it.
  *
- * Order matters: nothing of a guarded link passes before its MAC is checked, and the last rule
- * drops. A VE is neither router (RA, redirect) nor DHCP server to what is behind its link.
+ * Order matters: nothing of a guarded link passes before its MAC is checked, alone or with its
+ * address, and the last rule drops. A VE is neither router (RA, redirect) nor DHCP server to what
+ * is behind its link.
  */
 #include "netns/nf-rules.h"
 
@@ -40,6 +41,8 @@ const struct nf_set nf_sets[S_COUNT] = {
 	[S_ANY_IP] = { "any_ip", T_IFNAME, NAME, { 0 }, 0, 0 },
 	[S_MORE4] = { "more4", CONCAT(T_IFNAME, T_IP4), NAME + 4, { NAME, 4 }, 0, 0 },
 	[S_MORE6] = { "more6", CONCAT(T_IFNAME, T_IP6), NAME + 16, { NAME, 16 }, 0, 0 },
+	[S_QUICK4] = { "quick4", CONCAT(CONCAT(T_IFNAME, T_MAC), T_IP4), NAME + 12, { 0 }, 0, 0 },
+	[S_QUICK6] = { "quick6", CONCAT(CONCAT(T_IFNAME, T_MAC), T_IP6), NAME + 24, { 0 }, 0, 0 },
 	[S_TRUNK] = { "trunk", CONCAT(T_IFNAME, T_PORT), NAME + 4, { 0 }, 0, 0 },
 	[S_SAME] = { "same", CONCAT(T_GROUP, T_GROUP), 8, { 0 }, 0, 0 },
 	[S_CLOSED] = { "closed", T_IFNAME, NAME, { 0 }, 0, 0 },
@@ -88,15 +91,23 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 	  IS_NOT(1, IPPROTO_IPV6), IS_NOT(1, IPPROTO_SCTP), DROP }
 
 /*
- * Of IPv4 the drops are about ICMP and a few ports of UDP: all else, which most packets are, need
- * not go by them. Fragments after the first have no port to read and do.
+ * Most packets need one look-up: link, MAC and address together are the VE's, and no other rule is
+ * about what they carry. A next header of TCP or UDP says that IPv6 hides nothing, a port that is
+ * there that this is no later fragment. What does not match goes by all rules, so that the group,
+ * which spares what comes from outside the look-up, decides nothing.
  */
-#define QUICK_PASS                                                                            \
-	{ PROTOCOL(ETH_P_IP), PROTO(IPPROTO_TCP), LINK, NETWORK(12, 4, SECOND), IN_SET("src4"), \
-	  PASS },                                                                             \
-	{ PROTOCOL(ETH_P_IP), PROTO(IPPROTO_UDP), TRANSPORT(2, 2, FIRST), IS_NOT(2, 0, 67),   \
-	  IS_NOT(2, 0, 68), IS_NOT(2, 546 >> 8, 546 & 255), LINK, NETWORK(12, 4, SECOND),     \
-	  IN_SET("src4"), PASS }
+#define OF_VE META(NFT_META_IIFGROUP, FIRST), IS_NOT(4, 0)
+#define NEXT_HEADER(p) NETWORK(6, 1, FIRST), IS(1, p)
+#define NO_DHCP TRANSPORT(2, 2, FIRST), IS_NOT(2, 0, 67), IS_NOT(2, 0, 68), \
+	IS_NOT(2, 546 >> 8, 546 & 255)
+#define KNOWN4 LINK, ETHER(6, 6, SECOND), NETWORK(12, 4, THIRD), IN_SET("quick4"), PASS
+#define KNOWN6 LINK, ETHER(6, 6, SECOND), NETWORK(8, 16, THIRD), IN_SET("quick6"), PASS
+
+#define QUICK_PASS(type)                                                                      \
+	{ OF_VE, type(ETH_P_IP), PROTO(IPPROTO_TCP), KNOWN4 },                                \
+	{ OF_VE, type(ETH_P_IPV6), NEXT_HEADER(IPPROTO_TCP), KNOWN6 },                        \
+	{ OF_VE, type(ETH_P_IP), PROTO(IPPROTO_UDP), NO_DHCP, KNOWN4 },                       \
+	{ OF_VE, type(ETH_P_IPV6), NEXT_HEADER(IPPROTO_UDP), NO_DHCP, KNOWN6 }
 
 /*
  * At most one option, and a link-layer address in it is the link's own; who advertises an
@@ -114,9 +125,9 @@ enum { NF_BR_PRE_ROUTING = 0, NF_BR_LOCAL_IN = 1 };
 	  LINK, TRANSPORT(8, 16, SECOND), NOT_IN_SET("src6"), LINK, NOT_IN_SET("any_ip"), DROP }
 
 static const struct nf_expr from_routed[][NF_RULE_MAX] = {
+	QUICK_PASS(PROTOCOL),
 	{ LINK, NOT_IN_SET("links"), PASS },
 	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
-	QUICK_PASS,
 	COMMON_DROPS,
 	ND_DROPS,
 	{ FAMILY(NFPROTO_IPV4), LINK, NETWORK(12, 4, SECOND), IN_SET("src4"), PASS },
@@ -148,18 +159,19 @@ static const struct nf_expr from_arp[][NF_RULE_MAX] = {
 #define ARP PROTOCOL(ETH_P_ARP)
 #define IP4 PROTOCOL(ETH_P_IP)
 #define IP6 PROTOCOL(ETH_P_IPV6)
+#define UNTAGGED(p) ETHER(12, 2, FIRST), IS(2, (p) >> 8, (p) & 255)
 
 /*
  * A tag is taken off before a bridge sees a frame, but reads as if it were in its place; a
  * second tag is the protocol then. Only ARP, IPv4 and IPv6 pass.
  */
 static const struct nf_expr from_port[][NF_RULE_MAX] = {
+	QUICK_PASS(UNTAGGED),
 	{ LINK, NOT_IN_SET("links"), PASS },
 	{ VLAN_TAG, IS(2, 0x88, 0xa8), DROP },
 	{ VLAN_TAG, IS(2, 0x81, 0x00), LINK, ETHER(14, 2, SECOND), MASK(SECOND, 2, 0x0f, 0xff),
 	  NOT_IN_SET("trunk"), DROP },
 	{ LINK, ETHER(6, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
-	QUICK_PASS,
 
 	{ ARP, NETWORK(0, 6, FIRST), IS_NOT(6, 0, 1, 8, 0, 6, 4), DROP },
 	{ ARP, LINK, NETWORK(8, 6, SECOND), NOT_IN_SET("macs"), LINK, NOT_IN_SET("any_mac"), DROP },
@@ -259,10 +271,10 @@ static const struct nf_expr caps_in[][NF_RULE_MAX] = {
 };
 
 static const enum nf_set_id sets_inet[] = { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4,
-					    S_MORE6 };
+					    S_MORE6, S_QUICK4, S_QUICK6 };
 static const enum nf_set_id sets_arp[] = { S_LINKS, S_MACS, S_SRC4, S_ANY_MAC, S_ANY_IP, S_MORE4 };
 static const enum nf_set_id sets_bridge[] = { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4,
-					      S_MORE6, S_TRUNK };
+					      S_MORE6, S_TRUNK, S_QUICK4, S_QUICK6 };
 static const enum nf_set_id sets_closed[] = { S_SAME, S_CLOSED };
 static const enum nf_set_id sets_nat[] = { S_HIDDEN, S_FORWARDS };
 

@@ -13,7 +13,8 @@
 #include "util/str.h"
 
 /* A set's place in nf_sets. */
-enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS,
+enum nf_set_id { S_LINKS, S_MACS, S_SRC4, S_SRC6, S_ANY_MAC, S_ANY_IP, S_MORE4, S_MORE6, S_TRUNK,
+		 S_QUICK4, S_QUICK6, S_SAME, S_CLOSED, S_HIDDEN, S_FORWARDS,
 		 S_DOORS,
 		 S_FLOWS, S_ENTRIES, S_MAIL,      /* their elements have limits of their own */
 		 S_GUESTS, S_PORTS, S_LISTS, S_LISTED, S_VE4, S_VE6,        /* nf-host.c */

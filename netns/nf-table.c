@@ -234,6 +234,25 @@ int nf_is_there(const char *table, enum nf_part_id id, struct err *e)
 	return r < 0 ? r : 1;
 }
 
+int nf_has_set(const char *table, uint8_t family, enum nf_set_id set, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	struct nlmsghdr *h;
+	int r = nl_open(&n, NETLINK_NETFILTER, e);
+
+	if (r < 0)
+		return r;
+	h = nf_put(&n, NFT_MSG_GETSET, family, NLM_F_ACK, "find filter set");
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_NAME, nf_sets[set].name);
+	r = nl_done(&n, e);
+	if (r == -ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
 /*
  * NLM_F_EXCL on the chain makes the loser of a race fail as a whole: rules have no name, and a
  * second set of them would be appended.

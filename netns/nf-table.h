@@ -24,7 +24,7 @@ struct nlmsghdr *nf_put(struct nl *n, uint16_t type, uint8_t family, uint16_t fl
  * to; lengths 0 and NULL where there is none.
  */
 struct nf_elem {
-	uint8_t key[IFNAMSIZ + 16], end[IFNAMSIZ + 16], data[8];
+	uint8_t key[IFNAMSIZ + 24], end[IFNAMSIZ + 24], data[8];
 	uint16_t key_len, end_len, data_len;
 	const char *chain;
 };
@@ -43,6 +43,8 @@ const struct nlattr *nf_find(const struct nlattr *nest, uint16_t type);
 
 /* 1: the part is there, 0: it is not. */
 MUST_CHECK int nf_is_there(const char *table, enum nf_part_id part, struct err *e);
+/* 1: the table has the set, 0: an older Berth made it and has not. */
+MUST_CHECK int nf_has_set(const char *table, uint8_t family, enum nf_set_id set, struct err *e);
 /* Does the set hold anything? Reads no more than the kernel's first answer. */
 bool nf_any_element(const char *table, uint8_t family, const char *set);
 /* Is there a table of any instance (berth, berth-TAG)? */

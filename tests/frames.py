@@ -57,6 +57,10 @@ def udp(sport, dport, body=b"x" * 8):
     return struct.pack("!HHHH", sport, dport, 8 + len(body), 0) + body
 
 
+def tcp(sport, dport):
+    return struct.pack("!HHIIBBHHH", sport, dport, 1, 1, 0x50, 0x10, 512, 0, 0)
+
+
 def icmp6(src, dst, kind, body):
     pseudo = ip(src) + ip(dst) + struct.pack("!II", 4 + len(body), 58)
     head = struct.pack("!BBH", kind, 0, 0) + body
@@ -104,6 +108,8 @@ def legal(a):
         "arp-reply": ether(v, m, 0x806, arp(2, m, a["ip4"], v, a["vip4"])),
         "arp-gratuitous": ether(ALL, m, 0x806, arp(1, m, a["ip4"], ALL, a["ip4"])),
         "udp4": ether(v, m, 0x800, ipv4(a["ip4"], a["vip4"], 17, udp(7, 7))),
+        "tcp4": ether(v, m, 0x800, ipv4(a["ip4"], a["vip4"], 6, tcp(7, 7))),
+        "tcp6": ether(v, m, 0x86dd, ipv6(a["ip6"], a["vip6"], 6, tcp(7, 7))),
         "fragment4": ether(v, m, 0x800, ipv4(a["ip4"], a["vip4"], 17, b"x" * 16, 0x2001)),
         "udp6": ether(v, m, 0x86dd, ipv6(a["ip6"], a["vip6"], 17, udp(7, 7))),
         "fragment6": ether(v, m, 0x86dd, ipv6(a["ip6"], a["vip6"], 44,
@@ -145,6 +151,10 @@ def forged_ip(a):
                                       ipv4("192.0.2.77", a["vip4"], 17, b"x" * 16, 1)),
         "ip6-victim": ether(v, m, 0x86dd, ipv6(a["vip6"], a["vip6"], 17, udp(7, 7))),
         "ip6-foreign": ether(v, m, 0x86dd, ipv6("2001:db8:7::7", a["vip6"], 17, udp(7, 7))),
+        "mac-victim-tcp": ether(v, v, 0x800, ipv4(a["ip4"], a["vip4"], 6, tcp(7, 7))),
+        "ip4-victim-tcp": ether(v, m, 0x800, ipv4(a["vip4"], a["vip4"], 6, tcp(7, 7))),
+        "ip6-victim-tcp": ether(v, m, 0x86dd, ipv6(a["vip6"], a["vip6"], 6, tcp(7, 7))),
+        "ip6-foreign-tcp": ether(v, m, 0x86dd, ipv6("2001:db8:7::7", a["vip6"], 6, tcp(7, 7))),
         "ip6-victim-link-local": ether(v, m, 0x86dd,
                                        ipv6(link_local(v), a["vip6"], 17, udp(7, 7))),
         "ip6-foreign-fragment": ether(v, m, 0x86dd, ipv6("2001:db8:7::7", a["vip6"], 44,
@@ -154,6 +164,7 @@ def forged_ip(a):
         "dhcp-server": ether(v, m, 0x800, ipv4(a["ip4"], a["vip4"], 17,
                                                udp(67, 68, dhcp(v, 2)))),
         "dhcp6-server": ether(v, m, 0x86dd, ipv6(link_local(m), a["vip6"], 17, udp(547, 546))),
+        "dhcp6-server-own": ether(v, m, 0x86dd, ipv6(a["ip6"], a["vip6"], 17, udp(547, 546))),
         "dhcp-starvation": ether(ALL, m, 0x800,
                                  ipv4("0.0.0.0", "255.255.255.255", 17,
                                       udp(68, 67, dhcp("02:99:99:99:99:99")))),
@@ -191,6 +202,8 @@ def forged_other(a):
     inner = struct.pack("!H", 0x800) + ipv4(a["ip4"], a["vip4"], 17, udp(7, 7))
     f = {
         "vlan": ether(v, m, 0x8100, struct.pack("!H", 77) + inner),
+        "vlan-tcp": ether(v, m, 0x8100, struct.pack("!HH", 77, 0x800) +
+                          ipv4(a["ip4"], a["vip4"], 6, tcp(7, 7))),
         "qinq": ether(v, m, 0x88a8, struct.pack("!HHH", 77, 0x8100, 78) + inner),
         "vlan-twice": ether(v, m, 0x8100, struct.pack("!HHH", 77, 0x8100, 78) + inner),
         "stp": mac("01:80:c2:00:00:00") + mac(m) + struct.pack("!H", 38) + b"\x42\x42\3" +

@@ -237,6 +237,65 @@ UPLINK=198.51.100.1
 	run ! ping_from 101 $UPLINK
 }
 
+@test "filter: TCP and UDP with a VE's own addresses need one look-up, which goes with the address" {
+	local table mac at
+	run_ve 101 --ipadd 10.9.0.1 --ipadd 10.9.0.3 --ipadd fd09::1
+	table=berth-$(root_tag)
+	mac=$(nsenter --target "$(init_pid 101)" --net ip -j link show eth0 | json '.[0].address')
+	contains "$(host nft list set inet "$table" quick4)" ". $mac . 10.9.0.1"
+	contains "$(host nft list set inet "$table" quick6)" ". $mac . fd09::1"
+	# Behind the rules that look them up, in front of all others.
+	at=$(host nft -a list chain inet "$table" from_ve | sed -n '/@links/s/.*# handle //p')
+	host nft insert rule inet "$table" from_ve position "$at" meta l4proto '{' tcp, udp '}' counter comment '"slow"'
+	host nft insert rule inet "$table" from_ve meta l4proto '{' tcp, udp '}' counter comment '"all"'
+	speak() { nsenter --target "$(init_pid 101)" --net python3 - "$@" <<-'END'
+		import socket, sys
+		for address, source in (("10.9.0.200", sys.argv[1]), ("fd09::200", sys.argv[2])):
+		    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+		    for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+		        s = socket.socket(family, kind)
+		        s.bind((source, 0))
+		        s.setblocking(False)
+		        try:
+		            s.connect((address, 9))
+		            s.send(b"x")
+		        except OSError:
+		            pass
+	END
+	}
+	packets() { host nft list chain inet "$table" from_ve | sed -n "s/.* packets \([0-9]*\) .* comment \"$1\"/\1/p"; }
+	speak 10.9.0.1 fd09::1
+	[[ $(packets all) -ge 4 ]] || fail "$(packets all) packets sent"
+	equal "$(packets slow)" 0 'packets that went by all rules'
+	berth set 101 --ipdel 10.9.0.1 --ipdel fd09::1 --save
+	lacks "$(host nft list set inet "$table" quick4)" 10.9.0.1
+	lacks "$(host nft list set inet "$table" quick6)" fd09::1
+	contains "$(host nft list set inet "$table" quick4)" ". $mac . 10.9.0.3"
+	nsenter --target "$(init_pid 101)" --net sh -c 'ip addr add 10.9.0.1/32 dev eth0; ip addr add fd09::1/128 dev eth0 nodad'
+	speak 10.9.0.1 fd09::1
+	[[ $(packets slow) -ge 2 ]] || fail "$(packets slow) packets went by all rules"
+}
+
+@test "filter: a table without the first look-up, as older ones are, does" {
+	local table h
+	run_ve 101 --ipadd 10.9.0.1
+	table=berth-$(root_tag)
+	for h in $(host nft -a list chain inet "$table" from_ve | sed -n 's/.*@quick[46] .*# handle //p'); do
+		host nft delete rule inet "$table" from_ve handle "$h"
+	done
+	host nft delete set inet "$table" quick4
+	host nft delete set inet "$table" quick6
+	run_ve 102 --ipadd 10.9.0.2
+	berth set 101 --ipadd 10.9.0.3 --save
+	berth set 101 --ipdel 10.9.0.1 --save
+	reaches 10.9.0.2
+	reaches 10.9.0.3
+	run ! reaches 10.9.0.1
+	berth stop 101 --fast
+	lacks "$(host nft list ruleset)" 10.9.0.3
+	contains "$(host nft list ruleset)" 10.9.0.2
+}
+
 @test "network: the host end takes no router advertisements" {
 	requires ipv6
 	run_ve 101 --ipadd 2001:db8::101

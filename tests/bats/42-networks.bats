@@ -118,8 +118,8 @@ tap() {
 			counter packets_ip { }
 			chain in {
 				type filter hook prerouting priority -290;
-				iifname "$1" ip protocol udp counter name packets_ip
-				iifname "$1" meta l4proto udp ip6 version 6 counter name packets_ip
+				iifname "$1" ip protocol { tcp, udp } counter name packets_ip
+				iifname "$1" meta l4proto { tcp, udp } ip6 version 6 counter name packets_ip
 				iifname "$1" icmpv6 type { 133, 143 } accept
 				iifname "$1" icmpv6 type { 135, 136 } ip6 daddr != ff02::1 accept
 				iifname "$1" meta l4proto ipv6-icmp counter name packets_ip
@@ -157,7 +157,7 @@ spoof_routed() {
 	equal "$(caught neighbour)" '' 'forged frames at the neighbour'
 	run -0 send 101 legal 102
 	# Its own ARP may come on top.
-	equal "$(tapped inet packets_ip)" "$((${CASES:-7} * TIMES))" 'legal packets in the host'
+	equal "$(tapped inet packets_ip)" "$((${CASES:-9} * TIMES))" 'legal packets in the host'
 	[[ $(tapped arp packets_arp) -ge $((3 * TIMES)) ]]
 	ping_from 101 10.70.0.102
 }
@@ -173,7 +173,7 @@ spoof_routed() {
 
 @test "spoof, nat: nothing forged, everything legal" {
 	berth network create nat --mode nat --pool '10.70.0.0/24 fd70::/64'
-	CASES=5 spoof_routed --network nat	# lone fragments wait for the rest to be translated
+	CASES=7 spoof_routed --network nat	# lone fragments wait for the rest to be translated
 }
 
 # Beside 101, which forges, and 102, its victim: 103 starts, forges from its first moment on, and
