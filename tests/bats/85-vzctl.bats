@@ -142,6 +142,8 @@ replay() {
 	local pid
 	pid=$(init_pid 101)
 	equal "$(host "$BATS_TEST_TMPDIR/sbin/vzpid" "$pid" 1 | awk '{ print $2 }' | tr '\n' ' ')" 'CTID 101 0 '
+	run_ve 102 --cpuguarantee 10
+	contains "$(host "$BATS_TEST_TMPDIR/sbin/vzpid" "$(init_pid 102)")" $'\t102\t'
 	contains "$(host "$BATS_TEST_TMPDIR/sbin/vzps" -E 101)" " $pid init"
 	run -1 host "$BATS_TEST_TMPDIR/sbin/vzpid" 99999999
 }
