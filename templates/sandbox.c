@@ -14,7 +14,11 @@
 #include "util/sys-call.h"
 
 #define NOBODY 65534
+#ifndef __SANITIZE_ADDRESS__
 #define MEMORY (UINT64_C(1) << 30)      /* xz -9 takes 65 MiB, zstd --long=27 128 MiB */
+#else
+#define MEMORY RLIM_INFINITY            /* a sanitizer's shadow is terabytes of addresses */
+#endif
 #define CPU_SECONDS 1800
 #define THREADS 4096                    /* of all that run as nobody; a filter forbids processes */
 

@@ -124,7 +124,6 @@ check_auto() {
 }
 
 @test "create --count: all run, all answer, nothing is left (500 with BERTH_LONG)" {
-	requires plain_build
 	local count=24
 	[[ -z ${BERTH_LONG:-} ]] || count=500
 	run -0 "$BATS_TEST_DIRNAME/../../bench/mass" --count "$count" --build "$BERTH_BUILD"

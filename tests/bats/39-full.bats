@@ -37,7 +37,6 @@ no_template_loop() { ! template_loop; }
 }
 
 @test "full: snapshots, clones, mounts, templates and a fresh root" {
-	requires plain_build
 	new_ve 101 --layout full --diskspace 100M
 	berth mount 101
 	host sh -c "echo one >$ROOT/var/lib/berth/root/101/word"
@@ -66,7 +65,6 @@ no_template_loop() { ! template_loop; }
 }
 
 @test "full: a template that does not fit is refused in one line, and nothing is left" {
-	requires plain_build
 	mkdir -p "$BATS_TEST_TMPDIR/big/sbin"
 	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/big/sbin/init"
 	head -c 30M /dev/urandom >"$BATS_TEST_TMPDIR/big/bulk"
@@ -85,7 +83,6 @@ no_template_loop() { ! template_loop; }
 }
 
 @test "full: an upgrade goes by the package manager inside; without one the VE stays as it was" {
-	requires plain_build
 	run_ve 101 --layout full --diskspace 100M
 	mkdir -p "$BATS_TEST_TMPDIR/next/sbin"
 	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/next/sbin/init"

@@ -115,7 +115,6 @@ replay() {
 }
 
 @test "vzctl: an archive in its template cache is a template" {
-	requires plain_build
 	mkdir -p "$ROOT/var/lib/berth/template/cache" "$BATS_TEST_TMPDIR/root/sbin" "$BATS_TEST_TMPDIR/root/etc"
 	cp /bin/busybox "$BATS_TEST_TMPDIR/root/sbin/init"
 	tar -C "$BATS_TEST_TMPDIR/root" -czf "$ROOT/var/lib/berth/template/cache/box-1-x86_64.tar.gz" .

@@ -18,8 +18,7 @@ setup_suite() {
 	export SCRATCH
 	if [[ $EUID -eq 0 ]]; then
 		make_host
-		# A sanitizer does not fit into what the unpacker of archives may have.
-		ROOT=$SCRATCH/seed BERTH=${BERTH_PLAIN:-$BERTH_BUILD}/berth berth template build mini >&2
+		ROOT=$SCRATCH/seed berth template build mini >&2
 	fi
 }
 

@@ -21,8 +21,8 @@ has_swap() { [[ $(wc -l </proc/swaps) -gt 1 ]]; }
 has_lxcfs() { pgrep -x lxcfs >/dev/null; }
 has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); }
 has_host_systemd() { [[ $(</proc/1/comm) == systemd && -d /run/systemd/system ]]; }
-# A sanitizer does not fit into what the unpacker may have, and makes a command a multiple as slow.
-has_plain_build() { [[ -z ${BERTH_PLAIN:-} ]]; }
+# A sanitizer makes a command a multiple as slow, and needs more addresses than the unpacker may have.
+has_plain_build() { ! grep -qa __asan_init "$BERTH"; }
 has_strace() { command -v strace >/dev/null; }
 has_prjquota() { [[ $(findmnt -no OPTIONS -T "$SCRATCH") == *prjquota* ]]; }
 # Reserved by the host: without them there is nothing to limit.
