@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A kill, or an error of the kernel, at any system call of any verb. What holds then: list works,
 # the verb done again comes to its end, and nothing leaks. With BERTH_LONG=1 (make faultwalk)
-# every call is walked, which takes hours; with WALK_POINTS=N beside it N kills and about N errors
-# of each verb. Otherwise a few. Other ones each time.
+# every call is walked, which takes hours; with WALK_STATES=1 beside it kills that leave another state
+# than the one before, with WALK_POINTS=N N kills and about N errors of each verb. Otherwise a few.
+# Other ones each time.
 # bats file_tags=root,slow
 
 load helpers/load

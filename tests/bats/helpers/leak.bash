@@ -29,37 +29,49 @@ leak_check() {
 
 # Lines of a kind that were not there before. What goes away is of no interest: mounts of others
 # on this machine, copied when the namespace was made, vanish when their directory does.
+# Every test ends with this and a fault walk does little else, hence few processes here.
 what_more() {
-	grep -vxFf "$BATS_TEST_TMPDIR/$1.before" <("leak_$1")
+	local line lines before=()
+	local -A was=()
+	[[ ! -s $BATS_TEST_TMPDIR/$1.before ]] || mapfile -t before <"$BATS_TEST_TMPDIR/$1.before"
+	for line in "${before[@]}"; do was[x$line]=1; done
+	lines=$("leak_$1") || :
+	while IFS= read -r line; do
+		[[ -z $line || -n ${was[x$line]:-} ]] || printf '%s\n' "$line"
+	done <<<"$lines"
 }
 
 no_more() {
-	! what_more "$1" >/dev/null
+	[[ -z $(what_more "$1") ]]
 }
 
 leak_mounts() {
-	host cat /proc/self/mountinfo
+	local lines
+	mapfile -t lines <"/proc/$HOST_PID/mountinfo"
+	printf '%s\n' "${lines[@]}"
 }
 
 # Loop devices on files of this root.
 leak_loops() {
-	grep -sF "$ROOT/" /sys/block/loop*/loop/backing_file || :
+	local at file
+	for at in /sys/block/loop*/loop/backing_file; do
+		{ read -r file <"$at"; } 2>/dev/null || continue
+		[[ $file != "$ROOT"/* ]] || echo "$at:$file"
+	done
 }
 
-# Nodes of this instance in every hierarchy; their name carries the instance's tag.
+# Nodes of this instance in every hierarchy, or in a slice; their name carries the instance's tag.
 leak_cgroups() {
 	local at tag
 	tag=$(root_tag)
-	while read -r at; do
-		for at in "$at/berth-$tag" "$at/berth-$tag-guaranteed"; do
-			[[ ! -d $at ]] || find "$at" -type d
-		done
-	done < <(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo)
+	for at in /sys/fs/cgroup/{,*/}berth-"$tag"{,-guaranteed}; do
+		[[ ! -d $at ]] || find "$at" -type d
+	done
 }
 
 leak_links() {
-	host sh -c 'ip -o link show; ip -o route show; ip -o -6 route show
-		ip neigh show proxy; ip -6 neigh show proxy' |
+	host sh -c 'printf "%s\n" "link show" "route show" "neigh show proxy" | ip -o -batch -
+		printf "%s\n" "route show" "neigh show proxy" | ip -6 -o -batch -' |
 		sed -E 's/^([0-9]+: [^:]+:).*/\1/; s/ expires.*//'
 	has_ves || host ip -o addr show dev lo
 }
@@ -88,19 +100,18 @@ has_ves() {
 leak_processes() {
 	local p args
 	while read -r p; do
-		args=$(tr '\0' ' ' 2>/dev/null <"$p") || continue
-		[[ ! $args =~ ^[^\ ]*(berth|berth-keeper|mmdebstrap|mkfs[^ ]*|mke2fs|e2fsck)\  ]] ||
-			echo "$p $args"
+		{ mapfile -d '' args <"$p"; } 2>/dev/null || continue
+		[[ ! ${args[0]:-} =~ ^[^\ ]*(berth|berth-keeper|mmdebstrap|mkfs[^\ ]*|mke2fs|e2fsck)$ ]] ||
+			echo "$p ${args[*]}"
 	done < <(grep -lsaF -- "$ROOT" /proc/[0-9]*/cmdline)
 }
 
 # Files that speak of a VE. Templates, disks to copy from, the audit log, locks and what destroy
 # keeps on purpose (ID.conf.destroyed) are the instance's, not the VE's.
 leak_files() {
-	find "$ROOT" -mindepth 1 ! -type d ! -path "$ROOT/var/lib/berth/template/*" \
-		! -path "$ROOT/var/lib/berth/seed*/*" ! -path "$ROOT/var/lib/berth/kernel/*" ! -path "$ROOT/var/lib/berth/rollout/*" ! -path "$ROOT/var/log/*" \
-		! -path "*/lock/*" ! -name '*.destroyed' ! -name berth.conf ! -name dump.key ! -name 'vps.*' ! -path "$ROOT/run/berth/template/*" \
-		! -path "$ROOT/etc/berth/networks/*" ! -path "$ROOT/var/lib/berth/ippool/*" |
-		sort
-	find "$ROOT/var/lib/berth/private" "$ROOT/var/lib/berth/root" -mindepth 1 2>/dev/null | sort
+	local lib=$ROOT/var/lib/berth
+	find "$ROOT" -mindepth 1 \( -path "$lib/template" -o -path "$lib/seed*" -o -path "$lib/kernel" -o -path "$lib/rollout" \
+		-o -path "$lib/ippool" -o -path "$ROOT/var/log" -o -path "$ROOT/run/berth/template" -o -path "$ROOT/etc/berth/networks" \
+		-o -name lock -type d \) -prune -o \( ! -type d -o -path "$lib/private/*" -o -path "$lib/root/*" \) \
+		! -name '*.destroyed' ! -name berth.conf ! -name dump.key ! -name 'vps.*' -print
 }

@@ -5,7 +5,8 @@
 #
 # A row of the table is four functions: V_before brings about what the verb works on, V_words is
 # its command line, V_resume does it again and checks the outcome, V_clean checks that nothing
-# is left. WALK_POINTS is how many points of each walk are tried (0: every one).
+# is left. WALK_POINTS is how many points of each walk are tried (0: every one), WALK_STATES leaves
+# out kills that come to the same as the one before.
 
 # The command executes itself from a read-only mount before it enters a VE, which would end the
 # injection; where it is on one already, it does not (runtime/seal.h).
@@ -36,8 +37,35 @@ walk_calls() {
 	host timeout 60 strace -f -b execve -e trace="$calls" -e signal=none -o "$log" \
 		"$WALKED/berth" --root "$ROOT" $("${verb}_words") >/dev/null || fail "$verb alone fails" || return
 	"${verb}_after" >/dev/null
-	sed -nE 's/^([0-9]+) +([a-z0-9_]+)\(.*/\1 \2/p' "$log" |
-		awk '{ k = $2 " " ++n[$1, $2] } !(k in seen) { seen[k]; print k }'
+	if [[ -n ${WALK_STATES:-} && $calls == all ]]; then
+		sed -nE 's/^([0-9]+) +([a-z0-9_]+)\((.*)/\1 \2 \3/p' "$log" | walk_states
+	else
+		sed -nE 's/^([0-9]+) +([a-z0-9_]+)\(.*/\1 \2/p' "$log" |
+			awk '{ k = $2 " " ++n[$1, $2] } !(k in seen) { seen[k]; print k }'
+	fi
+}
+
+# Of two deaths of a process between which it has changed nothing that outlives it, one is enough.
+# What fails changes nothing; what is not named here is taken for a change. Reads lines "PID NAME ARGUMENTS".
+walk_states() {
+	awk '
+		BEGIN {
+			n = split("read pread64 readv fstat newfstatat stat lstat statx lseek close close_range mmap munmap " \
+				"mprotect madvise brk getdents64 readlinkat readlink poll ppoll getpid getppid gettid " \
+				"rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack prlimit64 getrlimit access faccessat " \
+				"faccessat2 statfs fstatfs getrandom futex uname getuid geteuid getgid getegid clock_gettime " \
+				"clock_nanosleep nanosleep wait4 waitid dup dup2 dup3 pipe2 arch_prctl set_tid_address " \
+				"set_robust_list rseq sysinfo getcwd sched_getaffinity signalfd4 timerfd_create eventfd2 " \
+				"epoll_create1 fgetxattr lgetxattr listxattr getsockname getsockopt pidfd_open umask exit_group " \
+				"setsockopt socket socketpair bind recvfrom recvmsg prctl capget capset setfsgid setfsuid " \
+				"unshare setns fsopen open_tree fchdir chdir fcntl flock", word, " ")
+			for (i = 1; i <= n; i++) still[word[i]]
+		}
+		{
+			k = $2 " " ++nth[$1, $2]
+			if (!($1 in same) && !(k in seen)) { seen[k]; print k }
+			if ($2 in still || / = -1 / || ($2 ~ /^open/ && !/O_(CREAT|TRUNC|TMPFILE)/)) same[$1]; else delete same[$1]
+		}'
 }
 
 # some LINES: every one, or WALK_POINTS of them, spread evenly from a random first one.
