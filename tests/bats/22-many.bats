@@ -5,7 +5,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=$((300 * ${BERTH_PATIENCE:-1}))
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 1800 + 300 * ${BERTH_PATIENCE:-1}))
 
 ids() {
 	berth list -a -H -o ctid 2>/dev/null | tr -d ' ' | tr '\n' ' '
@@ -89,6 +89,7 @@ kill_auto() {
 	for ms in "$@"; do
 		nsenter --target "$HOST_PID" --net --mount -- timeout -s KILL "$(printf '0.%03d' "$ms")" \
 			"$BERTH" --root "$ROOT" "${auto[@]}" >/dev/null 2>&1 3>&- 4>&- && return
+		kills=$((kills + 1))
 	done
 	within 30 berth "${auto[@]}"
 }
@@ -104,7 +105,7 @@ check_auto() {
 }
 
 @test "create --count --ipadd auto: addresses of the pool, each once, however often it was killed" {
-	local addr _ auto=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'a-{n}'
+	local addr kills=0 auto=(create --count 8 --start --ostemplate mini --ram 32M --diskspace 64M --name 'a-{n}'
 		--network auto --ipadd auto --parallel 2)
 	berth network create auto --mode hostonly --pool 10.97.0.0/24
 	kill_auto 15 40 70 110 160
@@ -114,7 +115,7 @@ check_auto() {
 	done
 	[[ -n ${BERTH_LONG:-} ]] || return 0
 	# Fifty random instants, in rounds that begin with nothing.
-	for _ in {1..10}; do
+	while ((kills < 55)); do
 		berth stop --fast --all
 		berth destroy --yes --all
 		kill_auto $((RANDOM % 30 + 1)) $((RANDOM % 60 + 1)) $((RANDOM % 120 + 1)) $((RANDOM % 240 + 1)) \

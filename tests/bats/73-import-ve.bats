@@ -5,6 +5,8 @@
 
 load helpers/load
 
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 600 + 60 * ${BERTH_PATIENCE:-1}))
+
 setup() {
 	common_setup
 	T=$BATS_TEST_TMPDIR
@@ -365,9 +367,9 @@ pack() {
 }
 
 @test "import: killed at random, the next one makes it; what is left of the first is gone" {
-	local i n=${BERTH_LONG:+40}
+	local n=${BERTH_LONG:+50} KILLED=0
 	openvz_conf >"$T/conf"
-	for ((i = 0; i < ${n:-6}; i++)); do
+	while ((KILLED < ${n:-6})); do
 		kill_soon 150 import "$T/root" 101 --config "$T/conf" --yes
 		berth recover >/dev/null
 		[[ -z $(berth list -a -H -o ctid) ]] || berth destroy --yes 101 >/dev/null

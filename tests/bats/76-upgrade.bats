@@ -4,7 +4,7 @@
 # bats file_tags=root
 
 load helpers/load
-export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
+export BATS_TEST_TIMEOUT=$((${BERTH_LONG:-0} * 1800 + 180 * ${BERTH_PATIENCE:-1}))
 
 store() {
 	echo "$ROOT/var/lib/berth/template"
@@ -265,17 +265,17 @@ run_app() {
 	done
 }
 
-# BERTH_LONG=1 for twelve rounds instead of two.
+# BERTH_LONG=1 for fifty kills instead of two.
 @test "upgrade: killed at random moments, then called again, ends as without a kill" {
-	local a b i
+	local a b KILLED=0
 	a=$(old)
 	run_app 101
 	tenant 101
 	b=$(good)
-	for i in $(seq "$((${BERTH_LONG:+10} + 2))"); do
+	while ((KILLED < ${BERTH_LONG:+48} + 2)); do
 		kill_soon 400 upgrade 101 --check /bin/health
 		berth upgrade 101 --check /bin/health >/dev/null
-		equal "$(version_of 101)" "$b" "round $i"
+		equal "$(version_of 101)" "$b" "after kill $KILLED"
 		equal "$(service_of 101)" good
 		tenant_intact 101
 		berth upgrade 101 --undo >/dev/null
@@ -374,19 +374,22 @@ pids() {
 	equal "$(berth outdated)" ''
 }
 
+# BERTH_LONG=1 for fifty kills instead of two.
 @test "rollout: killed at random moments, then called again, ends as without a kill" {
-	local b i
+	local b _ KILLED=0
 	old >/dev/null
 	fleet 4
 	b=$(good next)
-	for i in 1 2 3; do
-		kill_soon 500 rollout app --to next --check /bin/health --parallel 2
-		run -0 berth rollout app --status -j || :
+	while ((KILLED < ${BERTH_LONG:+48} + 2)); do
+		for _ in 1 2 3; do
+			kill_soon 500 rollout app --to next --check /bin/health --parallel 2
+			run -0 berth rollout app --status -j || :
+		done
+		berth --quiet rollout app --to next --check /bin/health --parallel 2
+		all 4 good
+		equal "$(channel app)" "$b"
+		kill_soon 400 rollout app --undo
+		berth --quiet rollout app --undo || fail 'undo again'
+		all 4 old
 	done
-	berth --quiet rollout app --to next --check /bin/health --parallel 2
-	all 4 good
-	equal "$(channel app)" "$b"
-	kill_soon 400 rollout app --undo
-	berth --quiet rollout app --undo || fail 'undo again'
-	all 4 old
 }

@@ -75,14 +75,16 @@ conf_value() {
 }
 
 # kill_soon MILLISECONDS CMD...: berth, killed after at most so long. nsenter becomes berth in the
-# process that is killed: a shell in between would die alone and leave berth at work.
+# process that is killed: a shell in between would die alone and leave berth at work. $KILLED counts
+# those that were not through before.
 kill_soon() {
-	local pid ms=$1
+	local pid status=0 ms=$1
 	shift
 	(exec nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" "$@" \
 		>/dev/null 2>&1 3>&- 4>&-) &
 	pid=$!
 	sleep "$(printf 0.%03d $((RANDOM % ms)))"
 	kill -9 "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
+	wait "$pid" 2>/dev/null || status=$?
+	KILLED=$((${KILLED:-0} + (status == 137)))
 }
