@@ -9,7 +9,7 @@ load helpers/load
 
 export BATS_TEST_TIMEOUT=$((240 * ${BERTH_PATIENCE:-1}))
 
-TOO_LONG=6      # seconds for a command, of which none may wait for something inside
+TOO_LONG=$((6 * ${BERTH_PATIENCE:-1}))    # seconds for a command, of which none may wait for something inside
 
 # The host's files that a link could lead to, and what must not change of them.
 canaries() {
