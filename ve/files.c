@@ -59,6 +59,8 @@ static _Noreturn void talk(struct ve *ve, const struct inside *x)
 				       .job = &x->job, .path = x->path, .name = x->name };
 	struct err e = ERR_INIT;
 
+	/* A signal to all of us, as a terminal sends it, would go on to the process inside and leave half a file. */
+	(void)setsid();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && vm_exec(ve, &run, &e) < 0)
 		(void)!write(x->why, &e, sizeof(e));
 	_exit(0);

@@ -110,15 +110,37 @@ both_ways() {
 	equal "$(shell "$id" 'find /root -name ".berth-cp*"')" ''
 }
 
+begun() {
+	[[ -n $(shell "$1" 'ls -A /root | grep "^\.berth-cp"') ]]
+}
+
+none_begun() {
+	! begun "$1"
+}
+
+# given_up ID: a signal to all processes of the copy, as a terminal sends it; nothing of it stays inside.
+given_up() {
+	local status=0
+	timeout -s INT 100 nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" cp - "$1:/root/cut" \
+		< <(head -c 200000 /dev/zero; exec sleep 100) 3>&- 4>&- &
+	within 40 begun "$1"
+	kill -INT $!
+	wait $! || status=$?
+	equal "$status" 130
+	within 10 none_begun "$1"
+}
+
 @test "cp: both ways, modes, links, holes, streams; a container" {
 	run_ve 101
 	both_ways 101 20000000
+	given_up 101
 }
 
 @test "cp: both ways, modes, links, holes, streams; a virtual machine" {
 	[[ -n ${VM_SEED:-} ]] || skip 'needs QEMU and a kernel'
 	run_vm 201
 	both_ways 201 3000000
+	given_up 201
 }
 
 @test "cp: what a tenant has made leads nowhere on the host, and leaves nothing behind" {
