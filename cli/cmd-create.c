@@ -48,11 +48,7 @@ int cmd_create(struct cli *c, const struct args *a, struct err *e)
 		return r;
 	j = json_new(true);
 	r = status_json(c, a->ids[0], j, e);
-	if (r < 0) {
-		json_free(j);
-		return r;
-	}
-	return out_json(j, e);
+	return out_result(j, r, e);
 }
 
 static bool confirmed(const struct args *a)

@@ -84,11 +84,7 @@ int cmd_fence_list(struct cli *c, const struct args *a, struct err *e)
 	json_array(l.j);
 	r = fence_each(&c->in, list_json, &l, e);
 	json_end(l.j);
-	if (r < 0) {
-		json_free(l.j);
-		return r;
-	}
-	return out_json(l.j, e);
+	return out_result(l.j, r, e);
 }
 
 static int show(struct cli *c, const char *name, struct err *e)

@@ -74,11 +74,7 @@ int cmd_network_list(struct cli *c, const struct args *a, struct err *e)
 	json_array(l.j);
 	r = network_each(&c->in, list_json, &l, e);
 	json_end(l.j);
-	if (r < 0) {
-		json_free(l.j);
-		return r;
-	}
-	return out_json(l.j, e);
+	return out_result(l.j, r, e);
 }
 
 static int show(struct cli *c, const char *name, struct err *e)
@@ -174,10 +170,7 @@ int cmd_network_ptr(struct cli *c, const struct args *a, struct err *e)
 		json_array(j);
 		r = ptr_each(&c->in, network, ptr_json, j, e);
 		json_end(j);
-		if (r == 0)
-			return out_json(j, e);
-		json_free(j);
-		return r;
+		return out_result(j, r, e);
 	}
 	f = open_memstream(&text, &len);
 	if (!f)

@@ -212,10 +212,7 @@ int cmd_pool_list(struct cli *c, const struct args *a, struct err *e)
 		r = each(c, names[i], j, e);
 	if (j)
 		json_end(j);
-	if (j && r >= 0)
-		return out_json(j, e);
-	json_free(j);
-	return r;
+	return out_result(j, r, e);
 }
 
 int cmd_pool_create(struct cli *c, const struct args *a, struct err *e)

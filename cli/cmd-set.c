@@ -334,8 +334,5 @@ int cmd_set(struct cli *c, const struct args *a, struct err *e)
 		return set_json(c, a, e);
 	j = json_new(true);
 	r = set_one(c, a, a->ids[0], j, e);
-	if (r >= 0)
-		return out_json(j, e);
-	json_free(j);
-	return r;
+	return out_result(j, r, e);
 }

@@ -287,8 +287,5 @@ int cmd_stat(struct cli *c, const struct args *a, struct err *e)
 	if (j && many)
 		json_end(j);
 	free(s);
-	if (j && r >= 0)
-		return out_json(j, e);
-	json_free(j);
-	return r;
+	return out_result(j, r, e);
 }

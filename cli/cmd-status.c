@@ -138,13 +138,9 @@ static int all_json(struct cli *c, const struct args *a, struct err *e)
 		json_array(j);
 	for (i = 0; i < a->n_ids && r >= 0; i++)
 		r = status_json(c, a->ids[i], j, e);
-	if (r < 0) {
-		json_free(j);
-		return r;
-	}
 	if (many)
 		json_end(j);
-	return out_json(j, e);
+	return out_result(j, r, e);
 }
 
 int cmd_status(struct cli *c, const struct args *a, struct err *e)

@@ -138,11 +138,7 @@ static int gc(struct cli *c, const struct args *a, const struct store *s, struct
 	if (!j)
 		return r;
 	json_end(j);
-	if (r < 0) {
-		json_free(j);
-		return r;
-	}
-	return out_json(j, e);
+	return out_result(j, r, e);
 }
 
 /* ---- export ---- */

@@ -164,9 +164,7 @@ static int show_all(struct cli *c, const struct store *s, const struct template 
 			history_text(ch);
 	}
 	template_uses_free(&u);
-	if (r < 0)
-		json_free(j);
-	return r < 0 || !j ? r : out_json(j, e);
+	return out_result(j, r, e);
 }
 
 int template_show(struct cli *c, const struct store *s, const struct template *t, struct err *e)
@@ -212,9 +210,7 @@ static int list_json(struct cli *c, const struct listing *l, struct err *e)
 		json_end(j);
 	}
 	json_end(j);
-	if (r < 0)
-		json_free(j);
-	return r < 0 ? r : out_json(j, e);
+	return out_result(j, r, e);
 }
 
 static int list(struct cli *c, const struct args *a, const struct store *s, struct err *e)

@@ -195,8 +195,5 @@ int cmd_traffic(struct cli *c, const struct args *a, struct err *e)
 	if (!j)
 		return r;
 	json_end(j);
-	if (r >= 0)
-		return out_json(j, e);
-	json_free(j);
-	return r;
+	return out_result(j, r, e);
 }

@@ -119,13 +119,8 @@ int dry_run(struct cli *c, const struct args *a, const char *verb, struct err *e
 	if (j)
 		json_array(j);
 	r = each(c, a, rule, j, e);
-	if (!j)
-		return r;
-	json_end(j);
-	if (r < 0) {
-		json_free(j);
-		return r;
-	}
-	w = out_json(j, e);
+	if (j)
+		json_end(j);
+	w = out_result(j, r, e);
 	return w < 0 ? w : r;
 }

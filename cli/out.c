@@ -44,6 +44,14 @@ int out_json(struct json_out *j, struct err *e)
 	return r;
 }
 
+int out_result(struct json_out *j, int r, struct err *e)
+{
+	if (j && r >= 0)
+		return out_json(j, e);
+	json_free(j);
+	return r;
+}
+
 void out_say(void *arg, const char *line)
 {
 	const struct cli *c = arg;

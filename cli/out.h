@@ -15,6 +15,8 @@ void out_safe(const char *text);
 void out_flush(void);
 /* A finished document to stdout; frees j. */
 MUST_CHECK int out_json(struct json_out *j, struct err *e);
+/* The same at the end of a verb that came to r: only unless that is negative. j may be NULL. */
+MUST_CHECK int out_result(struct json_out *j, int r, struct err *e);
 
 /* A line of a verb's progress (inst_say); arg is the struct cli. */
 void out_say(void *arg, const char *line);

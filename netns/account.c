@@ -230,17 +230,6 @@ void acct_forget(const char *table, const char *link)
 
 /* ---- reading ---- */
 
-static const struct nlattr *find(const struct nlattr *nest, uint16_t type)
-{
-	const struct nlattr *a;
-
-	if (nest)
-		mnl_attr_for_each_nested(a, nest)
-			if (mnl_attr_get_type(a) == type)
-				return a;
-	return NULL;
-}
-
 struct one {
 	uint64_t bytes, packets;
 	bool found;
@@ -259,12 +248,12 @@ static int take_counter(const struct nlmsghdr *h, void *data)
 	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) {
 		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		elem = find(a, NFTA_LIST_ELEM);
-		counter = find(find(elem, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
+		elem = nf_find(a, NFTA_LIST_ELEM);
+		counter = nf_find(nf_find(elem, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
 		if (!counter)
 			continue;
-		one->bytes = be64(find(counter, NFTA_COUNTER_BYTES));
-		one->packets = be64(find(counter, NFTA_COUNTER_PACKETS));
+		one->bytes = be64(nf_find(counter, NFTA_COUNTER_BYTES));
+		one->packets = be64(nf_find(counter, NFTA_COUNTER_PACKETS));
 		one->found = true;
 	}
 	return MNL_CB_OK;

@@ -192,18 +192,22 @@ static int find_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e
 }
 
 struct now {
-	unsigned link, ifb;
+	char ifb_name[IFNAMSIZ];
+	unsigned link, ifb;             /* ifb 0: there is none */
 	uint64_t in, out;
 };
 
-static int read_now(struct nl *n, const char *link, const char *ifb, struct now *ret,
-		    struct err *e)
+/* Opens n, too. */
+static int read_now(struct nl *n, const char *link, struct now *ret, struct err *e)
 {
 	struct now now = { 0 };
-	int r = link_index(n, link, &now.link, e);
+	int r = nl_open(n, NETLINK_ROUTE, e);
 
+	shape_ifb_name(now.ifb_name, link);
 	if (r == 0)
-		r = find_ifb(n, ifb, &now.ifb, e);
+		r = link_index(n, link, &now.link, e);
+	if (r == 0)
+		r = find_ifb(n, now.ifb_name, &now.ifb, e);
 	if (r == 0)
 		r = read_bucket(n, now.link, &now.in, e);
 	if (r == 0 && now.ifb)
@@ -226,8 +230,7 @@ static int make_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e
 	return r < 0 ? r : link_index(n, name, ret, e);
 }
 
-static int set_out(struct nl *n, const char *ifb, struct now *now, const struct shape *s,
-		   struct err *e)
+static int set_out(struct nl *n, struct now *now, const struct shape *s, struct err *e)
 {
 	int r = 0;
 
@@ -238,11 +241,11 @@ static int set_out(struct nl *n, const char *ifb, struct now *now, const struct 
 			(void)put_filter(n, RTM_DELTFILTER, now->link);
 			nl_allow(n, ENOENT);
 		}
-		link_put_del(n, ifb);
+		link_put_del(n, now->ifb_name);
 		return nl_done(n, e);
 	}
 	if (!now->out)
-		r = make_ifb(n, ifb, &now->ifb, e);
+		r = make_ifb(n, now->ifb_name, &now->ifb, e);
 	if (r < 0)
 		return r;
 	put_bucket(n, now->ifb, s->out, s);
@@ -269,30 +272,22 @@ static int set_in(struct nl *n, const struct now *now, const struct shape *s, st
 int shape_set(const char *link, const struct shape *s, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
-	char ifb[IFNAMSIZ];
 	struct now now;
-	int r = nl_open(&n, NETLINK_ROUTE, e);
+	int r = read_now(&n, link, &now, e);
 
-	shape_ifb_name(ifb, link);
-	if (r == 0)
-		r = read_now(&n, link, ifb, &now, e);
 	if (r == 0)
 		r = set_in(&n, &now, s, e);
 	if (r == 0)
-		r = set_out(&n, ifb, &now, s, e);
+		r = set_out(&n, &now, s, e);
 	return r < 0 ? err_wrap(e, "rate of %s", link) : 0;
 }
 
 int shape_get(const char *link, struct shape *ret, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
-	char ifb[IFNAMSIZ];
 	struct now now;
-	int r = nl_open(&n, NETLINK_ROUTE, e);
+	int r = read_now(&n, link, &now, e);
 
-	shape_ifb_name(ifb, link);
-	if (r == 0)
-		r = read_now(&n, link, ifb, &now, e);
 	if (r == 0)
 		*ret = (struct shape){ .in = now.in, .out = now.out };
 	return r;
