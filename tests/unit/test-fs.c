@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit tests of util/sys-fs.h, sys-tree.h and sys-copy.h: files, trees and their copies. */
-#include "tests/unit/harness.h"
+#include "tests/unit/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,42 +12,6 @@
 #include "util/sys-copy.h"
 #include "util/sys-fs.h"
 #include "util/sys-tree.h"
-
-/* A scratch directory that is removed at the end of the scope. */
-struct scratch {
-	char path[PATH_MAX];
-	int fd;
-};
-
-static void scratch_remove(struct scratch *s)
-{
-	struct err e = ERR_INIT;
-
-	CHECK(fs_remove_tree(AT_FDCWD, s->path, &e) == 0);
-	CHECK(access(s->path, F_OK) < 0);
-	(void)close(s->fd);
-}
-
-static struct scratch scratch_make(void)
-{
-	const char *tmp = getenv("TMPDIR");
-	struct scratch s = { .fd = -1 };
-
-	(void)str_fmt(s.path, sizeof(s.path), "%s/berth-unit-XXXXXX", tmp ? tmp : "/tmp");
-	CHECK(mkdtemp(s.path) != NULL);
-	s.fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CHECK(s.fd >= 0);
-	return s;
-}
-
-#define SCRATCH(name) _cleanup_(scratch_remove) struct scratch name = scratch_make()
-
-static void put(int dir, const char *name, const char *text)
-{
-	_fd_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	CHECK(fd >= 0 && fs_write_all(fd, text, strlen(text)) == 0);
-}
 
 static bool holds(int dir, const char *name, const char *want)
 {
