@@ -25,14 +25,22 @@
 #define KEY_LEN (IFNAMSIZ + 4)          /* an EtherType is padded to a register */
 #define KEY_TYPE (41 << 6 | 10)         /* nft's numbers of ifname . ether_type, for its listings */
 
-/* Set, chain and direction have one name. */
+/*
+ * Set, chain and direction have one name. A hit counts in its element. Links of VEs are in a group
+ * each (net_group): what goes to the wire or comes from it is spared the look-up by that.
+ */
 static const struct {
 	const char *name;
-	uint32_t hook, meta;
+	uint32_t hook;
 	int32_t priority;
+	struct nf_expr rule[NF_RULE_MAX];
 } ways[ACCT_WAYS] = {
-	[ACCT_IN] = { "in", NF_INET_POST_ROUTING, NFT_META_OIFNAME, INT32_MAX },
-	[ACCT_OUT] = { "out", NF_INET_PRE_ROUTING, NFT_META_IIFNAME, NF_IP_PRI_RAW + 10 },
+	[ACCT_IN] = { "in", NF_INET_POST_ROUTING, INT32_MAX,
+		      { META(NFT_META_OIFGROUP, FIRST), IS_NOT(4, 0), OUT_LINK,
+			META(NFT_META_PROTOCOL, SECOND), IN_SET("in") } },
+	[ACCT_OUT] = { "out", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW + 10,
+		       { META(NFT_META_IIFGROUP, FIRST), IS_NOT(4, 0), LINK,
+			 META(NFT_META_PROTOCOL, SECOND), IN_SET("out") } },
 };
 
 static const uint16_t protocols[ACCT_FAMILIES] = { ETH_P_IP, ETH_P_IPV6 };
@@ -95,55 +103,19 @@ static void put_chain(struct nl *n, const struct where *w, unsigned way)
 	mnl_attr_nest_end(h, hook);
 }
 
-static struct nlattr *expr_start(struct nlmsghdr *h, const char *name, struct nlattr **ret_data)
+static int put_table(struct nl *n, const struct where *w, struct err *e)
 {
-	struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-
-	mnl_attr_put_strz(h, NFTA_EXPR_NAME, name);
-	*ret_data = mnl_attr_nest_start(h, NFTA_EXPR_DATA);
-	return elem;
-}
-
-static void put_meta(struct nlmsghdr *h, uint32_t key, uint32_t reg)
-{
-	struct nlattr *data, *elem = expr_start(h, "meta", &data);
-
-	mnl_attr_put_u32(h, NFTA_META_KEY, htonl(key));
-	mnl_attr_put_u32(h, NFTA_META_DREG, htonl(reg));
-	mnl_attr_nest_end(h, data);
-	mnl_attr_nest_end(h, elem);
-}
-
-static void put_rule(struct nl *n, const struct where *w, unsigned way)
-{
-	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWRULE, w->family, NLM_F_CREATE | NLM_F_APPEND,
-				    "add traffic rule");
-	struct nlattr *list, *elem, *data;
-
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, w->table);
-	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, ways[way].name);
-	list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
-	put_meta(h, ways[way].meta, NFT_REG32_00);
-	put_meta(h, NFT_META_PROTOCOL, NFT_REG32_04);
-	elem = expr_start(h, "lookup", &data);          /* a hit counts in its element */
-	mnl_attr_put_strz(h, NFTA_LOOKUP_SET, ways[way].name);
-	mnl_attr_put_u32(h, NFTA_LOOKUP_SREG, htonl(NFT_REG32_00));
-	mnl_attr_nest_end(h, data);
-	mnl_attr_nest_end(h, elem);
-	mnl_attr_nest_end(h, list);
-}
-
-static void put_table(struct nl *n, const struct where *w)
-{
+	int r = 0;
 	struct nlmsghdr *h = nf_put(n, NFT_MSG_NEWTABLE, w->family, NLM_F_CREATE,
 				    "add traffic table");
 
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, w->table);
-	for (unsigned way = 0; way < ACCT_WAYS; way++) {
+	for (unsigned way = 0; way < ACCT_WAYS && r == 0; way++) {
 		put_set(n, w, way);
 		put_chain(n, w, way);
-		put_rule(n, w, way);
+		r = nf_put_rule(n, ways[way].name, w->family, w->table, ways[way].rule, e);
 	}
+	return r;
 }
 
 /* ---- elements ---- */
@@ -187,7 +159,9 @@ static int change(const struct where *w, bool make, const char *link, bool add, 
 	if (r < 0)
 		return r;
 	if (make)
-		put_table(&n, w);
+		r = put_table(&n, w, e);
+	if (r < 0)
+		return r;
 	put_link(&n, NFT_MSG_NEWSETELEM, w, link);
 	if (!add)       /* deleting what is not there would be an error */
 		put_link(&n, NFT_MSG_DELSETELEM, w, link);

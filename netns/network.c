@@ -69,7 +69,9 @@ uint32_t net_group(const char *table, uint32_t number)
 {
 	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), table, strlen(table));
 
-	return (uint32_t)(h ^ h >> 32) << 16 | (number & 0xffff);
+	uint32_t group = (uint32_t)(h ^ h >> 32) << 16 | (number & 0xffff);
+
+	return group ? group : UINT32_MAX;
 }
 
 struct ipaddr net_gateway6(const uint8_t host_mac[6])
