@@ -122,9 +122,7 @@ int do_inotify(char **argv)
 	return 0;
 }
 
-/* ---- a database: a millisecond of CPU, a page read, a record written and synced ---- */
-
-enum { LOG_SIZE = 16 << 20, RECORD = 8192, WORK_NS = 1000000 };
+/* ---- CPU ---- */
 
 static long long now_ns(clockid_t clock)
 {
@@ -134,10 +132,111 @@ static long long now_ns(clockid_t clock)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+struct cpu {
+	unsigned long long used_us, periods, held;
+	long long at;
+};
+
+static unsigned long long field(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? number(at + strlen(key)) : 0;
+}
+
+static void look(const int files[2], struct cpu *ret)
+{
+	char text[2][1024];
+
+	ret->at = now_ns(CLOCK_MONOTONIC);
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = pread(files[i], text[i], sizeof(text[i]) - 1, 0);
+
+		text[i][n > 0 ? n : 0] = '\0';
+	}
+	ret->periods = field(text[0], "nr_periods ");
+	ret->held = field(text[0], "nr_throttled ");
+	ret->used_us = field(text[1], "usage_usec ");
+}
+
+/*
+ * On the host: percent of one CPU that a node has which has a burner, by its cpu.stat with the
+ * periods of its cap and its cpu.stat with what it used. From the beginning of one period to that
+ * of a later one, both of which this program saw as they passed: who is held then had at the
+ * beginning what he had just before it. Where he was not held at the end of a period the host was
+ * too busy for him to come to his cap, and what is before that is not set off against what is
+ * after it: who had more in one period, because the host's tick was late, has less in the next. A
+ * period that came late by more than its length the kernel leaves out.
+ */
+int do_cpushare(char **argv)
+{
+	enum { PERIOD_NS = 100000000, LATE_NS = 5000000 };
+	const int files[2] = { open(argv[1], O_RDONLY | O_CLOEXEC), open(argv[2], O_RDONLY | O_CLOEXEC) };
+	const struct timespec nap = { .tv_nsec = 300000 };
+	unsigned long long want = number(argv[0]), counted = 0, used_us = 0;
+	long long end = now_ns(CLOCK_MONOTONIC) + (long long)want * 1000000000, passed = 0;
+	struct cpu was, now = { .at = 0 }, from = { .at = 0 };
+	unsigned left_out = 0;
+
+	for (look(files, &was); counted < want && now.at < end; was = now) {
+		(void)nanosleep(&nap, NULL);
+		look(files, &now);
+		if (now.periods == was.periods)
+			continue;
+		left_out += (unsigned)(now.periods - was.periods) - 1;
+		if (now.held - was.held < now.periods - was.periods)
+			from.at = 0;
+		else if (now.at - was.at < LATE_NS) {
+			if (from.at) {
+				used_us += was.used_us - from.used_us;
+				passed += now.at - from.at - (long long)left_out * PERIOD_NS;
+				counted += now.periods - from.periods - left_out;
+			}
+			from = was;
+			from.at = now.at;
+			from.periods = now.periods;
+			left_out = 0;
+		}
+	}
+	printf("%.2f\n", passed ? 1e5 * (double)used_us / (double)passed : -1);
+	fprintf(stderr, "%llu periods\n", counted);
+	return counted < want / 3;
+}
+
+/* ---- the disk ---- */
+
+/*
+ * Through the page cache: bytes per second from where all is in it to where all is on the disk. On
+ * a slow host it takes long to get there, and a disk with little to do is not held. In single pages:
+ * ext4 (6.16) makes one request of a large write, which is held as a whole and then has to be done.
+ */
+int do_writeback(char **argv)
+{
+	int fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	unsigned long long size = number(argv[1]), done = 0;
+	static char buf[4096];
+	long long from;
+	ssize_t n = 0;
+
+	if (fd < 0 || fsync(fd) < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+		return 1;
+	for (; done < size && (n = write(fd, buf, sizeof(buf))) > 0; done += (unsigned long long)n)
+		;
+	from = now_ns(CLOCK_MONOTONIC);
+	if (n < 0 || fdatasync(fd) < 0)
+		return 1;
+	printf("%.0f\n", (double)done * 1e9 / (double)(now_ns(CLOCK_MONOTONIC) - from));
+	return 0;
+}
+
+/* ---- a database: a millisecond of CPU, a page read, a record written and synced ---- */
+
+enum { LOG_SIZE = 16 << 20, RECORD = 8192, WORK_NS = 1000000 };
+
 /* A log of full size, written once, as databases recycle theirs. */
 static int open_log(void)
 {
-	int fd = open("/database.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open("database.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	static char buf[1 << 20];
 	struct stat st;
 
@@ -157,7 +256,7 @@ static int longer(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* argv: seconds, and "cpu" or "sync" for one half of it. */
+/* argv: seconds, and "cpu" or "sync" for one half of it. Its log is in the working directory. */
 int do_database(char **argv)
 {
 	long long end;

@@ -126,6 +126,7 @@ static const struct command {
 #endif
 	{ "caps", "", 0, do_caps },
 	{ "cpuburn", "SECONDS", 1, do_cpuburn },
+	{ "cpushare", "PERIODS CPU.STAT CPU.STAT", 3, do_cpushare },
 	{ "database", "SECONDS [cpu|sync]", 1, do_database },
 	{ "devices", "", 0, do_devices },
 	{ "env", "", 0, do_env },
@@ -161,6 +162,7 @@ static const struct command {
 	{ "uncover", "", 0, do_uncover },
 	{ "userns", "", 0, do_userns },
 	{ "write", "FILE BYTES", 2, do_write },
+	{ "writeback", "FILE BYTES", 2, do_writeback },
 };
 
 static int usage(void)

@@ -46,7 +46,9 @@ int do_memlock(char **argv);
 int do_ptys(char **argv);
 int do_signals(char **argv);
 int do_inotify(char **argv);
+int do_cpushare(char **argv);
 int do_database(char **argv);
+int do_writeback(char **argv);
 int do_project(char **argv);
 
 /* ---- probe-net.c ---- */

@@ -9,22 +9,6 @@ UPLINK=198.51.100.1
 VE=10.9.0.101
 export BATS_TEST_TIMEOUT=$((180 * ${BERTH_PATIENCE:-1}))
 
-# measure ID in|out SECONDS: bits per second on the link, of a flood that is far above the rate.
-measure() {
-	local id=$1 way=$2 seconds=$3 port=$((40000 + RANDOM % 20000)) receiver
-	if [[ $way == in ]]; then
-		inside "$id" /probe net-recv $VE "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
-		receiver=$!
-		host "$PROBE" net-send $VE "$port" $((seconds + 1))
-	else
-		host "$PROBE" net-recv $UPLINK "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
-		receiver=$!
-		inside "$id" /probe net-send $UPLINK "$port" $((seconds + 1))
-	fi
-	wait "$receiver"
-	cat "$BATS_TEST_TMPDIR/rate"
-}
-
 # about MEASURED RATE: within 5 %. An emulated processor is too slow to fill every rate.
 about() {
 	local off=$((($1 - $2) * 1000 / $2)) below=50
@@ -38,9 +22,9 @@ held() {
 	local try
 	# shellcheck disable=SC2034
 	for try in 1 2; do
-		about "$(measure "$1" "$2" "$4")" "$3" 2>/dev/null && return
+		about "$(flood "$1" "$2" "$4")" "$3" 2>/dev/null && return
 	done
-	about "$(measure "$1" "$2" "$4")" "$3"
+	about "$(flood "$1" "$2" "$4")" "$3"
 }
 
 shaped_ve() {
@@ -69,8 +53,8 @@ kernel_rates() {
 	held 101 out 20000000 1
 	held 101 in 30000000 1
 	berth set 101 --netrate-out 0 --netrate-in 0
-	(($(measure 101 out 1) > 100000000)) || fail 'still slow out'
-	(($(measure 101 in 1) > 100000000)) || fail 'still slow in'
+	(($(flood 101 out 1) > 100000000)) || fail 'still slow out'
+	(($(flood 101 in 1) > 100000000)) || fail 'still slow in'
 	run -0 host ip link show type ifb
 	equal "$output" '' 'ifb links without a rate'
 }
@@ -102,12 +86,12 @@ kernel_rates() {
 	local way free
 	for way in out in; do
 		berth set 101 --netrate-in 0 --netrate-out 0
-		free=$(measure 101 $way 2)
+		free=$(flood 101 $way 2)
 		berth set 101 --netrate-in 1gbit --netrate-out 1gbit
 		if ((free > 2000000000)); then
 			held 101 $way 1000000000 3 || held 101 $way 1000000000 3
 		else
-			(($(measure 101 $way 3) < 1050000000)) || fail "faster than its rate $way"
+			(($(flood 101 $way 3) < 1050000000)) || fail "faster than its rate $way"
 			echo "# $free bit/s $way without a rate: not shown at 1 Gbit/s" >&3
 		fi
 	done
@@ -137,8 +121,8 @@ kernel_rates() {
 		ip link set eth0 up; ip route add 169.254.0.1 dev eth0
 		ip route add default via 169.254.0.1 dev eth0 src 10.9.0.101' || :
 	equal "$(kernel_rates)" '5000000 5000000'
-	(($(measure 101 out 1) < 5400000)) || fail 'faster than its rate out'
-	(($(measure 101 in 1) < 5400000)) || fail 'faster than its rate in'
+	(($(flood 101 out 1) < 5400000)) || fail 'faster than its rate out'
+	(($(flood 101 in 1) < 5400000)) || fail 'faster than its rate in'
 }
 
 @test "rates: forged packets are dropped behind the rate too" {

@@ -38,7 +38,7 @@ make_host() {
 	coproc HOLDER { exec unshare --net --mount --propagation private sh -ec "$script" 3>&-; }
 	export HOST_PID=$HOLDER_PID
 	local word
-	read -r -t 20 word <&"${HOLDER[0]}" && [[ $word == ready ]] || fail "no namespace to test in"
+	read -r -t $((20 * ${BERTH_PATIENCE:-1})) word <&"${HOLDER[0]}" && [[ $word == ready ]] || fail "no namespace to test in"
 }
 
 teardown_suite() {

@@ -28,3 +28,20 @@ addresses_in() {
 host_link() {
 	host ip ${2:+"$2"} -o route show "$1" | awk '{ print $3; exit }'
 }
+
+# flood ID in|out SECONDS: bits per second on the link of a VE with /probe, of a flood that is far
+# above any rate, between $VE, its address, and $UPLINK.
+flood() {
+	local id=$1 way=$2 seconds=$3 port=$((40000 + RANDOM % 20000)) receiver
+	if [[ $way == in ]]; then
+		inside "$id" /probe net-recv "$VE" "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
+		receiver=$!
+		host "$PROBE" net-send "$VE" "$port" $((seconds + 1))
+	else
+		host "$PROBE" net-recv "$UPLINK" "$port" "$seconds" >"$BATS_TEST_TMPDIR/rate" 3>&- &
+		receiver=$!
+		inside "$id" /probe net-send "$UPLINK" "$port" $((seconds + 1))
+	fi
+	wait "$receiver"
+	cat "$BATS_TEST_TMPDIR/rate"
+}
