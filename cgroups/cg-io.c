@@ -7,11 +7,16 @@
  * v1: four files, one value each, "0" lifts. The writer of dirty pages there is the flusher,
  * which runs in the root group, so a VE's buffered writes would pass unlimited. A VE's disk
  * is a device of its own: the same throttle on that device in the root group binds the
- * flusher and nobody else. It outlives the VE's node, hence cg_forget_io. The root's files
- * have a line per VE and are only written here, never read, to keep the cost constant.
+ * flusher and nobody else. Each group has its rate for itself, so that who writes both through
+ * the cache and past it would have it twice: a container's processes are in the root group, too
+ * (cg_open_tasks), and its own node only notes what was set. The root's outlives that node, hence
+ * cg_forget_io. Its files have a line per VE and are only written here, never read, to keep the
+ * cost constant. What such a container has read and written the device knows (cg_read_disk).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <linux/major.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -188,6 +193,31 @@ int cg_get_io(const struct cg_host *h, const char *id, struct cg_rate *rate)
 	int r = cg_node(h, CG_IO, id, &n);
 
 	return r < 0 ? r : read_rates(h, &n, &rates[rate->what], rate->dev, rate->value);
+}
+
+bool cg_own_disk(const struct cg_host *h, dev_t dev)
+{
+	return h->v1[CG_IO] >= 0 && major(dev) == LOOP_MAJOR;
+}
+
+/* Documentation/block/stat.rst; sectors are of 512 bytes there, whatever the device has. */
+void cg_read_disk(dev_t dev, struct cg_stat *s)
+{
+	struct cg_node sys = { AT_FDCWD, "/sys/dev/block" };
+	uint64_t v[7] = { 0 };
+	char file[48], text[512], word[24];
+	const char *p = text;
+
+	(void)str_fmt(file, sizeof(file), "%u:%u/stat", major(dev), minor(dev));
+	if (cg_node_read(&sys, file, text, sizeof(text)) <= 0)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++)
+		if (str_word(&p, word, sizeof(word)) <= 0 || cg_number(word, &v[i]) < 0)
+			return;
+	s->rios = v[0];
+	s->rbytes = v[2] * 512;
+	s->wios = v[4];
+	s->wbytes = v[6] * 512;
 }
 
 void cg_forget_io(const struct cg_host *h, dev_t dev)

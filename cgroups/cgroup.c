@@ -83,7 +83,8 @@ int cg_open_payload(const struct cg_host *h, const char *id, bool attach, int *r
 	return 0;
 }
 
-int cg_open_tasks(const struct cg_host *h, const char *id, struct cg_tasks *ret, struct err *e)
+int cg_open_tasks(const struct cg_host *h, const char *id, bool io_in_root, struct cg_tasks *ret,
+		  struct err *e)
 {
 	struct cg_tasks t = { .n = 0 };
 	struct cg_node n;
@@ -104,21 +105,40 @@ int cg_open_tasks(const struct cg_host *h, const char *id, struct cg_tasks *ret,
 		}
 		t.fd[t.n++] = fd;
 	}
+	if (io_in_root && h->v1[CG_IO] >= 0) {
+		t.fd[t.n] = openat(h->v1[CG_IO], "tasks", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (t.fd[t.n] < 0) {
+			(void)err_sys(e, "open the tasks file of blkio");
+			cg_tasks_close(&t);
+			return -e->eno;
+		}
+		t.n_root = 1;
+	}
 	*ret = t;
+	return 0;
+}
+
+static int join(const int *fd, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (write(fd[i], "0", 1) != 1)
+			return -errno;
 	return 0;
 }
 
 int cg_join(const struct cg_tasks *t)
 {
-	for (unsigned i = 0; i < t->n; i++)
-		if (write(t->fd[i], "0", 1) != 1)
-			return -errno;
-	return 0;
+	return join(t->fd, t->n);
+}
+
+int cg_join_root(const struct cg_tasks *t)
+{
+	return join(t->fd + t->n, t->n_root);
 }
 
 void cg_tasks_close(struct cg_tasks *t)
 {
-	for (unsigned i = 0; i < t->n; i++)
+	for (unsigned i = 0; i < t->n + t->n_root; i++)
 		cleanup_fd(&t->fd[i]);
-	t->n = 0;
+	t->n = t->n_root = 0;
 }

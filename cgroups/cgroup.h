@@ -71,14 +71,18 @@ MUST_CHECK int cg_open_payload(const struct cg_host *h, const char *id, bool att
  * Joining the v1 hierarchies. A thread that moves itself needs no RCU grace period, another
  * mover does (since 5.17), so the joining process opens nothing: it gets the open `tasks`
  * files and calls cg_join itself. On a v2-only host the set is empty.
+ *
+ * With io_in_root the caller moves on to the root of v1's blkio by cg_join_root, once its cgroup
+ * namespace is made, whose root is where its maker was: see cg-io.c.
  */
 struct cg_tasks {
-	int fd[CG_CTL_MAX];
-	unsigned n;
+	int fd[CG_CTL_MAX + 1];
+	unsigned n, n_root;             /* those of the root come behind the n */
 };
-MUST_CHECK int cg_open_tasks(const struct cg_host *h, const char *id, struct cg_tasks *ret,
-			     struct err *e);
+MUST_CHECK int cg_open_tasks(const struct cg_host *h, const char *id, bool io_in_root,
+			     struct cg_tasks *ret, struct err *e);
 int cg_join(const struct cg_tasks *t);          /* moves the caller; 0 or -Exxx; async-signal-safe */
+int cg_join_root(const struct cg_tasks *t);     /* the same */
 void cg_tasks_close(struct cg_tasks *t);
 
 /*
@@ -193,6 +197,8 @@ MUST_CHECK int cg_set_io(const struct cg_host *h, const char *id, const struct c
 int cg_get_io(const struct cg_host *h, const char *id, struct cg_rate *rate);
 /* Forget the throttles that cg_set_io left in the root group for dev (v1); at detach. */
 void cg_forget_io(const struct cg_host *h, dev_t dev);
+/* On v1: whether the device is a VE's own, which can be throttled for everybody. */
+bool cg_own_disk(const struct cg_host *h, dev_t dev);
 
 /* Allow only the character devices every VE has, and extra ones; by a BPF program on v2. */
 struct cg_dev { char type; uint32_t major, minor; bool read, write; };  /* minor UINT32_MAX: any */
@@ -210,6 +216,8 @@ struct cg_stat {
 /* Fields that this host cannot tell are UINT64_MAX. */
 MUST_CHECK int cg_read_stat(const struct cg_host *h, const char *id, struct cg_stat *ret,
 			    struct err *e);
+/* The I/O of a disk that only this VE has, from the device. */
+void cg_read_disk(dev_t dev, struct cg_stat *s);
 /* Time in which some or all tasks of a VE waited for a resource; averages in 1/100 percent. */
 struct cg_stall {
 	uint64_t avg10, avg60, avg300, total_usec;

@@ -59,6 +59,8 @@ static int join(const struct attach_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	r = cg_join(&s->tasks);         /* refuses a real-time task with EINVAL */
+	if (!r)
+		r = cg_join_root(&s->tasks);
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "join the control groups");

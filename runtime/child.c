@@ -61,7 +61,8 @@ static int join(const struct spawn_spec *s, struct err *e)
 		return err_ret(e, r, "join the control groups");
 	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC) < 0)
 		return err_sys(e, "make the namespaces");
-	return 0;
+	r = cg_join_root(&s->tasks);
+	return r < 0 ? err_ret(e, r, "join the root of blkio") : 0;
 }
 
 /*

@@ -48,6 +48,14 @@ const char *lacks_io_rate(struct ve *ve, const struct param *p)
 	       "--layout image, or cgroup v2";
 }
 
+bool io_in_root(const struct ve *ve)
+{
+	const struct inst *in = ve->in;
+
+	return cg_own_disk(&in->cg, (dev_t)ve->state.disk_dev) &&
+	       cg_lacks_io_weight(&in->cg, (dev_t)host_disk(in));
+}
+
 static int apply(struct ve *ve, enum cg_io what, const struct param *p, struct err *e)
 {
 	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .what = what };

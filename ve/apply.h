@@ -123,4 +123,10 @@ const char *lacks_ioprio(struct ve *ve, const struct param *p);
 const char *lacks_io_rate(struct ve *ve, const struct param *p);
 /* The whole disk that the instance lies on, 0 where there is none. */
 uint64_t host_disk(const struct inst *in);
+/*
+ * Whether a container's processes do their I/O in the root group of v1, where the flusher does it
+ * for them, so that one group keeps their rate. Not where the host's scheduler keeps weights, which
+ * would be those of the root.
+ */
+bool io_in_root(const struct ve *ve);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

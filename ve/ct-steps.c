@@ -89,7 +89,7 @@ int up_init(void *ctx, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = cg_open_tasks(&ve->in->cg, ve->cg, &spec.tasks, e);
+	r = cg_open_tasks(&ve->in->cg, ve->cg, io_in_root(ve), &spec.tasks, e);
 	if (!r) {
 		r = spawn_init(&spec, &s->init, e);
 		cg_tasks_close(&spec.tasks);

@@ -42,7 +42,7 @@ static int prepare(struct ve *ve, struct attach_spec *s, struct err *e)
 	r = cg_open_payload(&ve->in->cg, ve->cg, true, &s->payload, e);
 	if (r < 0)
 		return r;
-	r = cg_open_tasks(&ve->in->cg, ve->cg, &s->tasks, e);
+	r = cg_open_tasks(&ve->in->cg, ve->cg, io_in_root(ve), &s->tasks, e);
 	if (r < 0)
 		cleanup_fd(&s->payload);
 	return r;

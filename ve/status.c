@@ -70,6 +70,8 @@ int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *re
 		ve_place(&s.state, id, name);
 		if (cg_read_stat(&in->cg, name, &s.stat, &ignored) < 0)
 			err_clear(&ignored);    /* it ended just now */
+		if (cg_own_disk(&in->cg, (dev_t)s.state.disk_dev))
+			cg_read_disk((dev_t)s.state.disk_dev, &s.stat);
 	}
 	if (s.running && (flags & STATUS_DISK))
 		read_disk(in, &s);

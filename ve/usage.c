@@ -92,6 +92,8 @@ void ve_read_usage(const struct inst *in, uint32_t id, const struct ve_state *st
 	ve_place(state, id, name);
 	if (cg_read_stat(&in->cg, name, &ret->cg, &ignored) < 0)
 		memset(&ret->cg, 0xff, sizeof(ret->cg));
+	if (cg_own_disk(&in->cg, (dev_t)state->disk_dev))
+		cg_read_disk((dev_t)state->disk_dev, &ret->cg);
 	for (unsigned i = 0; i < CG_PRESSURES; i++)
 		ret->has_pressure[i] = cg_read_pressure(&in->cg, name, i, &ret->pressure[i]) == 0;
 	read_net(in, id, ret);

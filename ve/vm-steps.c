@@ -235,7 +235,7 @@ int up_vm_init(void *ctx, struct err *e)
 	if (!r)
 		r = cg_open_payload(&ve->in->cg, ve->cg, false, &j.payload, e);
 	if (!r)
-		r = cg_open_tasks(&ve->in->cg, ve->cg, &j.tasks, e);
+		r = cg_open_tasks(&ve->in->cg, ve->cg, false, &j.tasks, e);
 	if (!r) {
 		r = jail_start(&j, &s->init.pid, &s->init.pidfd, e);
 		cg_tasks_close(&j.tasks);

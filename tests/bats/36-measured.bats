@@ -185,6 +185,17 @@ write_ops() { moved 4 "$1" "$(direct 4k $(($1 * 6)))"; }
 	at_all_times direct_mib 5 --iolimit-write 20 40 10 M
 }
 
+# Past the cache and through it, by the flusher: for v1 two groups (cgroups/cg-io.c).
+both_mib() {
+	shell 101 "rm -f /g; dd if=/dev/zero of=/g bs=4k count=$(($1 * 3 * 256)) 2>/dev/null"
+	moved_mib 6 "$1" "sync & $(direct 1M $(($1 * 3))); wait"
+}
+
+@test "iolimit: what two writers get together, past the cache and through it" {
+	with_file --iolimit-write 20M
+	at_all_times both_mib 5 --iolimit-write 20 40 10 M
+}
+
 @test "iolimit: what a reader gets" {
 	with_file --iolimit-read 40M
 	at_all_times read_mib 5 --iolimit-read 40 80 20 M

@@ -198,6 +198,7 @@ treatment() {
 	shell 101 'mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine'
 	run ! shell 101 'for f in /sys/fs/cgroup/memory.max /sys/fs/cgroup/cgroup.kill /sys/fs/cgroup/pids.max; do
 		echo 1 >$f && exit 0; done 2>/dev/null; exit 1'
+	lacks "$(shell 101 'mount -t cgroup -o blkio x /mnt && ls -d /mnt/* && umount /mnt')" berth
 	run ! shell 101 'mount -t cgroup -o memory x /mnt && echo 999999999 >/mnt/memory.limit_in_bytes'
 	check_limit 101 ram $((128 << 20))
 }

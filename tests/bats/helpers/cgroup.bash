@@ -10,6 +10,8 @@ cg_dir() {
 		line=$(grep '^0::' "/proc/$pid/cgroup")
 	path=${line#*:*:}
 	mount=$(cg_mount "${line%:"$path"}")
+	# Its processes are in the root of blkio, its node has the same place as the others.
+	[[ $ctl != blkio || $path != / ]] || path=$(sed -n 's/^[0-9]*:pids://p' "/proc/$pid/cgroup")
 	# Limits sit on the node named by the VE, above what is delegated to it.
 	while [[ ${path##*/} != "$id" ]]; do
 		[[ $path == */* && $path != / ]] || fail "no node of $id in $line" || return
