@@ -156,6 +156,7 @@ int cg_host_open(struct cg_host *h, const char *base, struct err *e)
 void cg_host_close(struct cg_host *h)
 {
 	cleanup_fd(&h->v2);
+	cleanup_fd(&h->top);
 	for (unsigned c = 0; c < CG_CTL_MAX; c++)
 		cleanup_fd(&h->v1[c]);
 }

@@ -21,14 +21,17 @@ const char *cg_hugetlb_lacks(const struct cg_host *h)
 }
 
 /* From the root down to the parent of n. Writing what is on already changes nothing. */
-static int turn_on_above(const struct cg_node *n)
+static int turn_on_above(const struct cg_host *h, const struct cg_node *n)
 {
-	struct cg_node parent;
+	struct cg_node parent, top;
 	int r = 0;
 
 	cg_node_parent(n, &parent);
+	cg_top(h, &top);
 	if (!str_eq(parent.path, "."))
-		r = turn_on_above(&parent);
+		r = turn_on_above(h, &parent);
+	else if (h->top >= 0)
+		r = cg_node_write(&top, "cgroup.subtree_control", "+hugetlb");
 	return r < 0 ? r : cg_node_write(&parent, "cgroup.subtree_control", "+hugetlb");
 }
 
@@ -43,7 +46,7 @@ int cg_hugetlb_set(const struct cg_host *h, const char *id, uint64_t bytes, stru
 		return err_set(e, EOPNOTSUPP, cg_exit_number(CG_HUGETLB), "limit huge pages of %s%s: %s",
 			       CG_WHO(id), why);
 	if (r == 0 && h->on_v2[CG_HUGETLB])
-		r = turn_on_above(&n);
+		r = turn_on_above(h, &n);
 	if (r == 0)
 		r = cg_put_or_restore(&n, f, bytes >= U64_UNLIMITED ? CG_NONE : bytes);
 	return r < 0 ? cg_fail(e, CG_HUGETLB, r, "set %s of %s%s", f->file, CG_WHO(id)) : 0;

@@ -19,6 +19,13 @@ int cg_node(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct cg_
 int cg_node_v2(const struct cg_host *h, const char *id, struct cg_node *ret);
 int cg_node_v1(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct cg_node *ret);
 
+/* The root of the v2 hierarchy, whatever slice there is. */
+void cg_top(const struct cg_host *h, struct cg_node *ret);
+/* The slice that VEs shall lie in cannot be had: an error. */
+int cg_slice_refuse(const struct cg_host *h, const char *id, struct err *e);
+/* The slice, if there is one, protects less than `total` bytes: an error. */
+int cg_slice_protects(const struct cg_host *h, uint64_t total, struct err *e);
+
 /* One read(2) into buf, trailing newlines cut. Returns the length or -Exxx. */
 int cg_node_read(const struct cg_node *n, const char *file, char *buf, size_t size);
 int cg_node_write(const struct cg_node *n, const char *file, const char *text);

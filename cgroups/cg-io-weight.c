@@ -63,10 +63,11 @@ static bool bfq_on(dev_t dev)
 
 static bool iocost_on(const struct cg_host *h, dev_t dev)
 {
-	struct cg_node root = { h->v2, "." };
 	char text[4096], key[48];
+	struct cg_node root;
 	const char *at;
 
+	cg_top(h, &root);
 	if (!h->on_v2[CG_IO] || cg_node_read(&root, "io.cost.qos", text, sizeof(text)) <= 0)
 		return false;
 	(void)str_fmt(key, sizeof(key), "%u:%u enable=1", major(dev), minor(dev));

@@ -115,12 +115,16 @@ int cg_protect_set(const struct cg_host *h, const char *id, uint64_t bytes, stru
 {
 	const char *why = cg_protect_lacks(h);
 	struct cg_node n;
+	uint64_t now;
 	int r;
 
 	if (why && bytes)
 		return err_set(e, EOPNOTSUPP, VZ_NO_KERNEL_SUPPORT, "guarantee memory to %s%s: %s",
 			       CG_WHO(id), why);
 	r = h->on_v2[CG_MEMORY] ? cg_node_v2(h, id, &n) : -EOPNOTSUPP;
+	if (r == 0 && cg_node_u64(&n, FILE_MIN, &now) == 0 && bytes > now &&
+	    cg_slice_protects(h, cg_protect_total(h) + bytes - now, e) < 0)
+		return -e->eno;
 	if (r == 0)
 		r = set(&n, bytes);
 	if (r == -EOPNOTSUPP && !bytes)

@@ -68,6 +68,14 @@ static void missing(const struct cg_host *h, const char *have, char *dst, size_t
 	}
 }
 
+/* For messages. */
+static const char *path_of(const struct cg_host *h, const struct cg_node *n)
+{
+	if (!str_eq(n->path, "."))
+		return n->path;
+	return h->top >= 0 && n->root == h->v2 ? h->slice : "/";
+}
+
 /* Let children of n be limited. Writes only what is missing: on a busy host that is nothing. */
 static int enable(const struct cg_host *h, const struct cg_node *n, struct err *e)
 {
@@ -85,10 +93,10 @@ static int enable(const struct cg_host *h, const struct cg_node *n, struct err *
 		return err_set(e, EBUSY, VZ_SYSTEM,
 			       "enable %s below cgroup %s: it has processes "
 			       "of its own; move them to a child first",
-			       want, str_eq(n->path, ".") ? "/" : n->path);
+			       want, path_of(h, n));
 	if (r < 0)
 		return err_set(e, -r, VZ_SYSTEM, "enable %s below cgroup %s: %s", want,
-			       str_eq(n->path, ".") ? "/" : n->path, strerror(-r));
+			       path_of(h, n), strerror(-r));
 	return 0;
 }
 
@@ -168,14 +176,19 @@ static int enable_down_to(const struct cg_host *h, const struct cg_node *n, stru
 	cg_node_parent(n, &parent);
 	if (!str_eq(n->path, "."))
 		r = enable_down_to(h, &parent, e);
+	else if (h->top >= 0 && n->root != h->top)
+		r = enable(h, &(struct cg_node){ h->top, "." }, e);
 	return r < 0 ? r : enable(h, n, e);
 }
 
 int cg_v2_make_node(const struct cg_host *h, const char *id, struct cg_node *ret, struct err *e)
 {
 	struct cg_node n;
-	int r = cg_node_v2(h, id, &n);
+	int r = cg_slice_refuse(h, id, e);
 
+	if (r < 0)
+		return r;
+	r = cg_node_v2(h, id, &n);
 	if (r == 0)
 		r = cg_make_dir(&n);
 	if (r < 0)
@@ -380,8 +393,9 @@ int cg_freeze(const struct cg_host *h, const char *id, bool on, struct err *e)
 
 void cg_leave_keepers(const struct cg_host *h)
 {
-	struct cg_node root = { h->v2, "." };
+	struct cg_node root;
 
+	cg_top(h, &root);
 	/* Failing leaves a directory that the next tidy removes. */
 	(void)cg_node_write(&root, "cgroup.procs", "0");
 }

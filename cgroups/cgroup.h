@@ -25,13 +25,16 @@ enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_HUGET
 
 /* How this host's hierarchies lie; decided once by cg_host_open. */
 struct cg_host {
-	int v2;                         /* directory fd of the cgroup2 mount */
+	int v2;                         /* directory fd of the cgroup2 mount, or of the slice in it */
+	int top;                        /* where there is a slice, the mount; else -1 */
 	int v1[CG_CTL_MAX];             /* fd per v1 hierarchy, -1 where the controller is on v2 or absent */
 	bool on_v2[CG_CTL_MAX];         /* the controller is available in the v2 root */
 	char base[64];                  /* name of the instance's node, e.g. "berth" or "berth-3f2a91c0" */
+	char slice[64];
+	const char *no_slice;           /* why no VE can be put into it now; what is there can be found */
 };
 
-#define CG_HOST_INIT { .v2 = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 } }
+#define CG_HOST_INIT { .v2 = -1, .top = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 } }
 
 /*
  * Where the caller's mount namespace has no cgroups (`ip netns exec`), it is left for that of
@@ -39,6 +42,15 @@ struct cg_host {
  */
 MUST_CHECK int cg_host_open(struct cg_host *h, const char *base, struct err *e);
 void cg_host_close(struct cg_host *h);
+
+/*
+ * From here on all nodes lie in this slice of systemd (cg-slice.c). Where it is not to be had none
+ * can be made, which is no error before somebody tries.
+ */
+MUST_CHECK int cg_slice_enter(struct cg_host *h, const char *name, struct err *e);
+bool cg_slice_valid(const char *name);
+/* Before that: are there nodes of the instance in that slice, "" for the top of the hierarchy? */
+bool cg_slice_used(const struct cg_host *h, const char *name);
 
 #define CG_POOL "pool-"
 #define CG_SURE "guaranteed/"

@@ -357,6 +357,9 @@ static int global_line(struct inst_conf *c, const struct conf_line *l)
 		return parse_u64(l->value, 0, 1024, &c->parallel);
 	if (str_eq(l->key, "BOOT_LOAD"))
 		return parse_u64(l->value, 0, 1024, &c->boot_load);
+	if (str_eq(l->key, "VE_SLICE"))
+		return (*l->value && !cg_slice_valid(l->value)) ||
+		       str_fmt(c->slice, sizeof(c->slice), "%s", l->value) < 0 ? -EINVAL : 0;
 	if (str_eq(l->key, "VM_ACCEL")) {
 		c->emulate = str_eq(l->value, "tcg");
 		return c->emulate || str_eq(l->value, "kvm") ? 0 : -EINVAL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ve/inst.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,6 +117,26 @@ int inst_program(const struct inst *in, const char *name, const char **ret, stru
 	return find_program(in->self, name, ret, e);
 }
 
+/*
+ * run/slice says in which slice the nodes are, if in one. While there are some they stay found there,
+ * whatever berth.conf says by now.
+ */
+static int open_slice(struct inst *in, struct err *e)
+{
+	const char *want = in->conf.slice;
+	char now[sizeof(in->conf.slice)] = "";
+	ssize_t n = readlinkat(in->run, "slice", now, sizeof(now) - 1);
+
+	if (n < 0 && errno != ENOENT)
+		return err_sys(e, "read %s/run/berth/slice", in->root);
+	if (!str_eq(now, want) && cg_slice_used(&in->cg, now))
+		want = now;
+	else if (!str_eq(now, want) && ((n >= 0 && unlinkat(in->run, "slice", 0) < 0 && errno != ENOENT) ||
+					(*want && symlinkat(want, in->run, "slice") < 0 && errno != EEXIST)))
+		return err_sys(e, "write %s/run/berth/slice", in->root);
+	return *want ? cg_slice_enter(&in->cg, want, e) : 0;
+}
+
 int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 {
 	struct log log = in->log;
@@ -135,6 +156,8 @@ int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 		r = find_programs(in, e);
 	if (!r)
 		r = inst_conf_load(in, e);
+	if (!r && (flags & INST_CGROUPS))
+		r = open_slice(in, e);
 	if (r < 0)
 		inst_close(in);
 	return r;

@@ -23,6 +23,7 @@ struct inst_conf {
 	bool stop_suspends;             /* VE_STOP_MODE="suspend": what shutdown does to a VM */
 	uint64_t parallel;              /* VE_PARALLEL: VEs that boot and shutdown work on; 0: auto */
 	uint64_t boot_load;             /* BOOT_LOAD: runnable tasks per CPU, default 4, 0: no cap */
+	char slice[64];                 /* VE_SLICE: of systemd, that all VEs lie in */
 	bool emulate;                   /* VM_ACCEL="tcg": VMs are emulated unless told otherwise */
 	bool lxcfs;                     /* LXCFS: use it where it runs, default yes */
 	bool host_roots;                /* HOST_ROOT_MOUNTS: show running VEs at lib/root/ID */

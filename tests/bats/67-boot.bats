@@ -248,21 +248,23 @@ power_cut() {
 	reaches 10.9.0.101
 }
 
+# What the kernel has for every node of the instance, the guests' own left out.
+everything() {
+	local node limit
+	for node in $(leak_cgroups | grep -v /payload/ | sort); do
+		for limit in memory.max cpu.max pids.max cpuset.cpus memory.min cpu.weight io.max cgroup.subtree_control; do
+			[[ ! -e $node/$limit ]] || echo "$node/$limit: $(paste -sd, "$node/$limit")"
+		done
+	done
+}
+
 # Our nodes lie in the root of the hierarchy, systemd's beside them. It turns controllers on and
 # off there as units come and go, and reads everything anew when told to.
 @test "systemd: as the host's init it leaves what VEs have as it is" {
 	requires host_systemd cgroup_v2
-	local node before limits
+	local before
 	run_ve 101 --ram 64M --cpulimit 50 --numproc 100 --cpumask 0 --ram-guarantee 32M --cpuguarantee 10
 	run_ve 102 --ram 64M --iolimit 1M
-	limits="memory.max cpu.max pids.max cpuset.cpus memory.min cpu.weight io.max cgroup.subtree_control"
-	everything() {
-		for node in $(leak_cgroups | grep -v /payload/ | sort); do
-			for limit in $limits; do
-				[[ ! -e $node/$limit ]] || echo "$node/$limit: $(paste -sd, "$node/$limit")"
-			done
-		done
-	}
 	before=$(everything)
 	[[ $before == *memory.max:\ 67108864* && $before == *memory.min:\ 33554432* ]] || fail "$before"
 	systemd-run --wait -q -p CPUQuota=10% -p MemoryMax=64M -p TasksMax=20 -p AllowedCPUs=0 -p IOWeight=50 true
@@ -279,4 +281,75 @@ power_cut() {
 	inside 102 /bin/true
 	# The service that starts them at boot is none of theirs: its end is no end of theirs.
 	! grep -r systemd- "/proc/$(init_pid 101)/cgroup" || fail 'a VE in a unit'
+}
+
+# Whatever a unit's name is worth: one of this test's own.
+own_slice() {
+	slice=berth$BATS_SUITE_TEST_NUMBER.slice
+	printf '[Slice]\n%s\n' "$@" >"/run/systemd/system/$slice"
+	systemctl daemon-reload
+	mkdir -p "$ROOT/etc/berth"
+	echo "VE_SLICE=\"$slice\"" >"$ROOT/etc/berth/berth.conf"
+}
+
+no_slice() {
+	systemctl stop "$1"
+	systemctl revert "$1"
+	rm "/run/systemd/system/$1"
+	systemctl daemon-reload
+}
+
+forks() {
+	shell "$1" 'i=0; while [ $i -lt 30 ]; do sleep 100 >/dev/null 2>&1 & i=$((i + 1)); done' 2>&1 || :
+}
+
+@test "slice: what its unit says holds all VEs together; reload and restart of it leave them alone" {
+	requires host_systemd cgroup_v2
+	local slice before at
+	own_slice MemoryMax=256M
+	new_ve 101 --ram 64M --cpulimit 50 --numproc 100
+	new_ve 102 --ram 64M --cpuunits 2000
+	refused 5 "systemctl start" berth -q start 101
+	systemctl start "$slice"
+	berth start 101 102 >/dev/null
+	at=/sys/fs/cgroup/$slice
+	grep "^0::/$slice/berth-$(root_tag)/101/" "/proc/$(init_pid 101)/cgroup"
+	before=$(everything)
+	[[ $before == *$slice/*/101/memory.max:\ 67108864* ]] || fail "$before"
+	systemctl set-property --runtime "$slice" TasksMax=40 MemoryMax=200M
+	systemctl daemon-reload
+	equal "$(everything)" "$before" 'after a reload'
+	systemctl daemon-reexec
+	systemctl restart "$slice"
+	equal "$(everything)" "$before" 'after a restart'
+	equal "$(<"$at/memory.max") $(<"$at/pids.max")" "$((200 << 20)) 40"
+	contains "$(forks 101; forks 102)" "can't fork"
+	(($(<"$at/pids.current") <= 40)) || fail "$(<"$at/pids.current") processes"
+	# Memory is guaranteed below the slice as far as it is to the slice.
+	run ! berth set 102 --ram-guarantee 32M
+	contains "$output" MemoryMin=
+	systemctl set-property --runtime "$slice" MemoryMin=48M
+	berth set 102 --ram-guarantee 32M
+	systemctl daemon-reload
+	equal "$(<"$(cg_dir 102 memory)/memory.min") $(<"$at/memory.min")" "$((32 << 20)) $((48 << 20))"
+	# Another word in the config counts when nothing runs: what runs must be found.
+	: >"$ROOT/etc/berth/berth.conf"
+	is_state 101 'exist mounted running'
+	berth stop 101 102 --fast >/dev/null
+	berth start 101 >/dev/null
+	grep "^0::/berth-$(root_tag)/101/" "/proc/$(init_pid 101)/cgroup"
+	no_slice "$slice"
+}
+
+@test "slice: refused where there is none to be had, and by nothing but a start" {
+	requires cgroup_v1
+	new_ve 101
+	echo 'VE_SLICE="berth.slice"' >"$ROOT/etc/berth/berth.conf"
+	refused 5 'cgroup v1' berth -q start 101
+	is_state 101 'exist unmounted down'
+	equal "$(berth list -a -H -o ctid,status)" '       101 stopped'
+	echo 'VE_SLICE="../x.slice"' >"$ROOT/etc/berth/berth.conf"
+	refused 85 'line 1: bad value' berth list
+	: >"$ROOT/etc/berth/berth.conf"
+	berth start 101
 }

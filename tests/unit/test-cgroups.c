@@ -300,6 +300,34 @@ TEST(knob_picks_the_file)
 	fake_end(&h);
 }
 
+TEST(slice)
+{
+	struct cg_host h = fake(true);
+	struct err e = ERR_INIT;
+	struct cg_node n;
+
+	CHECK(cg_slice_valid("berth.slice") && !cg_slice_valid("a-b.slice") && !cg_slice_valid("berth") &&
+	      !cg_slice_valid("../x.slice") && !cg_slice_valid(".slice"));
+	CHECK(cg_slice_used(&h, "") && !cg_slice_used(&h, "berth.slice"));
+	CHECK(cg_slice_enter(&h, "berth.slice", &e) == 0 && h.top < 0);
+	CHECK(cg_create(&h, "102", 0, 0, &e) == -EOPNOTSUPP && strstr(e.msg, "systemctl start") != NULL);
+	CHECK(cg_exists(&h, "101"));
+	fake_end(&h);
+
+	h = fake(true);
+	err_clear(&e);
+	CHECK(fs_mkdir_p(h.v2, "berth.slice/berth-guaranteed/103", 0700, &e) == 0);
+	CHECK(cg_slice_used(&h, "berth.slice"));
+	CHECK(cg_slice_enter(&h, "berth.slice", &e) == 0 && h.top >= 0);
+	CHECK(!cg_exists(&h, "101") && cg_exists(&h, "guaranteed/103"));
+	cg_top(&h, &n);
+	CHECK(n.root == h.top);
+	put("v2/berth.slice/memory.min", "1048576\n");
+	CHECK(cg_slice_protects(&h, 1 << 20, &e) == 0);
+	CHECK(cg_slice_protects(&h, 2 << 20, &e) == -EBUSY && strstr(e.msg, "MemoryMin=") != NULL);
+	fake_end(&h);
+}
+
 TEST(knob_is_refused_with_a_reason)
 {
 	struct cg_host h = fake(false);
