@@ -136,9 +136,9 @@ fenced_pair() {
 	! ping_from 103 "${door%.*}.$((${door##*.} - 1))" -W 1 || fail 'the host answers at the door'
 	! ping_from 103 $HOST -W 1 || fail 'the host answers'
 	# shellcheck disable=SC2016  # the shell's, there
-	host sh -c 'echo $$ >"$1"; exec python3 -m http.server --bind 0.0.0.0 8099' - "$BATS_TEST_TMPDIR/server" \
-		>/dev/null 2>&1 &
-	within 5 host curl -s -o /dev/null http://$HOST:8099/
+	host sh -c 'echo $$ >"$1"; exec timeout 120 python3 -m http.server --bind 0.0.0.0 8099' - \
+		"$BATS_TEST_TMPDIR/server" >/dev/null 2>&1 3>&- &
+	within 20 host curl -s -o /dev/null http://$HOST:8099/
 	run ask 103 "${door%.*}.$((${door##*.} - 1)):8099"
 	equal "$output" ''
 	run ask 103 $HOST:8099
