@@ -166,7 +166,8 @@ static void look(const int files[2], struct cpu *ret)
  * beginning what he had just before it. Where he was not held at the end of a period the host was
  * too busy for him to come to his cap, and what is before that is not set off against what is
  * after it: who had more in one period, because the host's tick was late, has less in the next. A
- * period that came late by more than its length the kernel leaves out.
+ * period that came late by more than its length the kernel leaves out, and one that came late by
+ * less makes the one before it long and the one after it short.
  */
 int do_cpushare(char **argv)
 {
@@ -184,10 +185,12 @@ int do_cpushare(char **argv)
 		if (now.periods == was.periods)
 			continue;
 		left_out += (unsigned)(now.periods - was.periods) - 1;
+		long long off = now.at - from.at - (long long)(now.periods - from.periods) * PERIOD_NS;
+
 		if (now.held - was.held < now.periods - was.periods)
 			from.at = 0;
-		else if (now.at - was.at < LATE_NS) {
-			if (from.at) {
+		else if (now.at - was.at < LATE_NS && (!from.at || off < LATE_NS)) {
+			if (from.at && off > -LATE_NS) {
 				used_us += was.used_us - from.used_us;
 				passed += now.at - from.at - (long long)left_out * PERIOD_NS;
 				counted += now.periods - from.periods - left_out;

@@ -8,7 +8,7 @@
 
 load helpers/load
 
-export BATS_TEST_TIMEOUT=$((300 * (${BERTH_PATIENCE:-1} > 1 ? 4 : 1)))
+export BATS_TEST_TIMEOUT=$((300 * ${BERTH_PATIENCE:-1}))
 MIB=$((1 << 20))
 VE=10.9.0.101
 export UPLINK=198.51.100.1  # of floods (helpers/net.bash)
@@ -54,7 +54,7 @@ cpu() {
 	dir=$(cg_dir 101 cpu)
 	usage=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')/cpu.stat
 	if on_v2 cpu; then echo 10000 >"$dir/../cpu.weight"; else echo 262144 >"$dir/../cpu.shares"; fi
-	shell 101 '/probe cpuburn 100 </dev/null >/dev/null 2>&1 &'
+	shell 101 '/probe cpuburn 200 </dev/null >/dev/null 2>&1 &'
 	nice -n -20 "$PROBE" cpushare 60 "$dir/cpu.stat" "$usage" || return
 	shell 101 'killall probe' || :
 }
