@@ -51,12 +51,14 @@ static int stat_field(pid_t pid, unsigned n, uint64_t *ret)
 int proc_catch_signals(bool window, sigset_t *ret_old)
 {
 	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction now;
 	sigset_t set;
 	int fd, r;
 
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
-		(void)sigaddset(&set, ending[i]);
+		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			(void)sigaddset(&set, ending[i]);
 	if (window)
 		(void)sigaddset(&set, SIGWINCH);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -37,7 +37,8 @@ uint64_t proc_real_us(void);
 /*
  * The signals that end a command (SIGINT, SIGTERM, SIGHUP, SIGQUIT) come as data from now on: a
  * signalfd(2), not blocking. *ret_old is the mask to go back to. -Exxx: nothing has changed, and they
- * end it as ever. window: SIGWINCH too.
+ * end it as ever. window: SIGWINCH too. What the caller has had ignored (nohup(1), & in a script)
+ * stays so: blocked, it would come all the same (signal(7)).
  */
 int proc_catch_signals(bool window, sigset_t *ret_old);
 

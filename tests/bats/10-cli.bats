@@ -299,3 +299,24 @@ verbs=(create destroy start stop restart status mount umount enter exec exec2 ex
 	run --separate-stderr -0 berth --quiet stop 101 --fast
 	equal "$output$stderr" ''
 }
+
+# A caller with PREFIX...: as a service of systemd may be, or a script.
+called() {
+	local -a prefix=()
+	while [[ $1 != -- ]]; do
+		prefix+=("$1")
+		shift
+	done
+	host "${prefix[@]}" "$BERTH" --root "$ROOT" "${@:2}"
+}
+
+@test "caller: a signal that it has ignored does not reach the command inside" {
+	run_ve 101
+	called env --ignore-signal=HUP -- exec 101 'echo up; sleep 1; echo still here' \
+		>"$BATS_TEST_TMPDIR/out" &
+	local pid=$!
+	within 10 grep -q up "$BATS_TEST_TMPDIR/out"
+	pkill -HUP -P "$pid" || kill -HUP "$pid"
+	wait "$pid"
+	grep -q "still here" "$BATS_TEST_TMPDIR/out"
+}
