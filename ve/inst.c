@@ -65,6 +65,14 @@ static int set_root(struct inst *in, const char *root, struct err *e)
 	return 0;
 }
 
+/* Where it is, nothing is written: a service that only looks may see a read-only filesystem. */
+static int close_to_others(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && (st.st_mode & 07777) == 0700 ? 0 : fchmod(dir, 0700);
+}
+
 static int open_dirs(struct inst *in, struct err *e)
 {
 	_fd_ int top = -1;
@@ -80,7 +88,7 @@ static int open_dirs(struct inst *in, struct err *e)
 	if (!r)
 		r = fs_open_dir(top, "run/berth", &in->run, e);
 	/* fs_mkdir_p makes parents 0755; what is below here is nobody else's to see. */
-	if (!r && (fchmod(in->lib, 0700) < 0 || fchmod(in->run, 0700) < 0))
+	if (!r && (close_to_others(in->lib) < 0 || close_to_others(in->run) < 0))
 		r = err_sys(e, "close %s/var/lib/berth to others", in->root);
 	return r;
 }

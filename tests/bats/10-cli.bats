@@ -310,6 +310,14 @@ called() {
 	host "${prefix[@]}" "$BERTH" --root "$ROOT" "${@:2}"
 }
 
+@test "caller: one that may write nothing sees what there is" {
+	run_ve 101
+	run -0 host unshare -m sh -c 'mount --bind "$2" "$2" && mount -o remount,bind,ro "$2" &&
+		"$1" --root "$2" list -H -o ctid && "$1" --root "$2" status 101 &&
+		"$1" --root "$2" metrics | grep -c berth_' - "$BERTH" "$ROOT"
+	contains "$output" 'CTID 101 exist mounted running'
+}
+
 @test "caller: a signal that it has ignored does not reach the command inside" {
 	run_ve 101
 	called env --ignore-signal=HUP -- exec 101 'echo up; sleep 1; echo still here' \
