@@ -434,13 +434,13 @@ const struct command commands[] = {
 	  "members are the names that status -j prints, state is running, stopped or absent. What would\n"
 	  "change is shown first; VEs that the file does not name are left alone.",
 	  "berth apply fleet.json --plan\nberth apply fleet.json --yes\n" },
-	{ "start", NULL, "ID... [options]", "start VEs", EACH | CMD_ENTERS, 0, 0, start_opts, cmd_start,
-	  NULL, "berth start 101 --wait\nberth start 101-120 web\nberth start --all\n" },
+	{ "start", NULL, "ID... [options]", "start VEs", EACH | CMD_ENTERS | CMD_STARTS, 0, 0,
+	  start_opts, cmd_start, NULL, "berth start 101 --wait\nberth start 101-120 web\nberth start --all\n" },
 	{ "stop", NULL, "ID... [options]", "shut VEs down", EACH | CMD_ENTERS, 0, 0, stop_opts, cmd_stop,
 	  "Init is asked in its own way and given time (STOP_TIMEOUT); then everything is killed.\n"
 	  "A VE that is not running is no error.", "berth stop 101\nberth stop --fast 101-120\n" },
 	{ "restart", NULL, "ID... [options]", "stop VEs and start them again",
-	  EACH | CMD_ENTERS, 0, 0, restart_opts, cmd_restart, NULL, "berth restart 101\n" },
+	  EACH | CMD_ENTERS | CMD_STARTS, 0, 0, restart_opts, cmd_restart, NULL, "berth restart 101\n" },
 	{ "pause", NULL, "ID... [options]", "let running VEs stand still in memory", EACH, 0, 0,
 	  life_opts, cmd_pause, "No process of theirs gets CPU until unpause; memory and addresses stay.",
 	  "berth pause 101\n" },
@@ -450,8 +450,8 @@ const struct command commands[] = {
 	  EACH | CMD_ENTERS, 0, 0, chkpnt_opts, cmd_chkpnt,
 	  "They go on from there by resume or start. Of containers it is refused (16).",
 	  "berth suspend 101\n" },
-	{ "resume", "restore", "ID... [options]", "let suspended or paused VEs go on", EACH | CMD_ENTERS, 0, 0,
-	  chkpnt_opts, cmd_restore, NULL, "berth resume 101\n" },
+	{ "resume", "restore", "ID... [options]", "let suspended or paused VEs go on",
+	  EACH | CMD_ENTERS | CMD_STARTS, 0, 0, chkpnt_opts, cmd_restore, NULL, "berth resume 101\n" },
 	{ "status", NULL, "ID...", "say in which state VEs are", EACH | CMD_ANY, 0, 0, all_opts, cmd_status,
 	  "One line for each: CTID ID, exist or deleted, mounted or unmounted, running or down,\n"
 	  "and suspended when its memory is on disk.\n"
@@ -476,14 +476,14 @@ const struct command commands[] = {
 	  "are those of the copy.",
 	  "berth clone 101 201 --name web2 --ipadd 10.0.0.21\nberth clone 101 301 --count 10 --live\n" },
 	{ "reinstall", NULL, "ID... [options]", "give VEs a fresh root; what was is below /old",
-	  EACH | CMD_ENTERS, 0, 0, reinstall_opts, cmd_reinstall,
+	  EACH | CMD_ENTERS | CMD_STARTS, 0, 0, reinstall_opts, cmd_reinstall,
 	  "What the tenant wrote moves to /old; what came unchanged from the template is not in it.\n"
 	  "Number, addresses and limits stay. A running VE is restarted.",
 	  "berth reinstall 101\nberth reinstall 101 --ostemplate debian-13\n" },
 	{ "outdated", NULL, "[ID...]", "VEs whose channel has moved on, and what differs",
 	  VERB | CMD_JSON, 0, ~0U, NULL, cmd_outdated, NULL, "berth outdated\nberth outdated -j 101-120\n" },
 	{ "upgrade", NULL, "ID... [options]", "move VEs to another version of their template",
-	  EACH | CMD_ENTERS, 0, 0, upgrade_opts, cmd_upgrade,
+	  EACH | CMD_ENTERS | CMD_STARTS, 0, 0, upgrade_opts, cmd_upgrade,
 	  "Files that the tenant and the new version have both changed are looked for first. If he has\n"
 	  "installed no packages, the version below his files is another one after one restart; if he\n"
 	  "has, they are upgraded inside, after a snapshot. What does not boot, or does not pass the\n"
@@ -491,7 +491,7 @@ const struct command commands[] = {
 	  "berth upgrade 101 --dry-run\nberth upgrade 101 --check tcp:80\n"
 	  "berth upgrade 101 --confirm\nberth upgrade 101 --undo\n" },
 	{ "rollout", NULL, "CHANNEL [options]", "move all VEs of a channel to another version",
-	  VERB | CMD_JSON | CMD_ENTERS, 1, 1, rollout_opts, cmd_rollout,
+	  VERB | CMD_JSON | CMD_ENTERS | CMD_STARTS, 1, 1, rollout_opts, cmd_rollout,
 	  "Each is upgraded as by upgrade. A few go first: if one of them fails, all of them go back\n"
 	  "and no other is touched. The channel itself moves when all are there. One that was killed\n"
 	  "or stopped goes on when called again.",
@@ -521,7 +521,7 @@ const struct command commands[] = {
 	  "The file is read again before the VE is removed. Number, name and addresses are free then.",
 	  "berth archive create 101\nberth archive 101-120\n" },
 	{ "migrate", NULL, "HOST ID... [options]", "move VEs to another host, by ssh",
-	  VERB | CMD_ENTERS, 1, ~0U, migrate_opts, cmd_migrate,
+	  VERB | CMD_ENTERS | CMD_STARTS, 1, ~0U, migrate_opts, cmd_migrate,
 	  "One that runs is stopped, moved and started there. Until the other host has all of it, it is\n"
 	  "here; never can both start it. Given again after it was cut short, it goes on.",
 	  "berth migrate host2 101\nberth migrate host2 101 --ssh '-p 2222' --dry-run\n" },
@@ -533,8 +533,8 @@ const struct command commands[] = {
 	  snapshot_list_opts, cmd_snapshot_list, "The one that the disk of now stems from has a *.",
 	  "berth snapshot list 101\nberth snapshot list 101 -H -o uuid,name\n" },
 	{ "snapshot switch", "snapshot-switch", "ID --id UUID [options]",
-	  "put a VE on the disk and config of a snapshot", ONE | CMD_JSON | CMD_ENTERS, 0, 0,
-	  snapshot_switch_opts, cmd_snapshot_switch,
+	  "put a VE on the disk and config of a snapshot",
+	  ONE | CMD_JSON | CMD_ENTERS | CMD_STARTS, 0, 0, snapshot_switch_opts, cmd_snapshot_switch,
 	  "What it had before becomes a snapshot of its own: there is a way back. A running VE is\n"
 	  "stopped for it and started again. Name, addresses and ids stay what they are.",
 	  "berth snapshot switch 101 --id before-upgrade\n" },
@@ -668,7 +668,7 @@ const struct command commands[] = {
 	{ "template remove", NULL, "CHANNEL|DIGEST...", "remove a channel, or a version",
 	  CMD_ROOT, 1, ~0U, NULL, cmd_template_remove, NULL, "berth template remove mini\n" },
 	{ "boot", NULL, "[options]", "start the VEs that run whenever the host does",
-	  VERB | CMD_JSON | CMD_ENTERS, 0, 0, boot_opts, cmd_boot,
+	  VERB | CMD_JSON | CMD_ENTERS | CMD_STARTS, 0, 0, boot_opts, cmd_boot,
 	  "VEs with --onboot yes, and those that ran when the host went down and whose config does\n"
 	  "not say. The highest --bootorder is first; those of one order are started at once.",
 	  "berth boot\nberth boot --wait\n" },

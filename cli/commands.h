@@ -20,6 +20,7 @@ enum cmd_flags {
 	CMD_JSON = 1 << 7,      /* knows -j */
 	CMD_HIDDEN = 1 << 8,    /* not shown */
 	CMD_ENTERS = 1 << 10,   /* a process of ours enters the VE: run sealed (runtime/seal.h) */
+	CMD_STARTS = 1 << 12,   /* it starts a VE, maybe after it has stopped it */
 	CMD_ANY = 1 << 9,       /* a name that is nobody's is a bad value, not a missing VE */
 };
 

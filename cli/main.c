@@ -23,9 +23,10 @@
 #include "runtime/seal.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-caller.h"
 #include "ve/recover.h"
 
-static void on_sigpipe(int sig)
+static void do_nothing(int sig)
 {
 	(void)sig;
 }
@@ -34,7 +35,7 @@ static void on_sigpipe(int sig)
 static int prepare_process(struct err *e)
 {
 	/* A handler rather than SIG_IGN: exec resets it, so programs inside a VE get the default. */
-	struct sigaction sa = { .sa_handler = on_sigpipe, .sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_handler = do_nothing, .sa_flags = SA_RESTART };
 	sigset_t none;
 	int fd;
 
@@ -48,7 +49,8 @@ static int prepare_process(struct err *e)
 	} while (fd <= STDERR_FILENO);
 	(void)close(fd);
 	(void)umask(022);
-	if (sigaction(SIGPIPE, &sa, NULL) < 0)
+	/* A limit on the size of files that cannot be lifted is an error like others (SIGXFSZ). */
+	if (sigaction(SIGPIPE, &sa, NULL) < 0 || sigaction(SIGXFSZ, &sa, NULL) < 0)
 		return err_sys(e, "handle SIGPIPE");
 	/* Ignored, it would take the exit statuses of our children away (wait(2)). */
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigemptyset(&none) < 0 ||
@@ -57,13 +59,18 @@ static int prepare_process(struct err *e)
 	return 0;
 }
 
-static int open_instance(struct cli *c, const struct command *cmd, bool starts, struct err *e)
+static int open_instance(struct cli *c, const struct command *cmd, const struct args *a, struct err *e)
 {
 	int r;
 
 	if (geteuid() != 0)
 		return err_set(e, EPERM, VZ_PERMISSION, "must be run as root");
-	if (cmd->flags & CMD_ENTERS || starts) {
+	r = caller_leave(e);
+	if (r >= 0 && (cmd->flags & CMD_STARTS || a->start) && !a->dry_run)
+		r = caller_check(e);    /* here already: a restart must not end half-way */
+	if (r < 0)
+		return r;
+	if (cmd->flags & CMD_ENTERS || a->start) {
 		r = seal_self(c->argv, e);
 		if (r < 0)
 			return r;
@@ -138,7 +145,7 @@ static int run_verb(struct cli *c, const struct command *cmd, struct args *a, st
 		return help_verb(cmd);
 	r = check_words(cmd, a, e);
 	if (r >= 0 && cmd->flags & CMD_ROOT)
-		r = open_instance(c, cmd, a->start, e);
+		r = open_instance(c, cmd, a, e);
 	if (r >= 0)
 		r = take_ids(c, cmd, a, e);
 	if (r >= 0) {

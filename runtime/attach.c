@@ -20,8 +20,8 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-call.h"
+#include "util/sys-caller.h"
 #include "util/sys-fs.h"
-#include "util/sys-sched.h"
 
 /* The user namespace comes first: the kernel takes a combined setns in an order that keeps the
  * needed privilege until the end (setns(2), pidfd form since 5.8). */
@@ -54,7 +54,7 @@ static int take_limits(const struct attach_spec *s, struct err *e)
 
 static int join(const struct attach_spec *s, struct err *e)
 {
-	int r = sched_forget_caller(e);
+	int r = caller_forget(e);
 
 	if (r < 0)
 		return r;

@@ -124,6 +124,7 @@ static const struct command {
 #ifdef __x86_64__
 	{ "abi", "", 0, do_abi },
 #endif
+	{ "caller", "filter|mdwe|memory COMMAND...", 2, do_caller },
 	{ "caps", "", 0, do_caps },
 	{ "cpuburn", "SECONDS", 1, do_cpuburn },
 	{ "cpushare", "PERIODS CPU.STAT CPU.STAT", 3, do_cpushare },

@@ -55,3 +55,6 @@ int do_project(char **argv);
 int do_net_send(char **argv);
 int do_net_capture(char **argv);
 int do_net_recv(char **argv);
+
+/* ---- probe-caller.c: run a command as a caller that is confined or treated oddly would ---- */
+int do_caller(char **argv);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "util/sys-sched.h"
+#include "util/sys-caller.h"
 
 enum { REPORT_LINE = 1, REPORT_DONE, REPORT_FAILED };
 
@@ -53,7 +53,7 @@ static void __attribute__((noreturn)) child(struct inst *in,
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (sched_forget_caller(&e) < 0 || fn(arg, fd, &e) < 0)
+	if (caller_check(&e) < 0 || caller_forget(&e) < 0 || fn(arg, fd, &e) < 0)
 		worker_report(fd, &e);
 	_exit(1);
 }

@@ -310,12 +310,54 @@ called() {
 	host "${prefix[@]}" "$BERTH" --root "$ROOT" "${@:2}"
 }
 
+@test "caller: one that cannot get rid of its bonds starts no VE" {
+	local bond
+	new_ve 101
+	for bond in 'no_new_privs:setpriv --no-new-privs' "a system call filter:$PROBE caller filter" \
+		"memory executable:$PROBE caller mdwe"; do
+		# shellcheck disable=SC2086  # a prefix of words
+		run called ${bond#*:} -- list -a
+		[[ $status -ne 77 ]] || continue        # an older kernel
+		equal "$status" 0 "$bond: list"
+		# shellcheck disable=SC2086
+		refused 12 "${bond%%:*}" called ${bond#*:} -- start 101
+		is_state 101 'exist unmounted down'
+	done
+	berth start 101
+	refused 12 no_new_privs called setpriv --no-new-privs -- restart 101
+	is_state 101 'exist mounted running'
+}
+
+@test "caller: soft limits of its own are none of a create's and a start's" {
+	local -a low=(prlimit --fsize=100000: --nofile=20: --as=60000000: --data=30000000: --cpu=1:)
+	called "${low[@]}" -- create 101 --ostemplate mini
+	called "${low[@]}" -- start 101
+	called "${low[@]}" -- set 101 --ram 128M --save
+	called "${low[@]}" -- stop 101 --fast
+}
+
+@test "caller: a limit on files that the host does not let it lift is an error, and nothing is left" {
+	run --separate-stderr called prlimit --fsize=100000 -- create 101 --ostemplate mini
+	[[ $status -eq 0 ]] || one_line_error 'File too large'
+	equal "$(berth list -a -H -o ctid | wc -l)" "$((status == 0))"
+}
+
 @test "caller: one that may write nothing sees what there is" {
 	run_ve 101
 	run -0 host unshare -m sh -c 'mount --bind "$2" "$2" && mount -o remount,bind,ro "$2" &&
 		"$1" --root "$2" list -H -o ctid && "$1" --root "$2" status 101 &&
 		"$1" --root "$2" metrics | grep -c berth_' - "$BERTH" "$ROOT"
 	contains "$output" 'CTID 101 exist mounted running'
+}
+
+@test "caller: in a time namespace it knows what runs, or says that it cannot" {
+	run_ve 101
+	run --separate-stderr called unshare --time --fork --boottime 86400 -- status 101
+	if [[ $status -eq 0 ]]; then
+		equal "$output" 'CTID 101 exist mounted running'
+	else
+		one_line_error 'time namespace'
+	fi
 }
 
 @test "caller: a signal that it has ignored does not reach the command inside" {

@@ -94,6 +94,26 @@ treatment() {
 	equal "$(treatment self "${odd[@]}" | xargs)" "$usual"
 }
 
+# Limits, personality and treatment of memory of process $p.
+INHERITED='cat /proc/$p/limits /proc/$p/personality /proc/$p/coredump_filter
+	grep THP_enabled /proc/$p/status
+	grep merge_any /proc/$p/ksm_stat 2>/dev/null
+	cut -d " " -f 2 /proc/$p/numa_maps | sort -u'
+
+@test "limits, personality, memory: those of the caller of a start or exec do not go inside" {
+	local odd=(prlimit --fsize=1048576: --nofile=40: --stack=1048576: --cpu=5: --memlock=4096:
+		--data=100000000: --as=400000000: --sigpending=10: --msgqueue=100: --nproc=50:
+		sh -c 'echo 0x1 >/proc/self/coredump_filter; exec setarch -R "$@"' sh "$PROBE" caller memory)
+	run_ve 101
+	new_ve 102
+	host "${odd[@]}" "$BERTH" --root "$ROOT" start 102
+	equal "$(p=$(init_pid 102) sh -c "$INHERITED")" "$(p=$(init_pid 101) sh -c "$INHERITED")"
+	equal "$(host "${odd[@]}" "$BERTH" --root "$ROOT" exec 101 "p=self; $INHERITED")" \
+		"$(berth exec 101 "p=self; $INHERITED")"
+	equal "$(shell 102 'ulimit -Sn; ulimit -f')" $'1024\nunlimited'
+	equal "$(p=$(keeper_pid 102) sh -c "$INHERITED")" "$(p=$(keeper_pid 101) sh -c "$INHERITED")"
+}
+
 @test "seccomp: a filter is on for init and for commands; dangerous calls fail" {
 	run_ve 101
 	equal "$(shell 101 "sed -n 's/^Seccomp:\t//p' /proc/1/status")" 2

@@ -73,6 +73,15 @@ is_small() {
 	equal "$(status_of 101)" 'CTID 101 exist mounted running'
 }
 
+@test "keeper: a caller that is confined for good does not become one" {
+	run_ve 101
+	kill -9 "$(keeper_pid 101)"
+	host setpriv --no-new-privs "$BERTH" --root "$ROOT" exec 101 true
+	equal "$(keepers)" ''
+	berth exec 101 true
+	equal "$(keepers | wc -l)" 1
+}
+
 @test "keeper: after an adoption the end of init is still noticed and tidied up" {
 	run_ve 101 --ipadd 10.9.0.1
 	kill -9 "$(keepers)"
