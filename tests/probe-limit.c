@@ -206,32 +206,6 @@ int do_cpushare(char **argv)
 	return counted < want / 3;
 }
 
-/* ---- the disk ---- */
-
-/*
- * Through the page cache: bytes per second from where all is in it to where all is on the disk. On
- * a slow host it takes long to get there, and a disk with little to do is not held. In single pages:
- * ext4 (6.16) makes one request of a large write, which is held as a whole and then has to be done.
- */
-int do_writeback(char **argv)
-{
-	int fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	unsigned long long size = number(argv[1]), done = 0;
-	static char buf[4096];
-	long long from;
-	ssize_t n = 0;
-
-	if (fd < 0 || fsync(fd) < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
-		return 1;
-	for (; done < size && (n = write(fd, buf, sizeof(buf))) > 0; done += (unsigned long long)n)
-		;
-	from = now_ns(CLOCK_MONOTONIC);
-	if (n < 0 || fdatasync(fd) < 0)
-		return 1;
-	printf("%.0f\n", (double)done * 1e9 / (double)(now_ns(CLOCK_MONOTONIC) - from));
-	return 0;
-}
-
 /* ---- a database: a millisecond of CPU, a page read, a record written and synced ---- */
 
 enum { LOG_SIZE = 16 << 20, RECORD = 8192, WORK_NS = 1000000 };

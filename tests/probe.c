@@ -163,7 +163,6 @@ static const struct command {
 	{ "uncover", "", 0, do_uncover },
 	{ "userns", "", 0, do_userns },
 	{ "write", "FILE BYTES", 2, do_write },
-	{ "writeback", "FILE BYTES", 2, do_writeback },
 };
 
 static int usage(void)

@@ -48,7 +48,6 @@ int do_signals(char **argv);
 int do_inotify(char **argv);
 int do_cpushare(char **argv);
 int do_database(char **argv);
-int do_writeback(char **argv);
 int do_project(char **argv);
 
 /* ---- probe-net.c ---- */
