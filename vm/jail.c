@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -167,13 +167,18 @@ static void set_limits(void)
 	(void)setsid();
 }
 
-/* With the uid the capabilities go (capabilities(7)); the bounding set, so that none comes back. */
+/*
+ * With the uid the capabilities go (capabilities(7)), unless the caller's securebits say otherwise:
+ * inherited and ambient ones would come back by the exec. The bounding set, so that none does.
+ */
 static int drop_identity(uid_t id, struct err *e)
 {
+	cap_t none = cap_init();        /* an exec follows, or the end */
+
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	    !none || cap_set_proc(none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "become the user of the VM");
 	return 0;
 }

@@ -128,6 +128,13 @@ vm_steps() {
 	lacks "$(tr '\0' ' ' <"/proc/$pid/cmdline")" "$ROOT"
 }
 
+@test "jail: capabilities that the caller hands on to what it runs are not QEMU's" {
+	new_vm 201
+	host setpriv --inh-caps=+sys_admin --ambient-caps=+sys_admin --securebits=+no_setuid_fixup \
+		"$BERTH" --root "$ROOT" start 201 "${VM_START[@]}" >/dev/null
+	equal "$(sed -n 's/^Cap...:\t//p' "/proc/$(init_pid 201)/status" | sort -u)" 0000000000000000
+}
+
 @test "ct, vm, ct, vm: one VE, its files, address and limits" {
 	new_ve 201 --ipadd 10.5.0.201 --ram 160M --diskspace 256M --hostname same
 	local kind size other turn=0
