@@ -198,7 +198,7 @@ int caller_check(struct err *e)
 
 	if (!r)
 		r = fs_read_at(AT_FDCWD, "/proc/1/status", 65536, &init, NULL, e);
-	if (r < 0)
+	if (!own || !init)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(bonds); i++)
 		if (field(own, bonds[i].key) > field(init, bonds[i].key))
