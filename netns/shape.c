@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kernel interface: linux/pkt_sched.h, linux/pkt_cls.h; TBF with its burst in bytes since 3.13.
- * A message for a queue that is there changes it without losing a packet, so a rate moves live.
+ * A message for a queue that is there changes it without losing a packet, so a rate moves live;
+ * but a packet that waits and is larger than a new burst would hold up all others for ever (a
+ * token bucket never has the tokens for it, 6.18), so for a smaller burst there is a new queue.
  *
  * Each direction is made by one send, which a kill cannot cut: an ifb with a token bucket has
  * the redirection too. An ifb without one is of a shape_set that died, and is made again.
@@ -21,9 +23,10 @@
 #include "netns/nl.h"
 #include "util/str.h"
 
-#define HANDLE 0x10000                  /* 1: */
+#define HANDLE(major) ((uint32_t)(major) << 16)
 #define PRIO_REDIRECT 100               /* filters of lower numbers see the packet before */
 #define BURST_MIN 8192                  /* several frames, and a late timer loses nothing */
+#define BURST_UNIT 1024                 /* whole ones, for the kernel tells a burst as a time */
 #define QUEUE_MS 50                     /* what may wait, in time at the rate ... */
 #define QUEUE_MIN 65536                 /* ... and at least this, for a window of TCP */
 
@@ -46,19 +49,39 @@ static struct nlmsghdr *put_tc(struct nl *n, uint16_t type, unsigned index, uint
 	return h;
 }
 
-static void put_bucket(struct nl *n, unsigned index, uint64_t bits, const struct shape *s)
+/* A queue that is there; rate 0: none. */
+struct bucket {
+	uint64_t rate;                  /* bits per second */
+	uint64_t burst;                 /* bytes */
+	uint32_t handle;
+};
+
+static uint64_t burst_for(uint64_t bytes_per_s, uint64_t wanted)
+{
+	uint64_t burst = wanted ? wanted : bytes_per_s / 40;
+
+	if (burst < BURST_MIN)
+		burst = BURST_MIN;
+	return (burst + BURST_UNIT - 1) / BURST_UNIT * BURST_UNIT;
+}
+
+static uint32_t handle_for(const struct bucket *now, uint64_t burst)
+{
+	if (now->rate && burst < now->burst)
+		return now->handle == HANDLE(1) ? HANDLE(2) : HANDLE(1);
+	return now->rate ? now->handle : HANDLE(1);
+}
+
+static void put_bucket(struct nl *n, unsigned index, const struct bucket *now, uint64_t bits,
+		       const struct shape *s)
 {
 	struct nlmsghdr *h = put_tc(n, RTM_NEWQDISC, index, TC_H_ROOT, "set rate");
 	struct tcmsg *t = mnl_nlmsg_get_payload(h);
 	struct tc_tbf_qopt q = { 0 };
-	uint64_t rate = bits / 8, queue = rate * QUEUE_MS / 1000, burst = s->burst;
+	uint64_t rate = bits / 8, queue = rate * QUEUE_MS / 1000, burst = burst_for(rate, s->burst);
 	struct nlattr *opts;
 
-	if (!burst)
-		burst = rate / 40;
-	if (burst < BURST_MIN)
-		burst = BURST_MIN;
-	t->tcm_handle = HANDLE;
+	t->tcm_handle = handle_for(now, burst);
 	mnl_attr_put_strz(h, TCA_KIND, "tbf");
 	q.rate.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
 	q.rate.linklayer = TC_LINKLAYER_ETHERNET;       /* the kernel wants no rate table then */
@@ -127,7 +150,15 @@ static void put_redirect(struct nl *n, unsigned index, unsigned target)
 
 /* ---- what is there ---- */
 
-static uint64_t bucket_rate(const struct nlattr *opts)
+/* Its ticks are of 64 ns (net/pkt_sched.h). */
+static uint64_t burst_of(uint32_t ticks, uint64_t bytes_per_s)
+{
+	double bytes = (double)ticks * 64e-9 * (double)bytes_per_s;
+
+	return (uint64_t)(bytes / BURST_UNIT + 0.5) * BURST_UNIT;
+}
+
+static void read_options(const struct nlattr *opts, struct bucket *ret)
 {
 	struct tc_tbf_qopt q = { 0 };
 	const struct nlattr *a;
@@ -142,40 +173,45 @@ static uint64_t bucket_rate(const struct nlattr *opts)
 			rate = mnl_attr_get_u64(a);
 		}
 	}
-	return rate * 8;
+	ret->rate = rate * 8;
+	ret->burst = burst_of(q.buffer, rate);
 }
 
 static int take_bucket(const struct nlmsghdr *h, void *data)
 {
+	const struct tcmsg *t = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a, *opts = NULL;
+	struct bucket *ret = data;
 	bool ours = false;
 
-	mnl_attr_for_each(a, h, sizeof(struct tcmsg)) {
+	mnl_attr_for_each(a, h, sizeof(*t)) {
 		if (mnl_attr_get_type(a) == TCA_KIND)
 			ours = str_eq(mnl_attr_get_str(a), "tbf");
 		else if (mnl_attr_get_type(a) == TCA_OPTIONS)
 			opts = a;
 	}
-	if (ours && opts)
-		*(uint64_t *)data = bucket_rate(opts);
+	if (ours && opts) {
+		ret->handle = t->tcm_handle;
+		read_options(opts, ret);
+	}
 	return MNL_CB_OK;
 }
 
 /* Only with NLM_F_ECHO does the kernel answer who asks for one queue (until 6.8). */
-static int read_bucket(struct nl *n, unsigned index, uint64_t *ret, struct err *e)
+static int read_bucket(struct nl *n, unsigned index, struct bucket *ret, struct err *e)
 {
 	struct nlmsghdr *h = nl_msg(n, RTM_GETQDISC, NLM_F_ECHO, "read rate");
 	struct tcmsg *t = mnl_nlmsg_put_extra_header(h, sizeof(*t));
-	uint64_t rate = 0;
+	struct bucket now = { 0 };
 	int r;
 
 	t->tcm_family = AF_UNSPEC;
 	t->tcm_ifindex = (int)index;
 	t->tcm_parent = TC_H_ROOT;
 	nl_allow(n, ENOENT);
-	r = nl_query(n, take_bucket, &rate, e);
+	r = nl_query(n, take_bucket, &now, e);
 	if (r == 0)
-		*ret = rate;
+		*ret = now;
 	return r;
 }
 
@@ -194,7 +230,7 @@ static int find_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e
 struct now {
 	char ifb_name[IFNAMSIZ];
 	unsigned link, ifb;             /* ifb 0: there is none */
-	uint64_t in, out;
+	struct bucket in, out;
 };
 
 /* Opens n, too. */
@@ -237,19 +273,19 @@ static int set_out(struct nl *n, struct now *now, const struct shape *s, struct 
 	if (!s->out) {
 		if (!now->ifb)
 			return 0;
-		if (now->out) {
+		if (now->out.rate) {
 			(void)put_filter(n, RTM_DELTFILTER, now->link);
 			nl_allow(n, ENOENT);
 		}
 		link_put_del(n, now->ifb_name);
 		return nl_done(n, e);
 	}
-	if (!now->out)
+	if (!now->out.rate)
 		r = make_ifb(n, now->ifb_name, &now->ifb, e);
 	if (r < 0)
 		return r;
-	put_bucket(n, now->ifb, s->out, s);
-	if (!now->out) {
+	put_bucket(n, now->ifb, &now->out, s->out, s);
+	if (!now->out.rate) {
 		put_clsact(n, now->link);
 		put_redirect(n, now->link, now->ifb);
 	}
@@ -259,12 +295,9 @@ static int set_out(struct nl *n, struct now *now, const struct shape *s, struct 
 static int set_in(struct nl *n, const struct now *now, const struct shape *s, struct err *e)
 {
 	if (s->in) {
-		put_bucket(n, now->link, s->in, s);
-	} else if (now->in) {
-		struct nlmsghdr *h = put_tc(n, RTM_DELQDISC, now->link, TC_H_ROOT, "remove rate");
-		struct tcmsg *t = mnl_nlmsg_get_payload(h);
-
-		t->tcm_handle = HANDLE;
+		put_bucket(n, now->link, &now->in, s->in, s);
+	} else if (now->in.rate) {
+		(void)put_tc(n, RTM_DELQDISC, now->link, TC_H_ROOT, "remove rate");
 	}
 	return nl_done(n, e);
 }
@@ -289,7 +322,7 @@ int shape_get(const char *link, struct shape *ret, struct err *e)
 	int r = read_now(&n, link, &now, e);
 
 	if (r == 0)
-		*ret = (struct shape){ .in = now.in, .out = now.out };
+		*ret = (struct shape){ .in = now.in.rate, .out = now.out.rate };
 	return r;
 }
 

@@ -20,14 +20,15 @@
 
 struct shape {
 	uint64_t in, out;       /* bits per second; 0: no limit */
-	uint64_t burst;         /* bytes that may come at once; 0: 25 ms of the rate */
+	uint64_t burst;         /* bytes that may come at once, in KiB rounded up; 0: 25 ms of the rate */
 	bool closed;            /* nothing passes: buckets whose queue holds nothing */
 };
 
 #define SHAPE_MIN 8000                          /* bit/s */
 #define SHAPE_MAX UINT64_C(100000000000)
 
-/* Make the link obey; changes on the fly, and what has not changed is left alone. */
+/* Make the link obey; changes on the fly, and what has not changed is left alone. What waits in
+ * a queue is dropped when its burst becomes smaller, and by nothing else. */
 MUST_CHECK int shape_set(const char *link, const struct shape *s, struct err *e);
 /* Rates in force, burst 0. */
 MUST_CHECK int shape_get(const char *link, struct shape *ret, struct err *e);

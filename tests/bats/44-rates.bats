@@ -59,6 +59,19 @@ kernel_rates() {
 	equal "$output" '' 'ifb links without a rate'
 }
 
+# Large packets that wait for a small bucket would wait for ever, and all behind them.
+@test "rates: lowered in a flood of large packets" {
+	local way
+	shaped_ve --netrate-in 20mbit --netrate-out 20mbit
+	for way in in out; do
+		flood 101 $way 2 >/dev/null 3>&- &
+		sleep 1
+		berth set 101 --netrate-$way 2mbit
+		wait $!
+		held 101 $way 2000000 1
+	done
+}
+
 @test "rates: 10 Mbit/s both ways on a bridged link" {
 	local UPLINK=10.70.0.1 VE=10.70.0.101
 	host ip link add tb0 type bridge
