@@ -155,7 +155,9 @@ int fs_mkdir_in_root(int dfd, const char *rel, mode_t mode, uid_t uid, gid_t gid
 	return 0;
 }
 
-int fs_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct err *e)
+/* size: what the file has; 0 for one of the kernel's, which do not say. */
+static int read_text(int fd, const char *name, size_t size, size_t max, char **ret, size_t *ret_len,
+		     struct err *e)
 {
 	size_t cap = 4096, len = 0;
 	_free_ char *buf = malloc(cap);
@@ -170,11 +172,11 @@ int fs_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_len
 			continue;
 		if (n < 0)
 			return err_sys(e, "read %s", name);
-		if (n == 0)
-			break;
 		len += (size_t)n;
 		if (len > max)
 			return err_set(e, EFBIG, 0, "read %s: larger than %zu bytes", name, max);
+		if (n == 0 || (size && len >= size))
+			break;
 		if (cap - len < 2) {
 			char *more = realloc(buf, cap * 2);
 
@@ -191,6 +193,11 @@ int fs_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_len
 	return 0;
 }
 
+int fs_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_len, struct err *e)
+{
+	return read_text(fd, name, 0, max, ret, ret_len, e);
+}
+
 int fs_read_at(int dfd, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e)
 {
 	_fd_ int fd = openat(dfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -204,7 +211,7 @@ int fs_read_at(int dfd, const char *path, size_t max, char **ret, size_t *ret_le
 		return err_sys(e, "stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, 0, "open %s: not a regular file", path);
-	return fs_read_fd(fd, path, max, ret, ret_len, e);
+	return read_text(fd, path, (size_t)st.st_size, max, ret, ret_len, e);
 }
 
 int fs_write_at(int dfd, const char *path, const char *text, struct err *e)

@@ -12,6 +12,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-proc.h"
 #include "ve/conf.h"
 
 /*
@@ -145,6 +146,14 @@ static int open_slice(struct inst *in, struct err *e)
 	return *want ? cg_slice_enter(&in->cg, want, e) : 0;
 }
 
+/* Without it any record of a start would count as one of before the boot. */
+static int read_boot_id(struct inst *in, struct err *e)
+{
+	int r = proc_boot_id(in->boot_id);
+
+	return r < 0 ? err_set(e, -r, 0, "read /proc/sys/kernel/random/boot_id: %s", strerror(-r)) : 0;
+}
+
 int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 {
 	struct log log = in->log;
@@ -160,6 +169,8 @@ int inst_open(struct inst *in, const char *root, unsigned flags, struct err *e)
 		r = cg_host_open(&in->cg, in->name, e);
 	if (!r)
 		r = open_dirs(in, e);
+	if (!r)
+		r = read_boot_id(in, e);
 	if (!r)
 		r = find_programs(in, e);
 	if (!r)

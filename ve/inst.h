@@ -41,6 +41,7 @@ struct inst {
 	char link_tag[5];               /* "" or four characters of it, for names of links */
 	char name[32];                  /* "berth" or "berth-TAG": cgroup node, nft table */
 	int etc, lib, run;              /* directory fds, O_RDONLY */
+	char boot_id[37];               /* of the host's kernel, as it runs */
 	struct inst_conf conf;
 	struct cg_host cg;
 	struct log log;

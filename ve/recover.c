@@ -311,12 +311,11 @@ int recover_all(struct inst *in, struct recovered *ret, struct err *e)
 
 /* ---- once after a boot ---- */
 
-static bool is_of_this_boot(int fd)
+static bool is_of_this_boot(const struct inst *in, int fd)
 {
-	char boot[37], noted[37];
+	char noted[37];
 
-	return proc_boot_id(boot) == 0 && fs_pread_all(fd, noted, 36, 0) == 0 &&
-	       memcmp(boot, noted, 36) == 0;
+	return fs_pread_all(fd, noted, 36, 0) == 0 && memcmp(in->boot_id, noted, 36) == 0;
 }
 
 void recover_stale(struct inst *in)
@@ -325,20 +324,19 @@ void recover_stale(struct inst *in)
 	void (*say)(void *, const char *) = in->say;
 	struct recovered done;
 	struct err e = ERR_INIT;
-	char boot[37];
 	int r;
 
-	if (fd < 0 || is_of_this_boot(fd))
+	if (fd < 0 || is_of_this_boot(in, fd))
 		return;                         /* a run directory that takes no file is told elsewhere */
 	while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
 		;
-	if (r < 0 || is_of_this_boot(fd) || proc_boot_id(boot) < 0)
+	if (r < 0 || is_of_this_boot(in, fd))
 		return;
 	in->say = NULL;
 	r = recover_all(in, &done, &e);
 	in->say = say;
 	if (r < 0)
 		log_warn(&in->log, "recover: %s", e.msg);
-	else if (pwrite(fd, boot, 36, 0) != 36)
+	else if (pwrite(fd, in->boot_id, 36, 0) != 36)
 		log_debug(&in->log, "recover: cannot note the boot; the next command does it again");
 }

@@ -100,13 +100,10 @@ static int check_alive(struct ve_state *s, int *ret_pidfd)
 static int judge(const struct inst *in, uint32_t id, const struct json_val *v,
 		 struct ve_state *s, int *ret_pidfd)
 {
-	char boot[37], name[16];
-	int r = proc_boot_id(boot);
+	char name[16];
 
-	if (r < 0)
-		return r;
 	(void)str_fmt(name, sizeof(name), "%u", id);
-	if (v && !is_stale(v, boot)) {
+	if (v && !is_stale(v, in->boot_id)) {
 		decode(v, s);
 		if (s->paused && in->cg.v2 >= 0)
 			s->paused = cg_frozen(&in->cg, *s->place ? s->place : name);
@@ -221,14 +218,11 @@ int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, str
 {
 	struct json_out *j;
 	_fd_ int dir = -1;
-	char boot[37];
 	const char *text;
-	int r = proc_boot_id(boot);
+	int r;
 
-	if (r < 0)                              /* without it the record would count as stale */
-		return err_set(e, -r, 0, "save the state: read the boot id: %s", strerror(-r));
 	j = json_new(false);
-	encode(j, s, boot);
+	encode(j, s, in->boot_id);
 	r = json_finish(j, &text, e);
 	if (!r)
 		r = state_dir(in, id, true, &dir, e);

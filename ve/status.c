@@ -18,6 +18,7 @@ static void read_conf(const struct inst *in, struct ve_status *s)
 	struct err e = ERR_INIT;
 
 	s->conf_ok = conf_load(in, s->id, &s->conf, &e) == 0;
+	s->exists = s->conf_ok || e.eno != ENOENT;
 	if (!s->conf_ok)
 		(void)str_fmt(s->conf_error, sizeof(s->conf_error), "%.250s", e.msg);
 }
@@ -52,12 +53,11 @@ int ve_status(struct inst *in, uint32_t id, unsigned flags, struct ve_status *re
 	struct ve_status s = { .id = id, .state = VE_STATE_INIT };
 	int r;
 
-	s.exists = reg_exists(in, id);
+	read_conf(in, &s);
 	if (!s.exists) {
-		*ret = s;
+		*ret = (struct ve_status){ .id = id, .state = VE_STATE_INIT };
 		return 0;
 	}
-	read_conf(in, &s);
 	r = state_load(in, id, &s.state, NULL, e);
 	if (r < 0)
 		return r;

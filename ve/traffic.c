@@ -319,7 +319,6 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 	char ends[INDEXES][IFNAMSIZ], fence[NETWORK_NAME_LEN];
 	struct ledger before = *l;
 	uint64_t table = 0;
-	char boot[37] = "";
 	int r;
 
 	link_names(in, id, ends, fence);
@@ -335,10 +334,9 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 		err_clear(e);
 		r = 0;
 	}
-	(void)proc_boot_id(boot);
-	if (!str_eq(l->boot, boot) || l->table != table)
+	if (!str_eq(l->boot, in->boot_id) || l->table != table)
 		memset(l->seen, 0, sizeof(l->seen));
-	memcpy(l->boot, boot, sizeof(boot));
+	memcpy(l->boot, in->boot_id, sizeof(l->boot));
 	l->table = table;
 	for (unsigned i = 0; r == 0 && i < INDEXES; i++)
 		r = take_link(in, ends[i], i, l, e);

@@ -68,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	write_all(dir, text, size);
 	in->run = dir;
+	(void)proc_boot_id(in->boot_id);
 	in->cg = (struct cg_host)CG_HOST_INIT;
 	if (state_load(in, 101, &s, &pidfd, &e) < 0) {
 		if (!e.msg[0])
