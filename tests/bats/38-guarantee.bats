@@ -119,7 +119,9 @@ weighing_disk() {
 	truncate -s 3G "$BATS_TEST_TMPDIR/disk.img"
 	mke2fs -q -t ext4 "$BATS_TEST_TMPDIR/disk.img"
 	LOOP=$(losetup --find --show --direct-io=on "$BATS_TEST_TMPDIR/disk.img")
-	echo bfq >"/sys/block/${LOOP#/dev/}/queue/scheduler" 2>/dev/null || return
+	SCHEDULER=/sys/block/${LOOP#/dev/}/queue/scheduler
+	WAS_SCHEDULER=$(sed 's/.*\[\(.*\)\].*/\1/' "$SCHEDULER")
+	echo bfq >"$SCHEDULER" 2>/dev/null || return
 	WAS=$ROOT
 	ROOT=$BATS_TEST_TMPDIR/disk
 	mkdir -p "$ROOT"
@@ -136,6 +138,7 @@ teardown() {
 		rm -rf --one-file-system "${ROOT:?}"
 		ROOT=$WAS
 	fi
+	[[ -z ${WAS_SCHEDULER:-} ]] || echo "$WAS_SCHEDULER" >"$SCHEDULER"      # a loop device keeps it
 	[[ -z ${LOOP:-} ]] || losetup -d "$LOOP"
 	common_teardown || bad=1
 	return $bad
