@@ -119,6 +119,14 @@ fsck_clean() {
 	within 15 shrunk
 }
 
+# Of 20 GiB they would be 9 MiB of the host's memory, for each VE that does nothing.
+@test "diskspace: the bitmaps of a large disk are not read because it is mounted" {
+	run_ve 101 --diskspace 20G
+	local loop
+	loop=$(json .loop <"$ROOT/run/berth/101/state.json")
+	equal "$(grep prefetch_block_bitmaps "/proc/fs/ext4/loop$((loop - 1))/options")" no_prefetch_block_bitmaps
+}
+
 @test "diskspace: killed in the middle of writes, the disk is repaired at the next start" {
 	run_ve 101 --diskspace 512M
 	shell 101 '(while :; do for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/f$i bs=16k count=20 2>/dev/null; rm -f /f$i; done; done) \
