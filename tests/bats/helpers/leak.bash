@@ -6,6 +6,10 @@ leak_kinds=(mounts loops cgroups links rules processes files)
 
 # Of a root that has just been made only what all roots share can be there before.
 leak_snapshot() {
+	untraced snapshot_kinds
+}
+
+snapshot_kinds() {
 	local kind
 	for kind in "${leak_kinds[@]}"; do
 		case $kind in
@@ -16,10 +20,14 @@ leak_snapshot() {
 
 # leak_check [KIND...]
 leak_check() {
-	local kind bad=0
 	[[ $# -gt 0 ]] || set -- "${leak_kinds[@]}"
+	untraced check_kinds "$@"
+}
+
+check_kinds() {
+	local kind bad=0
 	for kind in "$@"; do
-		within 5 no_more "$kind" 2>/dev/null && continue
+		within 5 nothing_more "$kind" 2>/dev/null && continue
 		bad=1
 		echo "left behind ($kind):" >&2
 		what_more "$kind" >&2
@@ -41,7 +49,7 @@ what_more() {
 	done <<<"$lines"
 }
 
-no_more() {
+nothing_more() {
 	[[ -z $(what_more "$1") ]]
 }
 
