@@ -209,7 +209,7 @@ use_up() {
 	equal "$(kernel_rates)" '100000000 5000000'
 	contains "$(host tc qdisc show dev "$eth1")" 'rate 100Mbit'
 	# What one link does not obey shows.
-	host tc qdisc change dev "$eth1" root handle 1: tbf rate 3mbit burst 16k limit 100k
+	host tc qdisc change dev "$eth1" root tbf rate 3mbit burst 16k limit 100k
 	equal "$(kernel_rates)" '3000000 5000000'
 }
 
