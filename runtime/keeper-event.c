@@ -20,6 +20,8 @@
 #define EVENTS_MAX (256 * 1024)
 #define OOM_QUIET_MS 10000
 #define LOOK_MS 1000
+#define WATCH_MS 50             /* whether an event was followed by a kill: how often, how long */
+#define WATCH_END_MS 5000
 
 struct line {
 	char text[160];
@@ -75,10 +77,12 @@ void event_write(const struct events *ev, const char *event, const char *key, in
 		return;
 }
 
-/* The oom_kill line of memory.events, or -1. */
-static int64_t read_oom_kills(int fd)
+#define OOM_KILL "\noom_kill "
+#define OOM_GROUP_KILL "\noom_group_kill "
+
+/* The number behind key, or -1. */
+static int64_t read_count(int fd, const char *key)
 {
-	static const char key[] = "\noom_kill ";
 	char buf[512];
 	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
 	int64_t v = 0;
@@ -90,8 +94,26 @@ static int64_t read_oom_kills(int fd)
 	p = strstr(buf, key);
 	if (!p)
 		return -1;
-	for (p += sizeof(key) - 1; *p >= '0' && *p <= '9' && v < INT64_MAX / 16; p++)
+	for (p += strlen(key); *p >= '0' && *p <= '9' && v < INT64_MAX / 16; p++)
 		v = v * 10 + (*p - '0');
+	return v;
+}
+
+/*
+ * How often the kernel has killed for the limit of this VE, or for one above it: on v1 one process
+ * of it, on v2 all of it (memory.oom.group). -1 where that cannot be told.
+ */
+static int64_t own_kills(const struct oom *o)
+{
+	int64_t v;
+	int fd;
+
+	if (o->poll_events == POLLIN)
+		return read_count(o->control, OOM_KILL);
+	fd = openat(o->node, "memory.events.local", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	v = read_count(fd, OOM_GROUP_KILL);
+	if (fd >= 0)
+		(void)close(fd);
 	return v;
 }
 
@@ -103,7 +125,7 @@ static int64_t count_new(struct oom *o)
 
 	if (o->poll_events == POLLIN)
 		return read(o->fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? (int64_t)n : -1;
-	v = read_oom_kills(o->fd);
+	v = read_count(o->fd, OOM_KILL);
 	if (v < 0)
 		return -1;
 	n = (uint64_t)v - o->seen;
@@ -118,6 +140,8 @@ void oom_init(struct oom *o, int fd, short poll_events, int node, int control)
 	o->look_at = 1;         /* the keeper before may have frozen it */
 	o->fd = fd;
 	o->poll_events = poll_events;
+	o->kills = own_kills(o);
+	o->watch_at = o->watch_end = 0;
 	/* kernfs reports a change until the file was read once; that also gives the start value. */
 	if (fd >= 0 && poll_events == POLLPRI)
 		(void)count_new(o);
@@ -194,13 +218,28 @@ static void look_again(struct oom *o, uint64_t now)
 		(void)write_node(o->node, "cgroup.freeze", "0");
 }
 
+/*
+ * An event alone is no reason to kill the VE. On v1 it comes before the kill, and to all VEs of a
+ * pool whose limit it is; on v2 also for a group that the guest has made and limited.
+ */
+static void watch_kills(struct oom *o, const struct events *ev, uint64_t now)
+{
+	int64_t before = o->kills;
+
+	o->kills = own_kills(o);
+	o->watch_at = now < o->watch_end ? now + WATCH_MS : 0;
+	if (before >= 0 && o->kills > before && policy_is(o->node, CG_OOM_KILL_VE) &&
+	    write_node(o->node, "cgroup.kill", "1"))
+		event_write(ev, "oom-killed", "count", 1);
+}
+
 /* What the administrator wants to happen (cgroups/cg-oom.c), beyond what the kernel does. */
 static void obey_policy(struct oom *o, const struct events *ev, uint64_t now)
 {
 	if (o->node < 0)
 		return;
-	if (policy_is(o->node, CG_OOM_KILL_VE) && write_node(o->node, "cgroup.kill", "1"))
-		event_write(ev, "oom-killed", "count", 1);
+	o->watch_end = now + WATCH_END_MS;
+	o->watch_at = now;
 	if (policy_is(o->node, CG_OOM_FREEZE) && freeze(o)) {
 		event_write(ev, "oom-frozen", "count", 1);
 		o->look_at = now + LOOK_MS;
@@ -219,6 +258,8 @@ void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, u
 		if (n > 0)
 			obey_policy(o, ev, now);
 	}
+	if (o->watch_at && now >= o->watch_at)
+		watch_kills(o, ev, now);
 	if (o->look_at && now >= o->look_at)
 		look_again(o, now);
 	if (!o->pending || now < o->quiet_until)
@@ -236,7 +277,10 @@ void oom_finish(struct oom *o, const struct events *ev)
 
 uint64_t oom_wake(const struct oom *o)
 {
-	uint64_t told = o->pending ? o->quiet_until : 0;
+	uint64_t wake[] = { o->pending ? o->quiet_until : 0, o->look_at, o->watch_at }, first = 0;
 
-	return !o->look_at || (told && told < o->look_at) ? told : o->look_at;
+	for (size_t i = 0; i < sizeof(wake) / sizeof(wake[0]); i++)
+		if (wake[i] && (!first || wake[i] < first))
+			first = wake[i];
+	return first;
 }

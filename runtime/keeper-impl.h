@@ -26,6 +26,9 @@ struct oom {
 	uint64_t quiet_until;
 	int node;               /* -1: no policy to carry out */
 	int control;            /* v1: memory.oom_control, or -1 */
+	int64_t kills;          /* of this VE, by the kernel; -1: it does not tell */
+	uint64_t watch_at;      /* whether there was another; 0: nobody asks */
+	uint64_t watch_end;
 	uint64_t look_at;       /* whether what is frozen is still out of memory; 0: nothing is */
 };
 

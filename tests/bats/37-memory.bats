@@ -76,6 +76,43 @@ happened() {
 	wait_down 101
 }
 
+@test "oom-policy kill-ve: a VE dies for its own processes, not for those of others in its pool" {
+	berth -q pool create gold --ram 96M --swap 0
+	run_ve 101 --pool gold --ram 512M --oom-policy kill-largest
+	run_ve 102 --pool gold --ram 512M --oom-policy kill-ve
+	local init
+	init=$(init_pid 102)
+	put_probe 101
+	run inside 101 /probe memhog $((200 * MIB))
+	[[ $status -ne 0 ]]
+	within 5 happened 101 oom
+	sleep 2
+	equal "$(status_of 102)" 'CTID 102 exist mounted running'
+	equal "$(init_pid 102)" "$init"
+	equal "$(event_count 102 oom-killed)" 0
+	put_probe 102
+	hog 102 200 >/dev/null
+	wait_down 102
+	equal "$(status_of 101)" 'CTID 101 exist mounted running'
+}
+
+# What a systemd inside does for a unit with MemoryMax=.
+@test "oom-policy kill-ve: a limit that the VE has set itself is its own affair" {
+	requires cgroup_v2
+	run_ve 101 --ram 256M --swap 0 --oom-policy kill-ve
+	put_probe 101
+	shell 101 'cd /sys/fs/cgroup && mkdir own unit &&
+		for p in $(cat cgroup.procs); do echo $p >own/cgroup.procs; done
+		echo +memory >cgroup.subtree_control && echo 32M >unit/memory.max'
+	run shell 101 "echo \$\$ >/sys/fs/cgroup/unit/cgroup.procs && exec /probe memhog $((100 * MIB))"
+	[[ $status -ne 0 ]]
+	shell 101 'grep -q "^oom_kill 1" /sys/fs/cgroup/unit/memory.events'
+	within 5 happened 101 oom
+	sleep 2
+	equal "$(status_of 101)" 'CTID 101 exist mounted running'
+	equal "$(event_count 101 oom-killed)" 0
+}
+
 # Everybody but who sleeps in a page fault stands still.
 frozen() {
 	local v2
