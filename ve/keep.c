@@ -9,6 +9,7 @@
 
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
+#include "util/exits.h"
 #include "util/str.h"
 #include "ve/intent.h"
 #include "ve/start.h"
@@ -33,6 +34,28 @@ static bool wants_start(const struct ve *ve, int status)
 	return str_eq(ve->conf.onexit, "restart");
 }
 
+/*
+ * Whoever holds the lock may copy a large disk, and nobody would do afterwards what is left
+ * undone here: each time that it was waited for in vain it is waited for again.
+ */
+static bool was_locked(struct err *e)
+{
+	if (e->exit != VZ_LOCKED)
+		return false;
+	err_clear(e);
+	return true;
+}
+
+static int start_again(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e)
+{
+	int r;
+
+	do
+		r = ve_start(in, id, o, e);
+	while (r < 0 && up_read(in, id) && was_locked(e));      /* a stop meanwhile drops the note */
+	return r;
+}
+
 int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 {
 	struct start_opts plain = { .force = true };
@@ -43,7 +66,9 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	int r;
 
 	cg_leave_keepers(&in->cg);              /* this process was the keeper */
-	r = ve_open(&ve, in, id, "exited", e);
+	do
+		r = ve_open(&ve, in, id, "exited", e);
+	while (r < 0 && was_locked(e));
 	if (r < 0 || ve.state.phase != PH_DEAD) {       /* somebody else was here first */
 		if (!r)
 			ve_close(&ve);
@@ -64,7 +89,7 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 		return 0;
 	if (quick)                              /* a reboot loop must not eat the host */
 		(void)nanosleep(&pause, NULL);
-	return ve_start(in, id, &plain, e);
+	return start_again(in, id, &plain, e);
 }
 
 int keep_exec(const struct inst *in, const struct keeper_start *k, struct err *e)

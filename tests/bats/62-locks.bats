@@ -45,6 +45,37 @@ holder() {
 	wait "$HOLDER" || :
 }
 
+# A snapshot or a compact of a large disk takes long, and the tenant may reboot meanwhile.
+@test "lock: a reboot from inside waits for whoever holds it, for as long as that takes" {
+	run_ve 101
+	local before
+	before=$(init_pid 101)
+	exec 8<>"$ROOT/run/berth/lock/101.lck"
+	flock 8
+	shell 101 'reboot' 8>&- || :
+	within 5 eval '! kill -0 "$before" 2>/dev/null'
+	sleep 11
+	exec 8>&-
+	within 10 eval '[[ $(init_pid 101 2>/dev/null) =~ ^[0-9]+$ && $(init_pid 101) != "$before" ]]'
+	wait_running 101
+}
+
+# Nor does it start again what was stopped or destroyed meanwhile.
+@test "lock: an end from inside that waits finds what was done before it" {
+	run_ve 101
+	exec 8<>"$ROOT/run/berth/lock/101.lck"
+	flock 8
+	berth stop --fast 101 8>&- &
+	within 5 waiting 1
+	shell 101 'reboot' 8>&- || :
+	within 5 waiting 2
+	exec 8>&-
+	wait $!
+	sleep 3
+	is_state 101 'exist unmounted down'
+	leak_check processes
+}
+
 # Each waits its turn: those that came first are first, although all look again and again. A
 # script that runs under the lock writes down whose it is, and fails, so that the next one starts.
 @test "lock: is given in the order in which it was asked for" {
