@@ -25,8 +25,10 @@
 #include "util/str.h"
 #include "util/sys-proc.h"
 #include "ve/apply.h"
+#include "ve/freeze.h"
 
 #define PASSES 20
+#define STILL_MS 10000
 
 static int resource_of(const struct param *p)
 {
@@ -158,6 +160,7 @@ static rlim_t wanted(const struct ve *ve, const struct param *p)
 int apply_rlimit(struct ve *ve, const struct param *p, struct err *e)
 {
 	struct everywhere w = { .resource = resource_of(p), .value = wanted(ve, p) };
+	struct freeze f = FREEZE_INIT;
 	struct err ignored = ERR_INIT;
 	struct rlimit now;
 	bool held;
@@ -166,10 +169,12 @@ int apply_rlimit(struct ve *ve, const struct param *p, struct err *e)
 	if (prlimit(ve->state.pid, w.resource, NULL, &now) < 0)
 		return err_sys(e, "read the limit of VE %u", ve->id);
 	w.was = now.rlim_max;
-	held = cg_hold(&ve->in->cg, ve->cg);
+	f.ve = ve;
+	f.deadline_ms = STILL_MS;
+	held = freeze_briefly(&f);
 	r = change(ve, &w);
-	if (held && cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
-		log_warn(&ve->in->log, "%s", ignored.msg);
+	if (held)       /* where it did not stand still to the end the passes have seen to the rest */
+		(void)!freeze_release(&f, &ignored);
 	if (r == -EBUSY)
 		return err_set(e, EBUSY, VZ_SET_UBC, "in use: %" PRIu64 " by one process of VE %u",
 			       w.used, ve->id);

@@ -32,7 +32,8 @@ static void thaw_tasks(struct ve *ve)
 {
 	struct err ignored = ERR_INIT;
 
-	if (ve->state.paused)                   /* it stood still before, and goes on doing so */
+	/* it stood still before, and goes on doing so */
+	if (ve->state.paused || cg_oom_frozen(&ve->in->cg, ve->cg))
 		return;
 	if (cg_freeze(&ve->in->cg, ve->cg, false, &ignored) < 0)
 		err_clear(&ignored);
@@ -101,22 +102,45 @@ static void write_back(int mnt)
 		(void)syncfs(root);
 }
 
+/* Before anything is frozen. */
+static int provide_thaw(struct freeze *f, struct err *e)
+{
+	char path[64];
+	int r;
+
+	marker_path(f->ve, path);
+	r = fs_save_at(f->ve->in->run, path, "", 0600, e);
+	if (!r)
+		r = start_guard(f, e);
+	if (r < 0)
+		end_guard(f);
+	return r;
+}
+
+bool freeze_briefly(struct freeze *f)
+{
+	const struct cg_host *cg = &f->ve->in->cg;
+	struct err ignored = ERR_INIT;
+
+	f->mnt = -1;
+	if (cg_frozen(cg, f->ve->cg) || provide_thaw(f, &ignored) < 0)
+		return false;
+	if (cg_hold(cg, f->ve->cg))
+		return true;
+	end_guard(f);
+	return false;
+}
+
 int freeze_hold(struct freeze *f, int mnt, struct err *e)
 {
 	struct ve *ve = f->ve;
-	char path[64];
 	int r;
 
 	f->mnt = mnt;
 	write_back(mnt);
-	marker_path(ve, path);
-	r = fs_save_at(ve->in->run, path, "", 0600, e);
-	if (!r)
-		r = start_guard(f, e);
-	if (r < 0) {
-		end_guard(f);
+	r = provide_thaw(f, e);
+	if (r < 0)
 		return r;
-	}
 	/*
 	 * A task in uninterruptible sleep cannot be parked. Where the filesystem is frozen all the same
 	 * the disk is then as after a power cut, which it must bear anyway.

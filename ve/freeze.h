@@ -23,6 +23,11 @@ struct freeze {
 #define FREEZE_INIT { NULL, 0, -1, -1, -1 }
 
 MUST_CHECK int freeze_hold(struct freeze *f, int mnt, struct err *e);
+/*
+ * Its processes only, where that can be done at once: false when something cannot be stopped that
+ * soon, or all stands still already.
+ */
+bool freeze_briefly(struct freeze *f);
 /* -ETIMEDOUT when it did not stand still until now. */
 MUST_CHECK int freeze_release(struct freeze *f, struct err *e);
 

@@ -112,6 +112,31 @@ shm() {
 	equal "$(conf_value 101 PHYSPAGES)" 0:262144
 }
 
+# killed_at_prlimit VALUE: `set --numfile` that is killed when it has limited the first process.
+killed_at_prlimit() {
+	local n trace=$BATS_TEST_TMPDIR/trace
+	host timeout 30 strace -f -o "$trace" -e trace=prlimit64 "$BERTH" --root "$ROOT" set 101 --numfile "$1"
+	n=$(grep -n "rlim_max=$1}, NULL" "$trace" | head -n 1 | cut -d: -f1)
+	run -137 host timeout 30 strace -f -o "$trace" -e trace=prlimit64 \
+		-e inject=prlimit64:signal=KILL:when="$n+" "$BERTH" --root "$ROOT" set 101 --numfile $(($1 - 1))
+}
+
+@test "numfile: a set that is killed leaves nothing standing still" {
+	requires strace
+	run_ve 101
+	local node
+	node=$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid 101)/cgroup" | sed 's|/payload.*||')
+	killed_at_prlimit 310
+	within 5 eval '[[ $(<"$node/cgroup.freeze") -eq 0 ]]'
+	timeout 5 "$BERTH" --root "$ROOT" exec2 101 /bin/true
+	berth set 101 --numfile 300
+	# Nor does one let go on what somebody has paused.
+	berth pause 101
+	berth set 101 --numfile 290
+	equal "$(<"$node/cgroup.freeze")" 1
+	berth unpause 101
+}
+
 # Every process has it, however fast others come into being.
 all_limited() {
 	local p
