@@ -16,6 +16,7 @@
 #include "util/sys-fs.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
+#include "ve/snap-store.h"
 #include "ve/snapshot.h"
 #include "ve/stream.h"
 #include "ve/suspend.h"
@@ -82,6 +83,8 @@ int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret, char
 	int r;
 
 	r = send_possible(&ve->conf, e);
+	if (!r)
+		r = snap_switch_check(ve, e);
 	if (r < 0)
 		return err_wrap(e, "send VE %u", ve->id);
 	*ret = (struct stream_head){ .id = ve->id };

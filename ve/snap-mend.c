@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
+#include "util/exits.h"
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
@@ -172,15 +173,40 @@ int snap_mend(struct ve *ve, int dir, struct err *e)
 	return r < 0 ? r : fs_remove_tree(dir, SNAP_DEL, e);
 }
 
+static bool has_note(const struct ve *ve)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "private/%u/snapshots/" SNAP_NEW "/switch", ve->id);
+	return faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void snap_mend_switch(struct ve *ve)
 {
 	struct err e = ERR_INIT;
-	char path[64];
 	_fd_ int dir = -1;
 
-	(void)str_fmt(path, sizeof(path), "private/%u/snapshots/" SNAP_NEW "/switch", ve->id);
-	if (faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!has_note(ve))
 		return;
 	if (snap_open(ve, false, &dir, &e) < 0 || switch_end(ve, dir, &e) < 0)
 		log_warn(&ve->in->log, "end the switch of VE %u: %s", ve->id, e.msg);
+}
+
+/*
+ * Exchanged, and what is left cannot be done: the configs may lie on a disk that is full. The tenant's
+ * layer over a version that it was not made on is a mix that no later end of the switch takes back.
+ */
+int snap_switch_check(const struct ve *ve, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	_fd_ int private = -1, dir = -1;
+	struct switch_note note;
+
+	if (!has_note(ve) || plan_private(ve, &private, &ignored) < 0 ||
+	    snap_open(ve, false, &dir, &ignored) < 0 || load_note(dir, &note, &ignored) < 0 ||
+	    inode_of(private, snap_disk(ve)) == note.live)
+		return 0;
+	return err_set(e, EBUSY, VZ_SNAP_SWITCH,
+		       "VE %u: its disk is that of snapshot %s, its config is not yet; the next command "
+		       "that can ends the switch", ve->id, note.target);
 }

@@ -54,6 +54,8 @@ MUST_CHECK int snap_finish(int dir, const struct snapshot *s, struct err *e);
 MUST_CHECK int snap_mend(struct ve *ve, int dir, struct err *e);
 /* The same when the lock was just taken: only where a switch has been cut short. */
 void snap_mend_switch(struct ve *ve);
+/* Refuse a VE whose disk is a snapshot's already while its config is not. */
+MUST_CHECK int snap_switch_check(const struct ve *ve, struct err *e);
 
 /* Put the config of a snapshot in force; whole: all of it, not only the template version. */
 MUST_CHECK int snap_restore_conf(struct ve *ve, int dir, const struct snapshot *s, bool whole,

@@ -102,6 +102,8 @@ int snap_copy_disk(struct ve *ve, int to, bool renew, const struct snap_opts *o,
 	int r;
 
 	r = plan_private(ve, &private, e);
+	if (!r)
+		r = snap_switch_check(ve, e);
 	if (r < 0)
 		return r;
 	c.freeze.ve = ve;

@@ -287,6 +287,35 @@ cg_dir_v2() {
 	done
 }
 
+# The configs lie elsewhere than the disks, and can be full alone; here only that of 101 cannot be saved.
+@test "snapshot: a switch that cannot be ended leaves no disk over the wrong version" {
+	run_ve 101
+	local tree=$BATS_TEST_TMPDIR/tree conf=$ROOT/etc/berth/conf a
+	a=$(conf_value 101 TEMPLATE_VERSION)
+	shell 101 'echo one >/file'
+	snap one >/dev/null
+	fsck.erofs --extract="$tree" "$ROOT/var/lib/berth/template/store/$a.erofs" >/dev/null
+	echo other >"$tree/etc/other"
+	berth template import "$tree" other >/dev/null
+	berth upgrade 101 --to other >/dev/null
+	shell 101 'echo two >/file'
+	mkdir "$conf/.101.conf.tmp"
+	run --separate-stderr berth snapshot switch 101 --id one
+	[[ $status -ne 0 ]] || fail 'it has ended'
+	equal "$(shell 101 'cat /file /etc/other' 2>/dev/null)" '' 'the disk of one over the version of two'
+	run --separate-stderr -159 berth --quiet start 101
+	contains "$stderr" 'its disk is that of snapshot'
+	run ! berth clone 101 102
+	contains "$output" 'its disk is that of snapshot'
+	run ! berth send 101
+	contains "$output" 'its disk is that of snapshot'
+	is_state 102 'deleted unmounted down'
+	rmdir "$conf/.101.conf.tmp"
+	berth start 101 >/dev/null
+	equal "$(shell 101 'cat /file')" one
+	equal "$(conf_value 101 TEMPLATE_VERSION)" "$a"
+}
+
 @test "snapshot: delete killed in the middle is ended by the next one" {
 	new_ve 101
 	local fault
