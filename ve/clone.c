@@ -32,6 +32,7 @@
 struct clone {
 	struct inst *in;
 	uint32_t from;
+	const struct ve_conf *conf;             /* of the copy: what the other's said before its lock */
 	const struct clone_opts *opts;
 };
 
@@ -176,6 +177,19 @@ static int renew(struct ve *ve, bool fenced, struct err *e)
 
 /* ---- the disk ---- */
 
+/* Whoever had the lock before us may have changed what the disk is: a switch, an upgrade, a reinstall. */
+static int check_same(const struct clone *c, const struct ve *from, struct err *e)
+{
+	static const char *const keys[] = { "OSTEMPLATE", "TEMPLATE_VERSION", "VE_LAYOUT", "KIND", "BOOT",
+					    "DISKSPACE", "DISKINODES" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!param_same(param_by_key(keys[i]), c->conf, &from->conf))
+			return err_set(e, EBUSY, VZ_LOCKED, "VE %u was changed meanwhile (%s); try again",
+				       c->from, keys[i]);
+	return 0;
+}
+
 static int copy_disk(const struct clone *c, int private, struct err *e)
 {
 	struct snap_opts o = { .freeze_ms = c->opts->freeze_ms, .progress = c->opts->progress,
@@ -188,6 +202,8 @@ static int copy_disk(const struct clone *c, int private, struct err *e)
 	if (from.state.phase == PH_RUNNING && !c->opts->live)
 		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u is running; stop it first, or add --live",
 			    c->from);
+	if (!r)
+		r = check_same(c, &from, e);
 	if (!r)
 		r = snap_copy_disk(&from, private, true, &o, e);
 	ve_close(&from);
@@ -289,10 +305,10 @@ int ve_clone(struct inst *in, uint32_t id, uint32_t copy, const struct clone_opt
 	     struct err *e)
 {
 	static const char *const one_only[] = { "NAME", "LOCAL_UID", "LOCAL_GID" };
-	struct clone c = { .in = in, .from = id, .opts = o };
-	struct create_like like = { .fill = fill, .arg = &c };
 	struct ve_state s = VE_STATE_INIT;
 	struct ve_conf conf = { 0 };
+	struct clone c = { .in = in, .from = id, .conf = &conf, .opts = o };
+	struct create_like like = { .conf = &conf, .fill = fill, .arg = &c };
 	int r = conf_load(in, id, &conf, e);
 
 	if (!r)
@@ -308,6 +324,5 @@ int ve_clone(struct inst *in, uint32_t id, uint32_t copy, const struct clone_opt
 	if (r < 0)
 		return r;
 	forget(&conf, one_only, ARRAY_SIZE(one_only));
-	like.conf = &conf;
 	return create_like(in, copy, &like, o->change, e);
 }

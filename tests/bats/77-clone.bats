@@ -115,6 +115,47 @@ mac_of() {
 	is_another 102
 }
 
+# The clone looks at the config and waits for the lock, which somebody has who goes back to another version.
+@test "clone: of a VE that is made of something else by the time it has its lock" {
+	run_ve 101 --diskspace 512M
+	local tree=$BATS_TEST_TMPDIR/tree store=$ROOT/var/lib/berth/template/store a switch clone
+	shell 101 'dd if=/dev/urandom of=/data bs=1M count=100 2>/dev/null'
+	berth stop 101 --fast
+	berth snapshot create 101 --name one >/dev/null
+	a=$(conf_value 101 TEMPLATE_VERSION)
+	fsck.erofs --extract="$tree" "$store/$a.erofs" >/dev/null
+	echo other >"$tree/etc/other"
+	berth template import "$tree" other >/dev/null
+	berth upgrade 101 --to other >/dev/null
+	in_back snapshot switch 101 --id one
+	switch=$!
+	within 5 test -e "$ROOT/var/lib/berth/private/101/snapshots/.new/disk.img"
+	kill -STOP "$switch"
+	[[ $(conf_value 101 TEMPLATE_VERSION) != "$a" ]] || fail 'the switch is over already'
+	in_back clone 101 102
+	clone=$!
+	within 5 waiting
+	kill -CONT "$switch"
+	wait "$switch"
+	status=0
+	wait "$clone" || status=$?
+	[[ $status -eq 9 ]] || equal "$(conf_value 102 TEMPLATE_VERSION)" "$a" "exit $status"
+	equal "$(conf_value 101 TEMPLATE_VERSION)" "$a"
+	berth clone 101 103 >/dev/null
+	equal "$(conf_value 103 TEMPLATE_VERSION)" "$a"
+}
+
+# in_back CMD...: berth itself is $!.
+in_back() {
+	nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" "$@" >/dev/null 2>&1 3>&- &
+}
+
+waiting() {
+	local inode
+	inode=$(stat -c %i "$ROOT/run/berth/lock/101.lck")
+	grep -qE "OFDLCK .*:$inode " /proc/locks
+}
+
 # ---- reinstall ----
 
 messed_up() {
