@@ -22,6 +22,7 @@
 #include "ve/conf.h"
 #include "ve/exec.h"
 #include "ve/health.h"
+#include "ve/ready.h"
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/suspend.h"
@@ -132,8 +133,11 @@ static int start_waiting(struct upgrade *u, struct err *e)
 	if (r < 0)
 		return r;
 	if (s.phase != PH_RUNNING)
-		return ve_start(u->in, u->id, &o, e);
-	return 0;
+		r = ve_start(u->in, u->id, &o, e);
+	if (r != -EALREADY)
+		return r;
+	err_clear(e);                   /* somebody was faster, with the config of now */
+	return ready_wait(u->in, u->id, u->s.wait_ms, e);
 }
 
 static int stop_if_running(struct upgrade *u, struct err *e)
@@ -206,10 +210,21 @@ static int phase_swap(struct upgrade *u, struct err *e)
 	return r < 0 ? r : enter(u, UP_VERIFY, e);
 }
 
+/*
+ * The version has been set. Whoever waited for the lock while the VE was stopped for that may have
+ * started what was before: it is stopped once more, or the upgrade would be true on paper only.
+ */
+static int start_on(struct upgrade *u, const char *version, struct err *e)
+{
+	int r = *u->s.snapshot ? 0 : stop_unless_on(u, version, e);
+
+	return r < 0 ? r : start_waiting(u, e);
+}
+
 static int phase_verify(struct upgrade *u, struct err *e)
 {
 	bool test = *u->s.check;
-	int r = u->s.running || test ? start_waiting(u, e) : 0;
+	int r = u->s.running || test ? start_on(u, u->s.to, e) : 0;
 
 	if (!r)
 		r = at(u, "check", e);
@@ -248,7 +263,7 @@ static int phase_return(struct upgrade *u, struct err *e)
 			r = set_version(u, u->s.from, e);
 	}
 	if (!r)
-		r = u->s.running ? start_waiting(u, e) : stop_if_running(u, e);
+		r = u->s.running ? start_on(u, u->s.from, e) : stop_if_running(u, e);
 	return r < 0 ? r : enter(u, UP_NONE, e);
 }
 

@@ -237,6 +237,33 @@ run_app() {
 	contains "$output" already
 }
 
+# Who waits for the VE's lock while the upgrade stops it has it next, and starts what there was.
+@test "upgrade: somebody who starts the VE whenever it is down starts the old version in vain" {
+	local b upgrade
+	old >/dev/null
+	run_app 101
+	b=$(good)
+	# A stop takes as long as its script: somebody waits behind each.
+	printf '#!/bin/sh\nsleep 1\n' >"$ROOT/etc/berth/conf/101.stop"
+	chmod 0755 "$ROOT/etc/berth/conf/101.stop"
+	berth upgrade 101 --check /bin/health >/dev/null 3>&- &
+	upgrade=$!
+	while kill -0 "$upgrade" 2>/dev/null; do
+		berth start 101 >/dev/null 2>&1 || sleep 0.01
+	done
+	wait "$upgrade"
+	equal "$(version_of 101)" "$b"
+	equal "$(service_of 101)" good
+	# The same on the way back.
+	berth upgrade 101 --undo >/dev/null 3>&- &
+	upgrade=$!
+	while kill -0 "$upgrade" 2>/dev/null; do
+		berth start 101 >/dev/null 2>&1 || sleep 0.01
+	done
+	wait "$upgrade"
+	equal "$(service_of 101)" old
+}
+
 # ---- kills ----
 
 @test "upgrade: killed at every point, the next call ends it" {
