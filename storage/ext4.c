@@ -113,6 +113,7 @@ int ext4_read_geo(int fd, struct ext4_geo *ret, struct err *e)
 	g.journal = get64(sb, SB_JNL_SIZE_LO, SB_JNL_SIZE_HI) / EXT4_BLOCK;
 	g.inodes_per_group = get32(sb, SB_INODES_PER_GROUP);
 	g.clean = is_clean(sb);
+	g.replay = get32(sb, SB_INCOMPAT) & INCOMPAT_RECOVER;
 	if (get32(sb, SB_LOG_BLOCK) != 2 || get32(sb, SB_PER_GROUP) != PER_GROUP || !g.blocks ||
 	    g.blocks > MAX_BLOCKS || g.free > g.blocks || g.journal > g.blocks ||
 	    g.inodes_per_group > PER_GROUP || get16(sb, SB_DESC_SIZE) != 64)

@@ -19,6 +19,7 @@ struct ext4_geo {
 	uint32_t table;                 /* blocks of one group's inode table */
 	uint32_t descs;                 /* blocks of descriptors, used and reserved, per backup */
 	bool clean;
+	bool replay;                    /* its journal has what its blocks lack */
 };
 
 /* Geometry from the superblock of fd. Refuses what is not ext4 of the form we make. */

@@ -81,29 +81,6 @@ int image_reach_mount(int dir, int loop_num, int *ret_mnt, struct err *e)
 	return r;
 }
 
-/* noload: the journal is empty, and would be replayed by writing (ext4(5)). */
-int image_mount_ro(int dir, struct disk *ret, struct err *e)
-{
-	char dev[32];
-	const struct fs_opt opts[] = { { "source", dev }, { "ro", NULL }, { "noload", NULL } };
-	struct disk d = DISK_INIT;
-	_fd_ int fd = -1;
-	int r = image_lock(dir, &fd, e);
-
-	if (!r)
-		r = loop_attach(fd, true, &d.loop, e);
-	(void)str_fmt(dev, sizeof(dev), "/dev/loop%d", d.loop.num);
-	if (!r)
-		r = fsctx_mount("ext4", opts, ARRAY_SIZE(opts), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
-				IMAGE, &d.mnt, e);
-	if (r < 0) {
-		disk_done(&d);
-		return err_exit(e, VZ_IMAGE_MOUNT);
-	}
-	*ret = d;
-	return 0;
-}
-
 int image_in_use(int dir, struct err *e)
 {
 	_fd_ int fd = -1;
@@ -163,6 +140,55 @@ static int copy_idle(const struct disk_copy *c, int from, int to, struct err *e)
 		return 0;
 	r = check_room(from, c->to, e);
 	return r < 0 ? r : copy_sparse(from, to, &w, e);
+}
+
+/*
+ * What stood in the middle of its work when it was copied (a VM with its memory, a VE after a power
+ * cut) has what was written last in its journal alone. That is put in its place in a copy without a
+ * name, which goes with the mount: a snapshot is not written to. One that cannot be mended is shown
+ * as it is.
+ */
+static int settled_copy(int dir, int from, int *ret, struct err *e)
+{
+	const struct disk_copy c = { .to = dir };
+	struct err ignored = ERR_INIT;
+	_fd_ int to = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int r = to < 0 ? err_sys(e, "copy disk") : copy_idle(&c, from, to, e);
+
+	if (r < 0)
+		return r;
+	if (ext4_check(dir, "/proc/self/fd/0", to, false, &ignored) < 0)
+		err_clear(&ignored);            /* fd 0 of the tool is `to` */
+	*ret = TAKE_FD(to);
+	return 0;
+}
+
+/* noload: the journal is empty, and would be replayed by writing (ext4(5)). */
+int image_mount_ro(int dir, struct disk *ret, struct err *e)
+{
+	char dev[32];
+	const struct fs_opt opts[] = { { "source", dev }, { "ro", NULL }, { "noload", NULL } };
+	struct disk d = DISK_INIT;
+	_fd_ int fd = -1, copy = -1;
+	struct ext4_geo g;
+	int r = image_lock(dir, &fd, e);
+
+	if (!r)
+		r = ext4_read_geo(fd, &g, e);
+	if (!r && g.replay)
+		r = settled_copy(dir, fd, &copy, e);
+	if (!r)
+		r = loop_attach(copy < 0 ? fd : copy, true, &d.loop, e);
+	(void)str_fmt(dev, sizeof(dev), "/dev/loop%d", d.loop.num);
+	if (!r)
+		r = fsctx_mount("ext4", opts, ARRAY_SIZE(opts), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
+				IMAGE, &d.mnt, e);
+	if (r < 0) {
+		disk_done(&d);
+		return err_exit(e, VZ_IMAGE_MOUNT);
+	}
+	*ret = d;
+	return 0;
 }
 
 /* Between hold and release; the first failure is the one to tell. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Looking into a snapshot: its disk over the template version it was made on, read-only, at a
- * directory of the host. run/snap-UUID says where, for umount; the loop device holds the image's
- * lock, which is what keeps the snapshot from being deleted meanwhile.
+ * directory of the host. run/snap-UUID says where, for umount, and keeps the snapshot from being
+ * deleted meanwhile, as does the image's lock where the loop device has the image itself.
  */
 #include "ve/snapshot.h"
 
@@ -112,6 +112,8 @@ static int do_mount(struct ve *ve, int dir, const char *which, const char *targe
 
 	if (r < 0)
 		return r;
+	if (snap_is_mounted(ve, s.uuid))
+		return err_set(e, EBUSY, VZ_MOUNTED, "snapshot %s is mounted already", s.uuid);
 	at = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0 || !realpath(target, real))
 		return err_sys(e, "open --target %s", target);

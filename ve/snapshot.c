@@ -256,16 +256,18 @@ static int adopt_children(int dir, const struct snapshot *gone, struct err *e)
 	return r;
 }
 
-/* The image of a snapshot that is mounted is held by its loop device; a directory by nothing. */
+/* The image of a snapshot that is mounted is held by its loop device; a directory, and one of which a
+ * copy is mounted, by nothing. */
 static int check_unused(struct ve *ve, int dir, const struct snapshot *s, const struct plan *plan,
 			struct err *e)
 {
 	_fd_ int one = -1;
 	int r = fs_open_dir(dir, s->uuid, &one, e);
 
+	if (!r && plan->backend->in_use)
+		r = plan->backend->in_use(one, e);
 	if (!r)
-		r = plan->backend->in_use ? plan->backend->in_use(one, e) :
-					    snap_is_mounted(ve, s->uuid);
+		r = snap_is_mounted(ve, s->uuid);
 	if (r == 1)
 		return err_set(e, EBUSY, VZ_MOUNTED, "snapshot %s is mounted; unmount it first",
 			       s->uuid);

@@ -316,6 +316,29 @@ cg_dir_v2() {
 	equal "$(conf_value 101 TEMPLATE_VERSION)" "$a"
 }
 
+@test "snapshot: of a disk that lost its power shows what its journal has, and stays as it is" {
+	run_ve 101 --diskspace 256M
+	local uuid was
+	shell 101 'mkdir /dir; for i in 1 2 3 4 5 6 7 8; do echo $i | dd of=/dir/$i conv=fsync 2>/dev/null; done'
+	# As it lies there now, its journal not empty.
+	cp --sparse=always "$(private)/disk.img" "$BATS_TEST_TMPDIR/cut"
+	berth stop 101 --fast
+	cp --sparse=always "$BATS_TEST_TMPDIR/cut" "$(private)/disk.img"
+	dumpe2fs -h "$(private)/disk.img" 2>/dev/null | grep -q needs_recovery
+	uuid=$(snap one)
+	was=$(stat -c '%y %b' "$(private)/snapshots/$uuid/disk.img")
+	mkdir "$ROOT/mnt"
+	berth snapshot mount 101 --id one --target "$ROOT/mnt"
+	run host sh -c 'cat "$0"/dir/*' "$ROOT/mnt"
+	equal "$output" "$(seq 8)"
+	refused 41 'is mounted' berth snapshot delete 101 --id one
+	refused 41 'is mounted already' berth snapshot mount 101 --id one --target "$ROOT/mnt"
+	berth snapshot umount 101 --id one
+	leak_check mounts loops
+	equal "$(stat -c '%y %b' "$(private)/snapshots/$uuid/disk.img")" "$was"
+	berth snapshot delete 101 --id one
+}
+
 @test "snapshot: delete killed in the middle is ended by the next one" {
 	new_ve 101
 	local fault

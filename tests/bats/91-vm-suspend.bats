@@ -286,3 +286,20 @@ snap_field() {
 	equal "$(shell 202 'cat /root/file')" here
 	equal "$(boot_id)" "$boot"
 }
+
+@test "snapshot: of a running VM, looked into, has what the guest was promised to be on its disk" {
+	run_vm 201
+	shell 201 'mkdir /dir; for i in 1 2 3; do echo $i | dd of=/dir/$i conv=fsync 2>/dev/null; done'
+	berth snapshot create 201 --name one >/dev/null
+	mkdir "$ROOT/mnt"
+	berth snapshot mount 201 --id one --target "$ROOT/mnt"
+	run host sh -c 'cat "$0"/dir/*' "$ROOT/mnt"
+	berth snapshot umount 201 --id one
+	equal "$output" "$(seq 3)"
+	# What goes with its memory is as it was.
+	shell 201 'rm -r /dir; sync'
+	berth snapshot switch 201 --id one >/dev/null
+	equal "$(shell 201 'cat /dir/*')" "$(seq 3)"
+	berth stop 201 >/dev/null
+	run -0 e2fsck -f -n "$(private)/disk.img"
+}
