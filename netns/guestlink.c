@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "netns/guestlink.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
@@ -130,5 +131,50 @@ int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr 
 		put_routes(&n, s, index, src);
 	else if (a->family == AF_INET6 && net_gateway(s, AF_INET6, &gw))
 		route_put_default_del(&n, table_of(s, AF_INET6), index, &gw);
+	return nl_done(&n, e);
+}
+
+/* The new way first, so that there is one at each moment. */
+static void move_default(struct nl *n, const struct net_spec *from, const struct net_spec *to,
+			 unsigned index, uint8_t family)
+{
+	const struct ipaddr *src = net_first_of(to, family, NULL);
+	struct ipaddr gw;
+
+	if (!src)                       /* it went with the last address */
+		return;
+	put_routes(n, to, index, src);
+	for (size_t i = 0; i < to->n_addrs; i++) {
+		if (to->addrs[i].family != family)
+			continue;
+		if (has_default(to, family))
+			route_put_rule_del(n, &to->addrs[i], table_of(from, family));
+		else
+			route_put_rule(n, &to->addrs[i], table_of(to, family));
+	}
+	if (net_gateway(from, family, &gw))
+		route_put_default_del(n, table_of(from, family), index, &gw);
+}
+
+int guestlink_default(const struct net_spec *from, const struct net_spec *to, int netns,
+		      struct err *e)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	_nl_ struct nl n = NL_INIT;
+	unsigned index;
+	int r;
+
+	if (netns < 0 || !((from->flags ^ to->flags) & (NET_DEFAULT4 | NET_DEFAULT6)))
+		return 0;
+	r = open_guest(&n, to, netns, &index, e);
+	if (r == -ENODEV) {             /* the tenant calls it something else, or has deleted it */
+		err_clear(e);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (has_default(from, families[i]) != has_default(to, families[i]))
+			move_default(&n, from, to, index, families[i]);
 	return nl_done(&n, e);
 }

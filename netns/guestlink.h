@@ -15,6 +15,9 @@ MUST_CHECK int guestlink_addr_add(const struct net_spec *s, int netns, const str
 /* s->addrs is what stays. */
 MUST_CHECK int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a,
 				  struct err *e);
+/* The default route of a family is to's now, or no longer; to->addrs is what it has by now. */
+MUST_CHECK int guestlink_default(const struct net_spec *from, const struct net_spec *to, int netns,
+				 struct err *e);
 
 /* First address of the family other than skip (NULL: none to skip), or NULL. */
 const struct ipaddr *net_first_of(const struct net_spec *s, uint8_t family,

@@ -296,6 +296,13 @@ int net_switch(const struct net_spec *from, const struct net_spec *to, struct er
 	return net_is_direct(to) ? 0 : nf_link_change(from, to, e);
 }
 
+int net_default(const struct net_spec *from, const struct net_spec *to, int netns, struct err *e)
+{
+	int r = guestlink_default(from, to, netns, e);
+
+	return r < 0 ? err_wrap(e, "default route by %s", to->guest_name) : 0;
+}
+
 int net_forward(const char *table, struct net_forwards gone, struct net_forwards come,
 		struct err *e)
 {

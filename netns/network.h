@@ -141,6 +141,10 @@ MUST_CHECK int net_addr_del(const struct net_spec *s, int netns, const struct ip
 /* Switches and allowed networks of a link, while it is up; nothing else differs. */
 MUST_CHECK int net_switch(const struct net_spec *from, const struct net_spec *to, struct err *e);
 
+/* Of a link that stays: the VE's default route is by it now, or no longer; its addresses are to's. */
+MUST_CHECK int net_default(const struct net_spec *from, const struct net_spec *to, int netns,
+			   struct err *e);
+
 /*
  * Forwards of a nat network, after its first link is up: those that go (NULL: none), those that
  * come. Without any link yet there is nothing to change, which is fine.

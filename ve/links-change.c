@@ -112,7 +112,9 @@ static int change_one(const struct links *from, unsigned k, const struct links *
 {
 	int r = same_filter(&from->a[k], &to->a[i]) ? 0 : net_switch(&from->a[k], &to->a[i], e);
 
-	return r < 0 ? r : change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], at, e);
+	if (r == 0)
+		r = change_ips(&from->a[k], &to->a[i], &from->ips[k], &to->ips[i], at, e);
+	return r < 0 ? r : net_default(&from->a[k], &to->a[i], at->netns, e);
 }
 
 static int plug_in(const struct inst *in, const struct links *l, unsigned i,
@@ -236,10 +238,12 @@ static void change_back(const struct inst *in, const struct links *from, const s
 		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
 
 		err_clear(&ignored);
-		if (s && same_link(s, &from->a[i]))
+		if (s && same_link(s, &from->a[i])) {
 			put_back_ips(&from->a[i], &from->ips[i], &to->ips[k], at->netns);
-		else if (bring(in, from, i, at, &ignored) < 0)
+			(void)!net_default(s, &from->a[i], at->netns, &ignored);
+		} else if (bring(in, from, i, at, &ignored) < 0) {
 			log_warn(&in->log, "put back: %s", ignored.msg);
+		}
 	}
 }
 

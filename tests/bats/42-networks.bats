@@ -387,6 +387,37 @@ sent_at_least() {
 }
 UPLINK_ADDR=198.51.100.1
 
+@test "several links: the default route goes to another link with the last address, live, and back" {
+	berth network create back --mode nat --pool '10.73.0.0/24 fd73::/64'
+	run_ve 101
+	berth set 101 --netif_add eth1 --ifname eth1 --network back --ipadd 10.73.0.1 --ipadd fd73::1 --save
+	local way
+	by() { net_of 101 ip "${@:2}" -o route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | grep -qx "$1"; }
+	for way in set-fails works; do
+		by eth1
+		by eth1 -6
+		reaches 10.73.0.1
+		reaches fd73::1
+		ping_from 101 "$UPLINK_ADDR"
+		[[ $way == works ]] ||
+			BERTH_FAULT=set/links run ! berth set 101 --ipadd 10.9.0.101 --ipadd fd09::101 --netif_add eth2
+	done
+	berth set 101 --ipadd 10.9.0.101 --ipadd fd09::101 --save
+	by eth0
+	by eth0 -6
+	for way in 10.73.0.1 fd73::1 10.9.0.101 fd09::101; do
+		reaches $way
+	done
+	ping_from 101 "$UPLINK_ADDR"
+	berth set 101 --ipdel all --save
+	by eth1
+	by eth1 -6
+	reaches 10.73.0.1
+	reaches fd73::1
+	ping_from 101 "$UPLINK_ADDR"
+	equal "$(net_of 101 ip rule | grep -c 'lookup 101')" 0
+}
+
 @test "modes: hostonly reaches its own and the host, nat what it asks for, routed each other" {
 	berth network create back --mode hostonly --pool 10.74.0.0/24
 	berth network create nat --mode nat --pool 10.75.0.0/24
