@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
@@ -353,7 +354,7 @@ int nf_link_change(const struct net_spec *from, const struct net_spec *to, struc
 }
 
 /* Parts of key and value stand in 32-bit registers. */
-static void put_forward(struct change *c, const struct net_forward *f)
+static struct nf_elem forward_elem(const struct net_forward *f)
 {
 	uint16_t port = htons(f->port), to_port = htons(f->to_port);
 	struct nf_elem el = { .key_len = 8, .data_len = 8 };
@@ -362,27 +363,85 @@ static void put_forward(struct change *c, const struct net_forward *f)
 	memcpy(el.key + 4, &port, 2);
 	memcpy(el.data, &f->to, 4);
 	memcpy(el.data + 4, &to_port, 2);
-	put(c, S_FORWARDS, &el);
+	return el;
+}
+
+static int take_forward(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a, *v;
+	struct nf_elem *now = data;
+
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		v = nf_find(nf_find(a, NFTA_LIST_ELEM), NFTA_SET_ELEM_DATA);
+		v = nf_find(v, NFTA_DATA_VALUE);
+		if (!v || mnl_attr_get_payload_len(v) != 8)
+			continue;
+		now->data_len = 8;
+		memcpy(now->data, mnl_attr_get_payload(v), 8);
+	}
+	return MNL_CB_OK;
+}
+
+/* What is there is asked for: a change that died or was not saved may have left another address. */
+static int put_forward(struct change *c, struct nl *ask, const struct net_forward *f, struct err *e)
+{
+	struct nf_elem el = forward_elem(f), now = el;
+	int r;
+
+	now.data_len = 0;
+	nf_put_elem(ask, NFT_MSG_GETSETELEM, NFPROTO_INET, c->table, S_FORWARDS, &now);
+	r = nl_query(ask, take_forward, &now, e);
+	if (r == -ENOENT)
+		err_clear(e);
+	else if (r < 0)
+		return r;
+	if (c->add && now.data_len && memcmp(now.data, el.data, sizeof(now.data)) == 0)
+		return 0;
+	if (now.data_len)
+		nf_put_elem(&c->n, NFT_MSG_DELSETELEM, NFPROTO_INET, c->table, S_FORWARDS, &now);
+	if (c->add)
+		nf_put_elem(&c->n, NFT_MSG_NEWSETELEM, NFPROTO_INET, c->table, S_FORWARDS, &el);
+	return 0;
+}
+
+static bool forwards_port(const struct net_forwards *l, const struct net_forward *f)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->a[i].proto == f->proto && l->a[i].port == f->port)
+			return true;
+	return false;
+}
+
+static int put_forwards(struct change *c, const struct net_forwards *gone,
+			const struct net_forwards *come, struct err *e)
+{
+	_nl_ struct nl ask = NL_INIT;
+	int r = nl_open(&ask, NETLINK_NETFILTER, e);
+
+	for (size_t i = 0; i < gone->n && r == 0; i++)
+		if (!forwards_port(come, &gone->a[i]))
+			r = put_forward(c, &ask, &gone->a[i], e);
+	c->add = true;
+	for (size_t i = 0; i < come->n && r == 0; i++)
+		r = put_forward(c, &ask, &come->a[i], e);
+	return r;
 }
 
 int nf_forward(const char *table, struct net_forwards gone, struct net_forwards come,
 	       struct err *e)
 {
-	static const uint8_t inet[] = { NFPROTO_INET };
-	struct change c = { .table = table, .families = inet, .n_families = 1 };
+	struct change c = { .table = table };
 	int r;
 
 	if (!gone.n && !come.n)
 		return 0;
 	r = nf_begin(&c.n, e);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < gone.n; i++)
-		put_forward(&c, &gone.a[i]);
-	c.add = true;
-	for (size_t i = 0; i < come.n; i++)
-		put_forward(&c, &come.a[i]);
-	r = nf_commit(&c.n, e);
+	if (r == 0)
+		r = put_forwards(&c, &gone, &come, e);
+	if (r == 0)
+		r = nf_commit(&c.n, e);
 	nl_close(&c.n);
 	if (r == -ENOENT) {             /* no nat link yet: the first brings its network's */
 		err_clear(e);

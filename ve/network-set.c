@@ -210,6 +210,28 @@ static int check_shape(struct inst *in, const struct network *old, const struct 
 	return r;
 }
 
+/* In the filters first: what is done again after a kill in between finds it done. */
+static int put_live(const struct inst *in, const struct network *from, const struct network *to,
+		    struct err *e)
+{
+	int r = net_forward(in->name, forwards(from), forwards(to), e);
+
+	return r < 0 ? r : net_serve(in->name, net_group(in->name, to->number), &to->services, e);
+}
+
+static int put_and_save(const struct inst *in, const struct network *old, const struct network *n,
+			struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int r = put_live(in, old, n, e);
+
+	if (r == 0)
+		r = save(in, n, e);
+	if (r < 0)
+		(void)!put_live(in, n, old, &ignored);
+	return r;
+}
+
 int network_set(struct inst *in, const char *name, const struct network_change *c, struct err *e)
 {
 	struct network old, n;
@@ -232,11 +254,7 @@ int network_set(struct inst *in, const char *name, const struct network_change *
 	if (r == 0)
 		r = check_shape(in, &old, &n, e);
 	if (r == 0)
-		r = net_forward(in->name, forwards(&old), forwards(&n), e);
-	if (r == 0)
-		r = net_serve(in->name, net_group(in->name, n.number), &n.services, e);
-	if (r == 0)
-		r = save(in, &n, e);
+		r = put_and_save(in, &old, &n, e);
 	if (r == 0 && !str_eq(old.text[NR_POOL], n.text[NR_POOL]))
 		network_pool_forget(in, name);
 	if (r == 0 && old.own_bridge && !str_eq(old.bridge, n.bridge))

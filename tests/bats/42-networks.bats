@@ -25,6 +25,7 @@ host_bridge() {
 
 teardown() {
 	[[ ${#CATCHERS[@]} -eq 0 ]] || kill "${CATCHERS[@]}" 2>/dev/null || :
+	host umount "$ROOT/etc/berth/networks" 2>/dev/null || :
 	host ip link del tb0 2>/dev/null || :
 	host ip link del tw0 2>/dev/null || :
 	host nft delete table inet berth_tap 2>/dev/null || :
@@ -476,6 +477,39 @@ UPLINK_ADDR=198.51.100.1
 	run ! from_outside 192.0.2.1 8080
 	equal "$(from_outside 192.0.2.1 8081)" hello 'through the other'
 	kill $other
+}
+
+@test "nat: a change of the forwards that could not be saved or died leaves nothing in the way" {
+	local dir=$ROOT/etc/berth/networks set
+	berth network create nat --mode nat --pool 10.79.0.0/24 --forward 'tcp:8080=10.79.0.1:80 udp:53=10.79.0.1:53'
+	run_ve 101 --network nat --ipadd 10.79.0.1
+	new_ve 102 --network nat --ipadd 10.79.0.2
+	forwards() { host nft list map inet "berth-$(root_tag)" forwards | tr -d '\n\t '; }
+	set=$(forwards)
+	contains "$set" 'tcp.8080:10.79.0.1'
+	# A full filesystem.
+	host sh -c "mount -t tmpfs -o size=4k none '$dir'"
+	host sh -c "cat >'$dir/nat.conf'" <<-END
+		MODE="nat"
+		POOL="10.79.0.0/24"
+		FORWARD="tcp:8080=10.79.0.1:80 udp:53=10.79.0.1:53"
+		NUMBER="2"
+	END
+	refused 139 space berth network set nat --forward 'tcp:8080=10.79.0.2:80 tcp:81=10.79.0.2:81'
+	host umount "$dir"
+	equal "$(forwards)" "$set"
+	# What one leaves that is killed before it saves.
+	host nft delete element inet "berth-$(root_tag)" forwards '{ tcp . 8080 }'
+	host nft add element inet "berth-$(root_tag)" forwards '{ tcp . 8080 : 10.79.0.9 . 80 }'
+	berth start 102
+	equal "$(forwards)" "$set"
+	host nft delete element inet "berth-$(root_tag)" forwards '{ tcp . 8080, udp . 53 }'
+	host nft add element inet "berth-$(root_tag)" forwards '{ tcp . 8080 : 10.79.0.9 . 80 }'
+	berth network set nat --forward tcp:8080=10.79.0.2:80
+	contains "$(forwards)" 'tcp.8080:10.79.0.2'
+	lacks "$(forwards)" 10.79.0.9
+	berth network set nat --forward ''
+	lacks "$(forwards)" 10.79.0
 }
 
 @test "duplicate: an address that somebody on the wire has is refused, unless not asked" {
