@@ -12,6 +12,7 @@
 #include "netns/caps.h"
 #include "netns/link.h"
 #include "netns/netfilter.h"
+#include "netns/network.h"
 #include "netns/nf-rules.h"
 #include "netns/nf-table.h"
 #include "netns/nl.h"
@@ -34,44 +35,56 @@ bool uplink_is_bridge(const char *link)
 	return nl_open(&n, NETLINK_ROUTE, &ignored) == 0 && link_is_bridge(&n, link);
 }
 
-static int add_uplink(struct nl *n, const char *bridge, const char *uplink, struct err *e)
+static int add_uplink(struct nl *n, const char *bridge, const struct uplink *u, struct err *e)
 {
-	unsigned index;
+	unsigned index, port;
 	int r = link_index(n, bridge, &index, e);
 
-	if (r < 0)
-		return r;
-	link_put_master(n, uplink, index);
-	link_put_up(n, uplink);
-	r = nl_done(n, e);
-	return r < 0 ? err_wrap(e, "uplink %s", uplink) : 0;
+	if (r == 0)
+		r = link_index(n, u->link, &port, e);
+	if (r == 0) {
+		link_put_master(n, u->link, index);
+		for (size_t i = 0; i < u->n_vlans; i++)
+			link_put_port_vlan(n, port, u->vlans[i], false);
+		link_put_up(n, u->link);
+		r = nl_done(n, e);
+	}
+	return r < 0 ? err_wrap(e, "uplink %s", u->link) : 0;
 }
 
-int uplink_bridge(const char *bridge, const char *uplink, bool vlans, struct err *e)
+/* One send, which a kill cannot cut. Another start may have just made it. */
+static int make_bridge(struct nl *n, const char *bridge, bool vlans, struct err *e)
 {
+	link_put_bridge(n, bridge, vlans);
+	nl_allow(n, EEXIST);
+	link_put_no_autoaddr(n, bridge);
+	link_put_up(n, bridge);
+	return nl_done(n, e);
+}
+
+/* Who made it may have died before it had its uplink. */
+static bool is_whole(const char *bridge, const struct uplink *u)
+{
+	return uplink_exists(bridge) && (!*u->link || !uplink_exists(u->link) || net_is_port(u->link));
+}
+
+int uplink_bridge(const char *bridge, const struct uplink *u, struct err *e)
+{
+	bool there = uplink_exists(bridge);
 	_nl_ struct nl n = NL_INIT;
 	int r;
 
-	if (uplink_exists(bridge))
+	if (is_whole(bridge, u))
 		return 0;
 	r = nl_open(&n, NETLINK_ROUTE, e);
 	if (r < 0)
 		return r;
-	link_put_bridge(&n, bridge, vlans);
-	r = nl_done(&n, e);
-	if (r == -EEXIST) {             /* another start has just made it */
-		err_clear(e);
-		return 0;
-	}
-	if (r == 0) {
-		link_put_no_autoaddr(&n, bridge);
-		link_put_up(&n, bridge);
-		r = nl_done(&n, e);
-	}
-	if (r == 0 && *uplink)
-		r = add_uplink(&n, bridge, uplink, e);
+	r = there ? 0 : make_bridge(&n, bridge, u->n_vlans > 0, e);
+	if (r == 0 && *u->link)
+		r = add_uplink(&n, bridge, u, e);
 	if (r < 0) {
-		uplink_bridge_drop(bridge);
+		if (!there)
+			uplink_bridge_drop(bridge);
 		(void)err_exit(e, r == -EOPNOTSUPP ? VZ_NO_KERNEL_SUPPORT : VZ_VETH);
 		return err_wrap(e, "bridge %s", bridge);
 	}

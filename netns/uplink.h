@@ -5,9 +5,19 @@
 #include "util/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
-/* Make the bridge if it is not there, with the uplink ("": none) as a port, and up. */
-MUST_CHECK int uplink_bridge(const char *bridge, const char *uplink, bool vlans, struct err *e);
+struct vlan_range;
+
+/* What a network's own bridge has, besides the links of VEs. */
+struct uplink {
+	const char *link;               /* of the host, "": none */
+	const struct vlan_range *vlans; /* that leave by it with their tags; none: no frame has one */
+	size_t n_vlans;
+};
+
+/* Make the bridge if it is not there, with the uplink as a port, and up. */
+MUST_CHECK int uplink_bridge(const char *bridge, const struct uplink *u, struct err *e);
 /* Its ports become free. Not there is fine. */
 void uplink_bridge_drop(const char *bridge);
 bool uplink_exists(const char *link);

@@ -253,10 +253,14 @@ unsigned links_guest(const struct links *l, struct guest_link ret[NET_MAX_LINKS]
 
 static int bridge_up(const struct network *net, struct err *e)
 {
+	struct vlan_range vlans[NET_MAX_VLANS + 1] = { { net->vlan, net->vlan } };
+	size_t n = net->vlan ? 1 : 0;
+	struct uplink u = { net->text[NR_UPLINK], vlans, n + net->n_trunk };
 	int r = 0;
 
+	memcpy(&vlans[n], net->trunk, net->n_trunk * sizeof(vlans[0]));
 	if (net->own_bridge)
-		r = uplink_bridge(net->bridge, net->text[NR_UPLINK], net->vlan || net->n_trunk, e);
+		r = uplink_bridge(net->bridge, &u, e);
 	return r < 0 ? err_exit(e, VZ_VETH) : 0;
 }
 

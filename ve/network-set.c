@@ -210,6 +210,17 @@ static int check_shape(struct inst *in, const struct network *old, const struct 
 	return r;
 }
 
+/* Nobody runs on it where it is not: the next start makes it anew. */
+static bool same_bridge(const struct network *old, const struct network *n)
+{
+	static const enum net_row rows[] = { NR_UPLINK, NR_VLAN, NR_TRUNK };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!str_eq(old->text[rows[i]], n->text[rows[i]]))
+			return false;
+	return str_eq(old->bridge, n->bridge);
+}
+
 /* In the filters first: what is done again after a kill in between finds it done. */
 static int put_live(const struct inst *in, const struct network *from, const struct network *to,
 		    struct err *e)
@@ -257,7 +268,7 @@ int network_set(struct inst *in, const char *name, const struct network_change *
 		r = put_and_save(in, &old, &n, e);
 	if (r == 0 && !str_eq(old.text[NR_POOL], n.text[NR_POOL]))
 		network_pool_forget(in, name);
-	if (r == 0 && old.own_bridge && !str_eq(old.bridge, n.bridge))
+	if (r == 0 && old.own_bridge && !same_bridge(&old, &n))
 		uplink_bridge_drop(old.bridge);
 	return r;
 }

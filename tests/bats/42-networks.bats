@@ -643,6 +643,46 @@ b.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.d.f.ip6.arpa. PTR we
 		vmac="$(mac_of 102)"
 	stop_catching
 	equal "$(caught neighbour)" 'tag-30 1'
+	# On the wire its frames bear its number.
+	run -0 host bridge vlan show dev tw0
+	contains "$output" 31
+	host ip link add link tw1 name tw1.10 type vlan id 10
+	host sh -c 'ip link set tw1.10 up; ip addr add 10.76.0.9/24 dev tw1.10'
+	ping_from 101 10.76.0.9
+	host ip link del tw1.10
+	# None, and one, and none.
+	berth stop 101 --fast
+	berth stop 102 --fast
+	berth network set red --vlan '' --trunk ''
+	host ip addr add 10.76.0.9/24 dev tw1
+	berth start 101
+	ping_from 101 10.76.0.9
+	berth stop 101 --fast
+	berth network set red --vlan 10
+	berth start 101
+	run ! ping_from 101 10.76.0.9
+}
+
+@test "network set: a bridge of its own follows it, and one that was left without its uplink gets it" {
+	host ip link add tw0 type veth peer name tw1
+	host sh -c 'ip link set tw1 up; ip addr add 10.76.0.9/24 dev tw1'
+	berth network create red --mode bridged --pool 10.76.0.0/24 --probe no
+	run_ve 101 --network red --ipadd 10.76.0.1
+	refused 32 101 berth network set red --uplink tw0
+	berth stop 101 --fast
+	berth network set red --uplink tw0
+	berth start 101
+	ping_from 101 10.76.0.9
+	host ip link set tw0 nomaster
+	run_ve 102 --network red --ipadd 10.76.0.2
+	ping_from 101 10.76.0.9
+	ping_from 102 10.76.0.9
+	berth stop 101 --fast
+	berth stop 102 --fast
+	berth network set red --uplink ''
+	berth start 101
+	run ! ping_from 101 10.76.0.9
+	lacks "$(host ip -o link show tw0)" master
 }
 
 @test "20 VEs with IPv4 and IPv6 reach each other exactly when their networks allow it" {
