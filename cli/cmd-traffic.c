@@ -144,6 +144,22 @@ static int bring_up_to_date(struct cli *c, uint32_t id, struct err *e)
 	return r < 0 ? r : quota_enforce(&c->in, id, e);
 }
 
+/* One VE that is locked or whose config is bad keeps no other's ledger and allowance waiting. */
+static int fold_all(struct cli *c, const struct args *a, struct err *e)
+{
+	for (size_t i = 0; i < a->n_ids; i++) {
+		struct err one = ERR_INIT;
+
+		if (bring_up_to_date(c, a->ids[i], &one) >= 0)
+			continue;
+		if (e->eno)
+			out_error(one.msg);
+		else
+			*e = one;
+	}
+	return -e->eno;
+}
+
 static int show(struct cli *c, uint32_t id, const struct span *s, struct json_out *j,
 		struct err *e)
 {
@@ -178,11 +194,8 @@ int cmd_traffic(struct cli *c, const struct args *a, struct err *e)
 		r = all_exist(c, a, e);
 	if (r < 0)
 		return r;
-	if (a->fold) {
-		for (size_t i = 0; i < a->n_ids && r >= 0; i++)
-			r = bring_up_to_date(c, a->ids[i], e);
-		return r;
-	}
+	if (a->fold)
+		return fold_all(c, a, e);
 	if (c->json)
 		j = json_new(true);
 	if (j)

@@ -13,6 +13,7 @@
 #include "netns/direct.h"
 #include "netns/shape.h"
 #include "netns/space.h"
+#include "netns/uplink.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
@@ -110,9 +111,14 @@ int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 	(void)p;
 	links_plan_undo(ve, &w, &links);
 	r = fence_enter(ve->in, links.fence, &home, e);
-	for (unsigned i = 0; i < links.n && r == 0; i++)
-		r = net_is_direct(&links.a[i]) ? direct_check(&links.a[i], e) :
-		    shape_set(links.a[i].host_name, &links.a[i].shape, e);
+	for (unsigned i = 0; i < links.n && r == 0; i++) {
+		const struct net_spec *s = &links.a[i];
+
+		if (net_is_direct(s))
+			r = direct_check(s, e);
+		else if (uplink_exists(s->host_name))   /* or the tenant has deleted it */
+			r = shape_set(s->host_name, &s->shape, e);
+	}
 	return r < 0 ? r : remember(ve, e);
 }
 

@@ -213,6 +213,22 @@ use_up() {
 	equal "$(kernel_rates)" '3000000 5000000'
 }
 
+@test "allowance: throttle, whatever link the tenant has deleted and whichever other VE is in the way" {
+	new_ve 101
+	run_ve 102 --ipadd 10.9.0.55 --traffic-limit 10K --traffic-action throttle:1mbit
+	berth set 102 --netif_add eth1,,late1 --ifname eth1 --ipadd $VE
+	host ping -q -c 20 -i 0.01 -s 972 $VE >/dev/null
+	echo 'NETIF="what"' >>"$(conf_of 101)"
+	shell 102 'ip link del eth0'
+	run --separate-stderr berth traffic --all --fold
+	sed -i '$d' "$(conf_of 101)"
+	equal "$status" 85
+	one_line_error NETIF
+	contains "$(host tc qdisc show dev late1)" 'rate 1Mbit'
+	berth set 102 --netrate-in 500kbit
+	contains "$(host tc qdisc show dev late1)" 'rate 500Kbit'
+}
+
 @test "allowance: suspend lets nothing through, until it is raised" {
 	run_ve 101 --ipadd $VE --traffic-limit 10K --traffic-action suspend --traffic-reset-day 28
 	reaches $VE
