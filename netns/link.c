@@ -247,27 +247,33 @@ int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e)
 	return 0;
 }
 
+struct kind {
+	const char *want;
+	bool is;
+};
+
 static int take_kind(const struct nlmsghdr *h, void *data)
 {
 	const struct nlattr *a, *k;
+	struct kind *kind = data;
 
 	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg)) {
 		if (mnl_attr_get_type(a) != IFLA_LINKINFO)
 			continue;
 		mnl_attr_for_each_nested(k, a)
 			if (mnl_attr_get_type(k) == IFLA_INFO_KIND)
-				*(bool *)data = str_eq(mnl_attr_get_str(k), "bridge");
+				kind->is = str_eq(mnl_attr_get_str(k), kind->want);
 	}
 	return MNL_CB_OK;
 }
 
-bool link_is_bridge(struct nl *n, const char *name)
+bool link_is(struct nl *n, const char *name, const char *kind)
 {
+	struct kind k = { .want = kind };
 	struct err ignored = ERR_INIT;
-	bool is = false;
 
 	put_get(n, name, RTEXT_FILTER_SKIP_STATS);
-	return nl_query(n, take_kind, &is, &ignored) == 0 && is;
+	return nl_query(n, take_kind, &k, &ignored) == 0 && k.is;
 }
 
 static int take_counters(const struct nlmsghdr *h, void *data)

@@ -37,7 +37,8 @@ void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6]);
 MUST_CHECK int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e);
 /* Is it in a bridge? */
 bool link_is_port(struct nl *n, const char *name);
-bool link_is_bridge(struct nl *n, const char *name);
+/* Is it of this kind, "bridge" or "ifb"? */
+bool link_is(struct nl *n, const char *name, const char *kind);
 /* Counters of the host end, turned round: what it receives the VE has sent. */
 MUST_CHECK int link_counters(struct nl *n, const char *name, struct net_counters *ret,
 			     struct err *e);

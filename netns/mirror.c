@@ -65,7 +65,7 @@ static int check_target(const struct mirror *m, struct err *e)
 		return r;
 	if (str_eq(m->to, m->link))
 		return err_set(e, ELOOP, VZ_NETDEV, "mirror: %s is the link that is mirrored", m->to);
-	if (link_is_bridge(&n, m->to))
+	if (link_is(&n, m->to, "bridge"))
 		return err_set(e, ELOOP, VZ_NETDEV,
 			       "mirror: %s is a bridge, whose ports would get every frame twice", m->to);
 	return 0;

@@ -32,7 +32,7 @@
 
 void shape_ifb_name(char dst[IFNAMSIZ], const char *link)
 {
-	(void)str_fmt(dst, IFNAMSIZ, "r%s", *link ? link + 1 : "");
+	(void)str_fmt(dst, IFNAMSIZ, "%c%s", *link == 'r' ? 'q' : 'r', *link ? link + 1 : "");
 }
 
 static struct nlmsghdr *put_tc(struct nl *n, uint16_t type, unsigned index, uint32_t parent,
@@ -215,11 +215,13 @@ static int read_bucket(struct nl *n, unsigned index, struct bucket *ret, struct 
 	return r;
 }
 
-/* Index of the link's ifb, 0 when there is none. */
+/* Index of the link's ifb, 0 when there is none. Another link of its name is not ours to delete. */
 static int find_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e)
 {
 	int r = link_index(n, name, ret, e);
 
+	if (r == 0 && !link_is(n, name, "ifb"))
+		*ret = 0;
 	if (r != -ENODEV)
 		return r;
 	err_clear(e);
@@ -255,15 +257,17 @@ static int read_now(struct nl *n, const char *link, struct now *ret, struct err 
 
 /* ---- changes ---- */
 
-static int make_ifb(struct nl *n, const char *name, unsigned *ret, struct err *e)
+static int make_ifb(struct nl *n, struct now *now, struct err *e)
 {
 	int r;
 
-	link_put_del(n, name);          /* half made */
-	link_put_ifb(n, name);
-	link_put_up(n, name);
+	if (now->ifb)                   /* half made */
+		link_put_del(n, now->ifb_name);
+	link_put_ifb(n, now->ifb_name);
+	link_put_up(n, now->ifb_name);
 	r = nl_done(n, e);
-	return r < 0 ? r : link_index(n, name, ret, e);
+	return r < 0 ? err_wrap(e, "link %s", now->ifb_name)
+		     : link_index(n, now->ifb_name, &now->ifb, e);
 }
 
 static int set_out(struct nl *n, struct now *now, const struct shape *s, struct err *e)
@@ -281,7 +285,7 @@ static int set_out(struct nl *n, struct now *now, const struct shape *s, struct 
 		return nl_done(n, e);
 	}
 	if (!now->out.rate)
-		r = make_ifb(n, now->ifb_name, &now->ifb, e);
+		r = make_ifb(n, now, e);
 	if (r < 0)
 		return r;
 	put_bucket(n, now->ifb, &now->out, s->out, s);
@@ -330,11 +334,13 @@ int shape_forget(const char *link)
 {
 	_nl_ struct nl n = NL_INIT;
 	struct err e = ERR_INIT;
-	char ifb[IFNAMSIZ];
+	char name[IFNAMSIZ];
+	unsigned ifb;
 
-	shape_ifb_name(ifb, link);
-	if (nl_open(&n, NETLINK_ROUTE, &e) < 0)
+	shape_ifb_name(name, link);
+	if (nl_open(&n, NETLINK_ROUTE, &e) < 0 || find_ifb(&n, name, &ifb, &e) < 0)
 		return -e.eno;
-	link_put_del(&n, ifb);
+	if (ifb)
+		link_put_del(&n, name);
 	return nl_done(&n, &e);
 }

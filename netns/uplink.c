@@ -32,7 +32,7 @@ bool uplink_is_bridge(const char *link)
 	_nl_ struct nl n = NL_INIT;
 	struct err ignored = ERR_INIT;
 
-	return nl_open(&n, NETLINK_ROUTE, &ignored) == 0 && link_is_bridge(&n, link);
+	return nl_open(&n, NETLINK_ROUTE, &ignored) == 0 && link_is(&n, link, "bridge");
 }
 
 static int add_uplink(struct nl *n, const char *bridge, const struct uplink *u, struct err *e)

@@ -35,6 +35,7 @@ shaped_ve() {
 
 teardown() {
 	host ip link del tb0 2>/dev/null || :
+	host ip link del ruplink 2>/dev/null || :
 	common_teardown
 }
 
@@ -126,6 +127,26 @@ kernel_rates() {
 	berth set 101 --netrate-out 3mbit
 	berth set 101 --netrate-in 7mbit
 	equal "$(kernel_rates)" '7000000 3000000'
+}
+
+@test "rates: a link with a name like an ifb link's, and others' links of such names, stay" {
+	host_takes_all
+	host ip link add ruplink type bridge
+	run_ve 101 --ipadd $VE --netif_add 'eth1,,r101 eth2,,wuplink'
+	put_probe 101
+	run ! --separate-stderr berth set 101 --netrate-out 5mbit
+	one_line_error ruplink
+	host ip link show ruplink >/dev/null
+	berth set 101 --netif_del eth2
+	berth set 101 --netrate-out 5mbit
+	held 101 out 5000000 1
+	host ip link show r101 >/dev/null
+	host ip link show q101 >/dev/null
+	berth stop 101 --fast
+	host ip link show ruplink >/dev/null
+	run -0 host ip link show type ifb
+	equal "$output" ''
+	host ip link del ruplink
 }
 
 @test "rates: the tenant cannot take them away" {
