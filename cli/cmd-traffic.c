@@ -14,6 +14,7 @@
 #include "netns/account.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/links.h"
 #include "ve/quota.h"
 #include "ve/registry.h"
 #include "ve/traffic.h"
@@ -150,7 +151,9 @@ static int fold_all(struct cli *c, const struct args *a, struct err *e)
 	for (size_t i = 0; i < a->n_ids; i++) {
 		struct err one = ERR_INIT;
 
-		if (bring_up_to_date(c, a->ids[i], &one) >= 0)
+		/* The timer's minute is also that of an uplink that was down. */
+		if (bring_up_to_date(c, a->ids[i], &one) >= 0 &&
+		    links_answer(&c->in, a->ids[i], &one) >= 0)
 			continue;
 		if (e->eno)
 			out_error(one.msg);

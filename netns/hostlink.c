@@ -110,6 +110,44 @@ bool hostlink_uplink(const struct ipaddr *a, char ret[IFNAMSIZ])
 	return false;
 }
 
+static int answer(struct nl *n, unsigned uplink, const char *name, const struct ipaddr *a,
+		  struct err *e)
+{
+	if (a->family == AF_INET6)
+		link_sysctl6_proxy(name);
+	route_put_proxy(n, uplink, a);
+	return nl_done(n, e);
+}
+
+/* Only for what is routed to the link now, whoever says that it has the address. */
+static bool is_here(struct nl *n, const struct net_spec *s, const struct ipaddr *a)
+{
+	struct err ignored = ERR_INIT;
+	struct route_hit hit;
+
+	return route_lookup(n, a, &hit, &ignored) == 0 && hit.exact && !hit.local &&
+	       hit.oif == if_nametoindex(s->host_name);
+}
+
+int hostlink_answers(const struct net_spec *s, bool mend, struct err *e)
+{
+	_nl_ struct nl n = NL_INIT;
+	int r = nl_open(&n, NETLINK_ROUTE, e), missing = 0;
+	char name[IFNAMSIZ];
+
+	for (size_t i = 0; i < s->n_addrs && r == 0; i++) {
+		const struct ipaddr *a = &s->addrs[i];
+		unsigned uplink = hostlink_uplink(a, name) ? if_nametoindex(name) : 0;
+
+		if (!uplink || route_has_proxy(&n, uplink, a) || !is_here(&n, s, a))
+			continue;
+		missing++;
+		if (mend)
+			r = answer(&n, uplink, name, a, e);
+	}
+	return r < 0 ? r : missing == 0;
+}
+
 int hostlink_up(struct nl *n, const struct net_spec *s, struct err *e)
 {
 	unsigned index;

@@ -10,5 +10,7 @@ bool hostlink_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
 MUST_CHECK int hostlink_up(struct nl *n, const struct net_spec *s, struct err *e);
 /* After the link is gone: what it does not take along. */
 void hostlink_down(struct nl *n, const struct net_spec *s);
+/* As net_answers. */
+MUST_CHECK int hostlink_answers(const struct net_spec *s, bool mend, struct err *e);
 MUST_CHECK int hostlink_addr_add(const struct net_spec *s, const struct ipaddr *a, struct err *e);
 MUST_CHECK int hostlink_addr_del(const struct net_spec *s, const struct ipaddr *a, struct err *e);

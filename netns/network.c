@@ -243,6 +243,11 @@ void net_announce(const struct net_spec *s, int tap)
 	}
 }
 
+int net_answers(const struct net_spec *s, bool mend, struct err *e)
+{
+	return s->mode == NET_ROUTED ? hostlink_answers(s, mend, e) : 1;
+}
+
 /* As what the guest sends: only so it comes into the bridge by the right port, with its VLAN. */
 void net_announce_machine(const struct net_spec *s, const struct ipaddr *a, pid_t pid, int pidfd)
 {

@@ -132,6 +132,12 @@ void net_announce_machine(const struct net_spec *s, const struct ipaddr *a, pid_
 /* The link of the host that leads to others who may have the address; false: none. */
 bool net_uplink(const struct ipaddr *a, char ret[IFNAMSIZ]);
 
+/*
+ * Does the uplink answer for all addresses of a routed link: 1 or 0. With mend it does afterwards:
+ * the kernel drops its proxy entries when it goes down (not with its carrier: 6.1, 6.18).
+ */
+MUST_CHECK int net_answers(const struct net_spec *s, bool mend, struct err *e);
+
 /* One address on a running VE: route, proxy entry, filter element, address and route inside. */
 MUST_CHECK int net_addr_add(const struct net_spec *s, int netns, const struct ipaddr *a,
 			    struct err *e);

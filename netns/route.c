@@ -154,6 +154,20 @@ void route_put_proxy_del(struct nl *n, unsigned index, const struct ipaddr *a)
 	nl_allow(n, ENOENT);
 }
 
+/* Asked for one at a time since Linux 5.0; before, nobody knows. */
+bool route_has_proxy(struct nl *n, unsigned index, const struct ipaddr *a)
+{
+	struct nlmsghdr *h = nl_msg(n, RTM_GETNEIGH, 0, "find proxy neighbour entry");
+	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	struct err ignored = ERR_INIT;
+
+	m->ndm_family = a->family;
+	m->ndm_ifindex = (int)index;
+	m->ndm_flags = NTF_PROXY;
+	mnl_attr_put(h, NDA_DST, addr_len(a), &a->v4);
+	return nl_done(n, &ignored) != -ENOENT;
+}
+
 static int take_hit(const struct nlmsghdr *h, void *data)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);

@@ -32,6 +32,7 @@ void route_put_gateway(struct nl *n, unsigned index, const struct ipaddr *gw);
 
 /* Answer neighbour requests for a on this link / stop doing so (not there is fine). */
 void route_put_proxy(struct nl *n, unsigned index, const struct ipaddr *a);
+bool route_has_proxy(struct nl *n, unsigned index, const struct ipaddr *a);
 void route_put_proxy_del(struct nl *n, unsigned index, const struct ipaddr *a);
 
 struct route_hit {

@@ -403,3 +403,41 @@ int links_down(const struct inst *in, const struct links *l)
 			r = -EIO;
 	return r;
 }
+
+/* ---- answering ---- */
+
+static int answers(const struct ve *ve, bool mend, struct err *e)
+{
+	struct links_want w = links_of_state(ve);
+	struct links links;
+	int r = 1, all = 1;
+
+	if (ve->state.phase != PH_RUNNING || *fence_of(ve))
+		return 1;
+	links_plan_undo(ve, &w, &links);
+	for (unsigned i = 0; i < links.n && r >= 0; i++) {
+		r = net_answers(&links.a[i], mend, e);
+		all = all && r;
+	}
+	return r < 0 ? r : all;
+}
+
+/* The lock only when there is something to do. */
+int links_answer(struct inst *in, uint32_t id, struct err *e)
+{
+	struct ve ve;
+	int r = ve_open(&ve, in, id, NULL, e);
+
+	if (r < 0)
+		return r;
+	r = answers(&ve, false, e);
+	ve_close(&ve);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = ve_open(&ve, in, id, "answer", e);
+	if (r < 0)
+		return r;
+	r = answers(&ve, true, e);
+	ve_close(&ve);
+	return r < 0 ? r : 0;
+}

@@ -51,6 +51,8 @@ MUST_CHECK int links_up_taps(const struct inst *in, const struct links *l, int r
 /* Tell the wires outside whose addresses are here now; see net_announce. */
 void links_announce(const struct links *l, const int taps[NET_MAX_LINKS]);
 int links_down(const struct inst *in, const struct links *l);
+/* Of a VE that runs: what its addresses need on uplinks that were down meanwhile (net_answers). */
+MUST_CHECK int links_answer(struct inst *in, uint32_t id, struct err *e);
 /* Where the links' other ends are: in a network namespace, or plugged into a machine. */
 struct links_at {
 	int netns;              /* -1: a machine */

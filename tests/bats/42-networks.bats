@@ -596,6 +596,26 @@ UPLINK_ADDR=198.51.100.1
 	kill $other
 }
 
+@test "routed: an uplink that was down answers again after a minute's fold, for what is here only" {
+	host ip link add tw0 type veth peer name tw1
+	host sh -c 'ip link set tw1 up; ip link set tw0 up
+		ip addr add 10.61.0.1/24 dev tw0; ip addr add fd61::1/64 dev tw0 nodad'
+	run_ve 101 --ipadd 10.61.0.5 --ipadd fd61::5
+	proxies() { host ip neigh show proxy dev tw0 | awk '{ print $1 }' | sort | paste -sd' '; }
+	equal "$(proxies)" '10.61.0.5 fd61::5'
+	host sh -c 'ip link set tw0 down; ip link set tw0 up; ip addr add fd61::1/64 dev tw0 nodad'
+	equal "$(proxies)" ''
+	berth traffic --all --fold
+	equal "$(proxies)" '10.61.0.5 fd61::5'
+	berth set 101 --ipdel fd61::5
+	host sh -c 'ip link set tw0 down; ip link set tw0 up'
+	berth traffic 101 --fold
+	equal "$(proxies)" 10.61.0.5
+	berth stop 101 --fast
+	berth traffic --all --fold
+	equal "$(proxies)" ''
+}
+
 @test "ptr: records of the reverse zones, of all links of all VEs or of one network's" {
 	berth network create back --mode hostonly --pool '10.71.0.0/24 fd71::/64'
 	new_ve 101 --ipadd 10.70.0.7 --ipadd fd70::ab --hostname web.example.org
