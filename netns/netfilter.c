@@ -18,6 +18,7 @@
 #include "util/str.h"
 
 #define CHUNK 100               /* addresses per transaction; keeps it within one message queue */
+#define VIDS 4096
 
 struct change {
 	struct nl n;
@@ -138,16 +139,6 @@ static void put_network(struct change *c, const struct ipaddr *a)
 	put(c, a->family == AF_INET6 ? S_MORE6 : S_MORE4, &el);
 }
 
-static void put_trunk(struct change *c, const struct net_spec *s)
-{
-	for (size_t i = 0; i < s->n_trunk; i++)
-		for (unsigned v = s->trunk[i].first; v <= s->trunk[i].last; v++) {
-			uint16_t vid = htons((uint16_t)v);
-
-			put_key(c, S_TRUNK, &vid, sizeof(vid));
-		}
-}
-
 static void put_open(struct change *c, unsigned flags)
 {
 	if (flags & NET_MAC_OPEN)
@@ -165,8 +156,6 @@ static void put_guard(struct change *c, const struct net_spec *s)
 	put_source(c, &own);
 	put_host(c, s);
 	put_open(c, s->flags);
-	if (s->mode == NET_BRIDGED)
-		put_trunk(c, s);
 	for (size_t i = 0; i < s->n_allowed; i++)
 		put_network(c, &s->allowed[i]);
 	if (s->mode == NET_HOSTONLY)
@@ -226,9 +215,40 @@ static int apply(struct change *c, const struct net_spec *guard, const struct ip
 	return r;
 }
 
+static size_t list_trunk(const struct net_spec *s, uint16_t vids[VIDS])
+{
+	bool has[VIDS] = { false };
+	size_t n = 0;
+
+	for (size_t i = 0; s->mode == NET_BRIDGED && i < s->n_trunk; i++)
+		for (unsigned v = s->trunk[i].first; v <= s->trunk[i].last && v < VIDS; v++)
+			has[v] = true;
+	for (unsigned v = 0; v < VIDS; v++)
+		if (has[v])
+			vids[n++] = htons((uint16_t)v);
+	return n;
+}
+
+static int change_trunk(struct change *c, const struct net_spec *s, struct err *e)
+{
+	uint16_t vids[VIDS];
+	size_t n = list_trunk(s, vids);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i += CHUNK) {
+		r = nf_begin(&c->n, e);
+		for (size_t k = i; k < n && k < i + CHUNK && r == 0; k++)
+			put_key(c, S_TRUNK, &vids[k], sizeof(vids[k]));
+		if (r == 0)
+			r = nf_commit(&c->n, e);
+		nl_close(&c->n);
+	}
+	return r;
+}
+
 /*
- * More addresses than a transaction holds follow in further ones. The guard is set with the
- * first addresses and lifted with the last, so a link is never open in between.
+ * More addresses than a transaction holds follow in further ones, and the numbers of a trunk. The
+ * guard is set with the first addresses and lifted with the last, so a link is never open in between.
  */
 static int change(struct change *c, const struct net_spec *s, struct err *e)
 {
@@ -239,6 +259,8 @@ static int change(struct change *c, const struct net_spec *s, struct err *e)
 		r = apply(c, s, s->addrs, first, e);
 	for (size_t i = first; i < n && r == 0; i += CHUNK)
 		r = apply(c, NULL, s->addrs + i, n - i < CHUNK ? n - i : CHUNK, e);
+	if (r == 0)
+		r = change_trunk(c, s, e);
 	if (!c->add && r == 0)
 		r = apply(c, s, s->addrs, first, e);
 	return r;
