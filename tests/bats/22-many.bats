@@ -169,21 +169,29 @@ text_frames() {
 	equal "$(berth create --count 3 --ostemplate mini --dry-run)" '3 VEs would be created, 104 to 106'
 }
 
-# Time on a CPU, for others use the machine too; the best of five, for caches.
+# cpu_ms CMD...: its time on a CPU, for others use the machine too; the best of five, for caches.
+cpu_ms() {
+	local best=1000000 ms TIMEFORMAT='%3U %3S'
+	for _ in 1 2 3 4 5; do
+		ms=$({ time "$@" >"$BATS_TEST_TMPDIR/out"; } 2>&1 | tail -n 1 | awk '{ print int(($1 + $2) * 1000) }')
+		((ms >= best)) || best=$ms
+	done
+	echo "$best"
+}
+
+# Or in no more than three times what a slow machine needs for reading their files.
 # bats test_tags=timing
 @test "many: 2,000 VEs are listed within 50 ms" {
-	local id best=1000000 ms TIMEFORMAT='%3U %3S'
+	local id took read
 	berth list >/dev/null
 	for ((id = 101; id <= 2100; id++)); do
 		printf 'NAME="ve%d"\nOSTEMPLATE="mini"\nPHYSPAGES="0:65536"\nCPULIMIT="50"\nHOSTNAME="ve%d.example"\n' \
 			"$id" "$id" >"$ROOT/etc/berth/conf/$id.conf"
 	done
-	for _ in 1 2 3 4 5; do
-		ms=$({ time berth list -a >"$BATS_TEST_TMPDIR/list"; } 2>&1 | tail -n 1 |
-			awk '{ print int(($1 + $2) * 1000) }')
-		((ms >= best)) || best=$ms
-	done
+	read=$(cpu_ms host cat "$ROOT"/etc/berth/conf/*.conf)
+	took=$(cpu_ms berth list -a)
 	find "$ROOT/etc/berth/conf" -name '*.conf' -delete      # they were never more than that
-	equal "$(wc -l <"$BATS_TEST_TMPDIR/list")" 2001
-	((best <= 50 * ${BERTH_PATIENCE:-1})) || fail "2,000 VEs took $best ms"
+	equal "$(wc -l <"$BATS_TEST_TMPDIR/out")" 2001
+	echo "# 2,000 VEs: $took ms, their files: $read ms" >&3
+	((took <= 50 * ${BERTH_PATIENCE:-1} || took <= 3 * read)) || fail "2,000 VEs took $took ms, their files $read ms"
 }

@@ -35,7 +35,7 @@ end_one() {
 @test "start: 20 at once are 20 separate machines, and the host's mounts do not change" {
 	all create_one
 	all start_one
-	no_more mounts || fail "mounts of the host: $(what_more mounts)"
+	nothing_more mounts || fail "mounts of the host: $(what_more mounts)"
 	local id inits=''
 	for id in "${ids[@]}"; do
 		equal "$(shell "$id" hostname)" "ve$id.example"
@@ -55,7 +55,7 @@ end_one() {
 		equal "$(shell "$id" 'ls /sys/class/net 2>/dev/null || ip -o link | wc -l' |
 			tr '\n' ' ')" 'eth0 lo '
 	done
-	no_more mounts || fail "a mount inside shows on the host: $(what_more mounts)"
+	nothing_more mounts || fail "a mount inside shows on the host: $(what_more mounts)"
 
 	all end_one
 	leak_check
