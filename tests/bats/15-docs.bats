@@ -144,7 +144,7 @@ no_more() {
 
 @test "docs: the pages have no markup that man(1) complains of" {
 	local page
-	command -v man >/dev/null || skip "needs man"
+	requires man
 	for page in "$top"/man/*.[58] "$BERTH_BUILD"/man/verbs/*.8; do
 		run -0 --separate-stderr man --warnings -E UTF-8 -l -P cat "$page"
 		equal "$stderr" '' "$page" || return
@@ -153,7 +153,7 @@ no_more() {
 
 @test "docs: man finds the page of a verb after make install" {
 	local to=$BATS_TEST_TMPDIR/to
-	command -v man >/dev/null || skip "needs man"
+	requires man
 	make -s -C "$BERTH_BUILD" install DESTDIR="$to" >/dev/null
 	contains "$(man -M "$(dirname "$(find "$to" -type d -name man8)")" -P cat berth-create)" 'make a VE from a template'
 }

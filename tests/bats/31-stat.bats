@@ -77,7 +77,7 @@ stat_of() {
 }
 
 @test "stat: pressure is there where the kernel has it" {
-	[[ -e /proc/pressure/cpu ]] || skip 'this kernel has no PSI'
+	requires psi
 	run_ve 101 --cpulimit 10
 	put_probe 101
 	local before what

@@ -8,7 +8,7 @@ load helpers/load
 # A lxcfs of our own, in the mount namespace that plays the host.
 setup() {
 	common_setup
-	command -v lxcfs >/dev/null || skip 'needs lxcfs'
+	requires lxcfs_program
 	host mkdir -p /var/lib/lxcfs
 	(exec nsenter --target "$HOST_PID" --net --mount -- lxcfs -f -p "$BATS_TEST_TMPDIR/lxcfs.pid" \
 		/var/lib/lxcfs >/dev/null 2>&1 3>&- 4>&-) &

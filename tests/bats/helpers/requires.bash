@@ -23,6 +23,10 @@ has_resource() { (($(sed -n 's/^CapEff:\t/0x/p' /proc/self/status) >> 24 & 1)); 
 has_host_systemd() { [[ $(</proc/1/comm) == systemd && -d /run/systemd/system ]]; }
 # A sanitizer makes a command a multiple as slow, and needs more addresses than the unpacker may have.
 has_plain_build() { ! grep -qa __asan_init "$BERTH"; }
+has_man() { command -v man >/dev/null; }
+has_lxcfs_program() { command -v lxcfs >/dev/null; }
+# A kernel may be built without pressure figures, or started with psi=0.
+has_psi() { [[ -e /proc/pressure/cpu ]]; }
 has_strace() { command -v strace >/dev/null; }
 has_prjquota() { [[ $(findmnt -no OPTIONS -T "$SCRATCH") == *prjquota* ]]; }
 # Reserved by the host: without them there is nothing to limit.
