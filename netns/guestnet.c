@@ -202,7 +202,8 @@ static int source_ours(const struct guest_conf *g, struct err *e)
 
 	if (r < 0 || sources_directory(old))
 		return r < 0 ? r : 0;
-	text_addf(&block, "source /etc/network/interfaces.d/*\n");
+	/* busybox knows no wildcard; ifupdown knows this since 0.7.44 of 2013 */
+	text_addf(&block, "source-directory /etc/network/interfaces.d\n");
 	return put_interfaces(g, &block, e);
 }
 

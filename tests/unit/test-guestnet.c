@@ -75,7 +75,7 @@ TEST(guest_ifupdown)
 	CHECK(contains(root, "etc/resolv.conf", "options edns0\nsearch example.com\n"
 		       "nameserver 192.0.2.1\nnameserver 2001:db8::53\n"));
 	CHECK(!contains(root, "etc/resolv.conf", "1.1.1.1"));
-	CHECK(contains(root, "etc/network/interfaces", "source /etc/network/interfaces.d/*"));
+	CHECK(contains(root, "etc/network/interfaces", "source-directory /etc/network/interfaces.d\n"));
 	CHECK(contains(root, "etc/network/interfaces.d/berth", "replace 10.0.0.5/32 dev eth0"));
 	CHECK(contains(root, "etc/network/interfaces.d/berth", "fd00::5/128 dev eth0 nodad"));
 	g.hostname = "other";
