@@ -47,10 +47,8 @@ static const struct recipe_file files[] = {
 	  "::restart:/sbin/init\n" },
 	{ "etc/init.d/rcS", 0755,
 	  "#!/bin/sh\n"
-	  "# Start: /proc, /sys, /dev and /run are mounted and eth0 has its addresses already.\n"
+	  "# Start: /proc, /sys, /dev and /run are mounted, lo and eth0 have their addresses already.\n"
 	  "[ -s /etc/hostname ] && hostname -F /etc/hostname\n"
-	  "mkdir -p /run/lock\n"
-	  "ifup -a 2>/dev/null\n"
 	  "for s in /etc/rc.d/S*; do [ -x \"$s\" ] && \"$s\" start; done\n"
 	  "exit 0\n" },
 	{ "etc/init.d/rcK", 0755,
@@ -66,7 +64,6 @@ static const struct recipe_file files[] = {
 	  "daemon:*:19675:0:99999:7:::\n"
 	  "nobody:*:19675:0:99999:7:::\n" },
 	{ "etc/group", 0644, "root:x:0:\ndaemon:x:1:\ntty:x:5:\nutmp:x:43:\nnogroup:x:65534:\n" },
-	{ "etc/hostname", 0644, "mini\n" },
 	{ "etc/hosts", 0644,
 	  "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" },
 	{ "etc/nsswitch.conf", 0644, "passwd: files\ngroup: files\nshadow: files\n"
@@ -84,7 +81,7 @@ static const struct recipe_file files[] = {
 
 static const struct recipe_link links[] = {
 	{ "var/run", "../run" },
-	{ "var/lock", "../run/lock" },
+	{ "var/lock", "../run" },
 	{ "etc/mtab", "../proc/self/mounts" },
 	{ "bin/sh", "busybox" },
 	{ "sbin/init", "../bin/busybox" },

@@ -169,6 +169,20 @@ UPLINK=198.51.100.1
 	run ! shell 101 'grep -w one.example /etc/hosts'
 }
 
+@test "ifupdown: busybox's own ifup reads what is written" {
+	run_ve 101 --ipadd 10.9.0.1
+	shell 101 'ip addr flush dev eth0'
+	equal "$(addresses_in 101)" ''
+	shell 101 'ifup -f eth0'
+	equal "$(addresses_in 101)" 10.9.0.1
+	reaches 10.9.0.1
+}
+
+@test "hostname: without one the guest has the VE's own name" {
+	run_ve 101
+	equal "$(shell 101 'hostname; cat /etc/hostname 2>/dev/null')" ct101
+}
+
 @test "hostname: what is none is refused with 70" {
 	new_ve 101
 	local name
