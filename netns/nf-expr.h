@@ -34,7 +34,7 @@ struct nf_expr {
 	enum nf_kind kind;
 	uint32_t key;           /* meta or ct key, payload base, or verdict */
 	uint32_t off, len, reg;
-	const char *set;
+	char set[16];           /* in place: a pointer would have to be relocated in every command */
 	uint8_t value[16], mask[4];
 };
 
