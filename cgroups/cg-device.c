@@ -162,10 +162,21 @@ static int attach_prog(int cgroup, int prog)
 	return sys_bpf(BPF_PROG_ATTACH, &attr);
 }
 
+void cg_load_devices(struct cg_host *h)
+{
+	struct prog p;
+
+	if (h->devices >= 0)
+		return;
+	assemble(&p, NULL, 0);
+	h->devices = load_prog(&p);
+}
+
 int cg_set_devices(const struct cg_host *h, const char *id, const struct cg_dev *extra, unsigned n,
 		   struct err *e)
 {
-	_fd_ int cgroup = -1, prog = -1;
+	_fd_ int cgroup = -1, own = -1;
+	int prog = n == 0 ? h->devices : -1;
 	struct cg_node node;
 	struct prog p;
 	int r = cg_node_v2(h, id, &node);
@@ -179,8 +190,10 @@ int cg_set_devices(const struct cg_host *h, const char *id, const struct cg_dev 
 		(void)err_sys(e, "open cgroup of %s%s", CG_WHO(id));
 		return err_exit(e, VZ_DEVICES);
 	}
-	assemble(&p, extra, n);
-	prog = load_prog(&p);
+	if (prog < 0) {
+		assemble(&p, extra, n);
+		prog = own = load_prog(&p);
+	}
 	if (prog < 0 || attach_prog(cgroup, prog) < 0) {
 		(void)err_sys(e, "%s device filter of %s%s", prog < 0 ? "load" : "attach",
 			      CG_WHO(id));

@@ -157,6 +157,7 @@ void cg_host_close(struct cg_host *h)
 {
 	cleanup_fd(&h->v2);
 	cleanup_fd(&h->top);
+	cleanup_fd(&h->devices);
 	for (unsigned c = 0; c < CG_CTL_MAX; c++)
 		cleanup_fd(&h->v1[c]);
 }

@@ -32,9 +32,11 @@ struct cg_host {
 	char base[64];                  /* name of the instance's node, e.g. "berth" or "berth-3f2a91c0" */
 	char slice[64];
 	const char *no_slice;           /* why no VE can be put into it now; what is there can be found */
+	int devices;                    /* the loaded filter of VEs without devices of their own, or -1 */
 };
 
-#define CG_HOST_INIT { .v2 = -1, .top = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 } }
+#define CG_HOST_INIT { .v2 = -1, .top = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 }, \
+		       .devices = -1 }
 
 /*
  * Where the caller's mount namespace has no cgroups (`ip netns exec`), it is left for that of
@@ -216,6 +218,11 @@ bool cg_own_disk(const struct cg_host *h, dev_t dev);
 struct cg_dev { char type; uint32_t major, minor; bool read, write; };  /* minor UINT32_MAX: any */
 MUST_CHECK int cg_set_devices(const struct cg_host *h, const char *id, const struct cg_dev *extra,
 			      unsigned n, struct err *e);
+/*
+ * Load what VEs without extra devices get, once for all that this process and its children set:
+ * to check a program takes the kernel half a millisecond. What fails here is said by cg_set_devices.
+ */
+void cg_load_devices(struct cg_host *h);
 
 /* ---- what is used ------------------------------------------------------------------------ */
 

@@ -213,8 +213,10 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = restore_check(&s, &dump, e);
 	else if (!r && str_eq(ve.conf.kind, "vm"))
 		r = vm_check(&ve, &s.plan.vm, o, e);
-	if (!r)
+	if (!r) {
+		cg_load_devices(&in->cg);
 		r = worker_run(in, worker, &s, e);
+	}
 	if (!r && !str_eq(ve.conf.kind, "vm"))
 		first_go(&ve);
 	if (r < 0 && s.vm.from)
