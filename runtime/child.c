@@ -37,18 +37,12 @@ static int err_ret(struct err *e, int r, const char *what)
  * From an unmapped id to root of the VE. The process stays undumpable, so that nothing in the
  * VE can trace it or open its files before it has let go of the host's (CVE-2016-9962).
  */
-static int become_root(const struct spawn_spec *s, struct err *e)
+static int become_root(struct err *e)
 {
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, "become root of the VE");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setsid() < 0)
 		return err_sys(e, "leave the session of the host");
-	/*
-	 * The limit belongs to the opener's user namespace, whichever procfs it is reached by.
-	 * Written through the host's now, because the VE's own /proc/sys/user is read-only.
-	 */
-	if (!s->userns)
-		return fs_write_at(AT_FDCWD, "/proc/sys/user/max_user_namespaces", "0", e);
 	return 0;
 }
 
@@ -96,16 +90,30 @@ static int take_console(int console, struct err *e)
 	return 0;
 }
 
+/*
+ * The limit belongs to the user namespace of who looks the path up, so only this process can set
+ * it. Not through the host's /proc: the entries of all VEs bear one name there, and a look-up
+ * compares them one by one.
+ */
+static int forbid_userns(int sys, struct err *e)
+{
+	return fs_write_at(sys, "user/max_user_namespaces", "0", e);
+}
+
 static int enter_root(const struct spawn_spec *s, int sock, struct err *e)
 {
-	int fds[2], r = sync_expect(sock, SYNC_ROOT, fds, 2, e);
-	_fd_ int root = -1, console = -1;
+	int fds[3], r = sync_expect(sock, SYNC_ROOT, fds, 3, e);
+	_fd_ int root = -1, console = -1, sys = -1;
 
 	if (r < 0)
 		return r;
 	root = fds[0];
 	console = fds[1];
-	r = pivot(root, e);
+	sys = fds[2];
+	if (!s->userns)
+		r = forbid_userns(sys, e);
+	if (!r)
+		r = pivot(root, e);
 	if (!r)
 		r = take_console(console, e);
 	if (!r && s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
@@ -162,7 +170,7 @@ void child_main(const struct spawn_spec *s, int sock)
 	if (!r && (r = caps_new_keyring()) < 0)
 		r = err_ret(&e, r, "leave the keyring of the host");
 	if (!r)
-		r = become_root(s, &e);
+		r = become_root(&e);
 	if (!r)
 		r = join(s, &e);
 	if (!r)

@@ -45,7 +45,8 @@
 
 struct build {
 	const struct mounts_spec *spec;
-	int masks, pts;                 /* mounts, -1 until their row is made */
+	int masks;                      /* a mount, -1 until its row is made */
+	struct mounts_made made;
 	char uid[12], gid[12], tty[12], ptys[12], shm[24];      /* text for @ options */
 };
 
@@ -114,11 +115,12 @@ static int attach(int mnt, int target, const char *rel, struct err *e)
 	return 0;
 }
 
-/* Bind what `from` names over `target`, with these attributes changed. */
-static int bind(int from, int target, const struct mount_attr *attr, const char *rel,
-		struct err *e)
+/* Bind `name` in `from`, or `from` itself, over `target`, with these attributes changed. */
+static int bind(int from, const char *name, int target, const struct mount_attr *attr,
+		const char *rel, struct err *e)
 {
-	_fd_ int tree = open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	_fd_ int tree = open_tree(from, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				  AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW);
 	struct mount_attr a = *attr;
 
 	if (tree < 0)
@@ -203,7 +205,7 @@ static int new_pts(struct build *b, const struct row *row, struct err *e)
 		return err_sys(e, "own /%s", row->target);
 	r = place(b, row, mnt, e);
 	if (!r)
-		b->pts = TAKE_FD(mnt);
+		b->made.pts = TAKE_FD(mnt);
 	return r;
 }
 
@@ -246,7 +248,10 @@ static int new_proc(struct build *b, const struct row *row, struct err *e)
 	r = fsctx_set(fd, opts, fill_opts(b, row, opts));
 	r = r < 0 ? fsctx_err(fd, r, row->target, e) :
 		    fsctx_create(fd, row->attrs, row->target, &mnt, e);
-	return r < 0 ? r : place(b, row, mnt, e);
+	if (r < 0)
+		return r;
+	b->made.sys = openat(mnt, "sys", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return b->made.sys < 0 ? err_sys(e, "open /proc/sys") : place(b, row, mnt, e);
 }
 
 /* An empty stand-in for /sys/fs: what mounts the host has is not for a VE to see. */
@@ -284,7 +289,7 @@ static int rebind(struct build *b, const struct row *row, const struct mount_att
 	_fd_ int fd = -1;
 	int r = open_optional(b, row->target, &fd, e);
 
-	return r < 0 || fd < 0 ? r : bind(fd, fd, attr, row->target, e);
+	return r < 0 || fd < 0 ? r : bind(fd, "", fd, attr, row->target, e);
 }
 
 static int read_only(struct build *b, const struct row *row, struct err *e)
@@ -334,7 +339,7 @@ static int masks_down(struct build *b, const struct row *row, struct err *e)
 /* *ret_found tells whether there was such a path. */
 static int hide_path(struct build *b, const char *rel, bool *ret_found, struct err *e)
 {
-	_fd_ int fd = -1, mask = -1;
+	_fd_ int fd = -1;
 	struct stat st;
 	int r = open_optional(b, rel, &fd, e);
 
@@ -345,11 +350,8 @@ static int hide_path(struct build *b, const char *rel, bool *ret_found, struct e
 		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "stat /%s", rel);
-	mask = openat(b->masks, S_ISDIR(st.st_mode) ? "empty" : "null",
-		      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (mask < 0)
-		return err_sys(e, "hide /%s", rel);
-	return bind(mask, fd, &(struct mount_attr){ 0 }, rel, e);
+	return bind(b->masks, S_ISDIR(st.st_mode) ? "empty" : "null", fd,
+		    &(struct mount_attr){ 0 }, rel, e);
 }
 
 static int hide(struct build *b, const struct row *row, struct err *e)
@@ -522,15 +524,20 @@ static int bind_lxcfs(struct build *b, struct err *e)
 		(void)str_fmt(rel, sizeof(rel), "proc/%s", lxcfs_files[i]);
 		r = open_optional(b, rel, &target, e);
 		if (!r && target >= 0)
-			r = bind(fd, target, &attr, rel, e);
+			r = bind(fd, "", target, &attr, rel, e);
 	}
 	return r;
 }
 
-int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e)
+void mounts_made_close(struct mounts_made *m)
 {
-	_fd_ int masks = -1, pts = -1;
-	struct build b = { .spec = s, .masks = -1, .pts = -1 };
+	cleanup_fd(&m->pts);
+	cleanup_fd(&m->sys);
+}
+
+int mounts_build(const struct mounts_spec *s, struct mounts_made *ret, struct err *e)
+{
+	struct build b = { .spec = s, .masks = -1, .made = MOUNTS_MADE_INIT };
 	int r = 0;
 
 	(void)str_fmt(b.uid, sizeof(b.uid), "%u", s->uid);
@@ -544,10 +551,11 @@ int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e)
 		r = rows[i].how(&b, &rows[i], e);
 	if (!r && s->lxcfs)
 		r = bind_lxcfs(&b, e);
-	masks = b.masks;
-	pts = b.pts;
-	if (r < 0)
+	cleanup_fd(&b.masks);
+	if (r < 0) {
+		mounts_made_close(&b.made);
 		return err_exit(e, VZ_MOUNT);
-	*ret_pts = TAKE_FD(pts);
+	}
+	*ret = b.made;
 	return 0;
 }

@@ -23,9 +23,16 @@ struct mounts_spec {
 	bool lxcfs;             /* put lxcfs' files over /proc where the host runs it */
 };
 
-/* Build all; ret_pts is a mount fd of the VE's own devpts, for its console. A missing /dev, /proc,
- * /sys or /run is made; one that is not a directory is VZ_BAD_TEMPLATE. */
-MUST_CHECK int mounts_build(const struct mounts_spec *s, int *ret_pts, struct err *e);
+struct mounts_made {
+	int pts;                /* mount of the VE's own devpts, for its console */
+	int sys;                /* /proc/sys of the VE below what makes it read-only */
+};
+#define MOUNTS_MADE_INIT { .pts = -1, .sys = -1 }
+
+/* Build all. A missing /dev, /proc, /sys or /run is made; one that is not a directory is
+ * VZ_BAD_TEMPLATE. */
+MUST_CHECK int mounts_build(const struct mounts_spec *s, struct mounts_made *ret, struct err *e);
+void mounts_made_close(struct mounts_made *m);
 
 /* Whether the path statfs()es as a running lxcfs. */
 bool mounts_lxcfs_present(void);

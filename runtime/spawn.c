@@ -124,10 +124,10 @@ int spawn_joined(struct spawn *p, struct err *e)
 	return r < 0 ? err_exit(e, VZ_ENV_CREATE) : 0;
 }
 
-int spawn_root(struct spawn *p, int root, int console, struct err *e)
+int spawn_root(struct spawn *p, int root, int console, int sys, struct err *e)
 {
-	int fds[2] = { root, console };
-	int r = sync_send(p->sock, SYNC_ROOT, fds, 2);
+	int fds[] = { root, console, sys };
+	int r = sync_send(p->sock, SYNC_ROOT, fds, ARRAY_SIZE(fds));
 
 	if (r < 0) {
 		errno = -r;

@@ -35,8 +35,8 @@ struct spawn {
 MUST_CHECK int spawn_init(const struct spawn_spec *s, struct spawn *ret, struct err *e);
 /* Wait until it has every namespace but mount, and is in its cgroups. */
 MUST_CHECK int spawn_joined(struct spawn *p, struct err *e);
-/* Hand over the built root and the console; init pivots into it. */
-MUST_CHECK int spawn_root(struct spawn *p, int root, int console, struct err *e);
+/* Hand over the built root, the console and its writable /proc/sys; init pivots into the root. */
+MUST_CHECK int spawn_root(struct spawn *p, int root, int console, int sys, struct err *e);
 /* Let it execute init; returns when exec has succeeded. */
 MUST_CHECK int spawn_go(struct spawn *p, struct err *e);
 /* Close what is held; the process lives on. */

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_FDS 2
 
 struct sync_packet {
 	uint32_t msg;
@@ -15,7 +14,7 @@ struct sync_packet {
 
 union fd_buf {
 	struct cmsghdr align;
-	char buf[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+	char buf[CMSG_SPACE(sizeof(int) * SYNC_MAX_FDS)];
 };
 
 static int send_packet(int sock, struct sync_packet *p, const int *fds, unsigned n)
@@ -76,10 +75,10 @@ static ssize_t recv_packet(int sock, struct sync_packet *p, int *fds, unsigned n
 	if (len < 0)
 		return -errno;
 	for (h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h)) {
-		int in[MAX_FDS];
+		int in[SYNC_MAX_FDS];
 		unsigned k = (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || k > MAX_FDS)
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || k > SYNC_MAX_FDS)
 			continue;
 		memcpy(in, CMSG_DATA(h), sizeof(int) * k);
 		for (unsigned i = 0; i < k; i++)
@@ -97,7 +96,7 @@ static ssize_t recv_packet(int sock, struct sync_packet *p, int *fds, unsigned n
 int sync_expect(int sock, enum sync_msg msg, int *ret_fds, unsigned n_fds, struct err *e)
 {
 	struct sync_packet p = { 0 };
-	int fds[MAX_FDS] = { -1, -1 };
+	int fds[SYNC_MAX_FDS] = { -1, -1, -1 };
 	ssize_t len = recv_packet(sock, &p, fds, n_fds);
 
 	if (len == sizeof(p) && p.msg == SYNC_ERR && p.err.eno > 0) {

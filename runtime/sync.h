@@ -11,6 +11,8 @@
 
 #include "util/err.h"
 
+#define SYNC_MAX_FDS 3
+
 enum sync_msg {
 	/* host: your ids are mapped. Child: becomes root inside, joins its control groups, makes
 	 * its other namespaces. Host meanwhile: mounts the root of the VE. */
@@ -19,8 +21,9 @@ enum sync_msg {
 	 * all my namespaces but mount exist. Host: makes the mounts below the root in the
 	 * mount namespace that both still share, and the link in my network namespace. */
 	SYNC_JOINED,
-	/* host: the root is built; fds: its directory, the console. Child: takes a mount namespace
-	 * of its own, which locks every mount it was given, and pivots. */
+	/* host: the root is built; fds: its directory, the console, its /proc/sys while that can be
+	 * written. Child: takes a mount namespace of its own, which locks every mount it was given,
+	 * and pivots. */
 	SYNC_ROOT,
 	/* child: nothing of the host is reachable from here any more. Host: guest files, state. */
 	SYNC_ROOTED,
@@ -30,7 +33,7 @@ enum sync_msg {
 	SYNC_ERR,
 };
 
-/* Send msg with up to 2 descriptors. 0 or -Exxx. */
+/* Send msg with up to SYNC_MAX_FDS descriptors. 0 or -Exxx. */
 int sync_send(int sock, enum sync_msg msg, const int *fds, unsigned n_fds);
 
 /* Ship an error as SYNC_ERR. */

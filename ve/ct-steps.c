@@ -74,6 +74,7 @@ void down_stage(void *ctx)
 
 	cleanup_fd(&s->root);
 	cleanup_fd(&s->console_slave);
+	cleanup_fd(&s->proc_sys);
 	cleanup_fd(&s->disk.mnt);
 	ns_return_mounts(&s->home);
 }
@@ -140,21 +141,25 @@ static int build_mounts(struct start *s, struct err *e)
 				 .ptys = (unsigned)wanted_ptys(s->ve, param_by_key("NUMPTY")),
 				 .shm = shm_size(s->ve),
 				 .lxcfs = s->ve->in->conf.lxcfs && mounts_lxcfs_present() };
+	struct mounts_made made = MOUNTS_MADE_INIT;
 	struct ns_visit home;
-	_fd_ int pts = -1;
 	struct err left = ERR_INIT;
 	int r = ns_enter(s->init.pidfd, &home, e);
 
 	if (r < 0)
 		return r;
-	r = mounts_build(&m, &pts, e);
+	r = mounts_build(&m, &made, e);
 	if (ns_leave(&home, &left) < 0 && !r) {
 		*e = left;
 		r = -e->eno;
 	}
 	if (!r)
-		r = note_mounts(s, pts, e);
-	return r < 0 ? r : open_console(s, pts, e);
+		r = note_mounts(s, made.pts, e);
+	if (!r)
+		r = open_console(s, made.pts, e);
+	s->proc_sys = TAKE_FD(made.sys);
+	mounts_made_close(&made);
+	return r;
 }
 
 int up_root(void *ctx, struct err *e)
@@ -227,12 +232,13 @@ int up_guest(void *ctx, struct err *e)
 int up_pivot(void *ctx, struct err *e)
 {
 	struct start *s = ctx;
-	int r = spawn_root(&s->init, s->root, s->console_slave, e);
+	int r = spawn_root(&s->init, s->root, s->console_slave, s->proc_sys, e);
 
 	if (r < 0)
 		return r;
 	cleanup_fd(&s->root);
 	cleanup_fd(&s->console_slave);
+	cleanup_fd(&s->proc_sys);
 	ns_return_mounts(&s->home);             /* frees the private copy: init has its own */
 	s->ve->state.pid = s->init.pid;
 	s->ve->pidfd = s->init.pidfd;           /* lent */

@@ -78,13 +78,14 @@ static void start_done(struct start *s)
 	cleanup_fd(&s->template);
 	cleanup_fd(&s->root);
 	cleanup_fd(&s->console_slave);
+	cleanup_fd(&s->proc_sys);
 	disk_done(&s->disk);
 }
 
 void start_init(struct start *s, struct ve *ve)
 {
 	*s = (struct start){ .ve = ve, .fence = -1, .template = -1, .disk = DISK_INIT, .home = NS_HOME_INIT,
-			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1,
+			     .init = SPAWN_INIT, .root = -1, .console = -1, .console_slave = -1, .proc_sys = -1,
 			     .listen = -1, .log = -1, .events = -1, .oom = CG_OOM_INIT, .node = -1,
 			     .vm = { .kernel = KERNEL_FILES_INIT, .qmp = -1,
 				     .sock_events = -1, .sock_console = -1, .qemu_log = -1, .memory = -1,

@@ -31,7 +31,7 @@ struct start {
 	int fence;                      /* lock that keeps its namespace, until it has a link there */
 	struct ns_home home;            /* the host's mount namespace, while the worker is away */
 	struct spawn init;
-	int root, console, console_slave;
+	int root, console, console_slave, proc_sys;
 	int listen, log, events, node;  /* what the keeper gets */
 	struct cg_oom oom;
 	bool unclean;                   /* an undo could not do all of its work */

@@ -36,7 +36,7 @@ static void send_with(int sock, const uint8_t *data, size_t size, unsigned n_fds
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int sv[2], got[2] = { -1, -1 }, before = dup(0), after, r;
+	int sv[2], got[SYNC_MAX_FDS] = { -1, -1, -1 }, before = dup(0), after, r;
 	unsigned want;
 	struct err e = ERR_INIT;
 
@@ -44,14 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > 8192 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return 0;
-	want = data[0] >> 5 & 1 ? 2 : 0;
+	want = data[0] >> 5 & 1 ? 2 + (data[1] & 1) : 0;
 	send_with(sv[1], data + 1, size - 1, data[0] >> 6);
 	(void)close(sv[1]);
 	r = data[0] & 16 ? sync_expect_exec(sv[0], &e)
 			 : sync_expect(sv[0], data[0] & 7, got, want, &e);
 	if (r < 0 && !memchr(e.msg, 0, sizeof(e.msg)))
 		abort();
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < SYNC_MAX_FDS; i++)
 		if (got[i] >= 0)
 			(void)close(got[i]);
 	(void)close(sv[0]);
