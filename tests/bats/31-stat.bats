@@ -158,7 +158,7 @@ top_of() {
 @test "top: live on a terminal, q ends it and gives the terminal back" {
 	run_ve 101
 	local out
-	out=$( (sleep 1.5; printf q) | host timeout 20 script -qec \
+	out=$( (sleep $((1 + ${BERTH_PATIENCE:-1})); printf q) | host timeout 30 script -qec \
 		"stty -a >$BATS_TEST_TMPDIR/before; '$BERTH' --root '$ROOT' top -d 300ms; stty -a >$BATS_TEST_TMPDIR/after" \
 		/dev/null)
 	(($(grep -c CTID <<<"$out") >= 2)) || fail "$out"
