@@ -471,6 +471,18 @@ static int load_pending(struct upgrade *u, pid_t leader, int *ret_lock, struct e
 	return r;
 }
 
+/* Of packages. That it is gone is no failure: a killed one had got so far, or somebody deleted it. */
+static int drop_snapshot(struct upgrade *u, struct err *e)
+{
+	int r = *u->s.snapshot ? ve_snapshot_delete(u->in, u->id, u->s.snapshot, e) : 0;
+
+	if (r == -ENOENT) {
+		err_clear(e);
+		r = 0;
+	}
+	return r < 0 ? r : enter(u, UP_NONE, e);
+}
+
 int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e)
 {
 	struct upgrade u = { .in = in, .id = id };
@@ -481,9 +493,7 @@ int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e)
 		r = err_set(e, EBUSY, VZ_BAD_VALUE,
 			    "upgrade %u: it is not done yet (%s); end it with \"upgrade %u\"", id,
 			    upgrade_phase_word(u.s.phase), id);
-	if (!r && *u.s.snapshot)
-		r = ve_snapshot_delete(in, id, u.s.snapshot, e);
-	return r < 0 ? r : enter(&u, UP_NONE, e);
+	return r < 0 ? r : drop_snapshot(&u, e);
 }
 
 int ve_upgrade_undo(struct inst *in, uint32_t id, pid_t leader, struct err *e)
@@ -501,7 +511,7 @@ int ve_upgrade_undo(struct inst *in, uint32_t id, pid_t leader, struct err *e)
 	}
 	u.s.reason[0] = '\0';
 	if (!r && u.s.phase == UP_SNAPSHOT)
-		return enter(&u, UP_NONE, e);
+		return drop_snapshot(&u, e);
 	if (!r)
 		r = enter(&u, UP_RETURN, e);
 	return r < 0 ? r : run(&u, e);

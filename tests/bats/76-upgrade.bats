@@ -192,16 +192,23 @@ run_app() {
 	refused 35 'hide what' berth upgrade 101
 }
 
+# The tenant has installed something, and has what would be his package manager: it does what he
+# would see of a real one.
+own_packages() {
+	shell "$1" 'mkdir -p /usr/bin; cat >/usr/bin/apt-get; chmod 755 /usr/bin/apt-get; sed -i s/base/mine/ /var/lib/dpkg/status' <<-'END'
+		#!/bin/sh
+		case "$*" in
+		*dist-upgrade*) sed -i 's/Version: 1/Version: 2/' /var/lib/dpkg/status; echo upgraded >/usr/service ;;
+		esac
+	END
+}
+
 @test "upgrade: with packages of his own it is his package manager, after a snapshot" {
 	local a
 	a=$(old)
 	run_app 101
 	tenant 101
-	# What the tenant's package manager would be; it does what he would see of a real one.
-	shell 101 'echo "#!/bin/sh" >/usr/bin/apt-get; chmod 755 /usr/bin/apt-get' 2>/dev/null ||
-		shell 101 'mkdir -p /usr/bin; echo "#!/bin/sh" >/usr/bin/apt-get; chmod 755 /usr/bin/apt-get'
-	shell 101 'echo "case \"\$*\" in *dist-upgrade*) sed -i s/Version:.1/Version:\ 2/ /var/lib/dpkg/status; echo upgraded >/usr/service;; esac" >>/usr/bin/apt-get
-		sed -i s/base/mine/ /var/lib/dpkg/status'
+	own_packages 101
 	good >/dev/null
 	run -0 berth upgrade 101 --dry-run
 	contains "$output" 'package manager'
@@ -265,6 +272,26 @@ run_app() {
 }
 
 # ---- kills ----
+
+@test "upgrade: of packages, what a kill leaves of a confirm or an undo the next one ends" {
+	old >/dev/null
+	run_app 101
+	own_packages 101
+	good >/dev/null
+	berth upgrade 101 >/dev/null
+	BERTH_FAULT='snapshot-delete/remove!' run berth upgrade 101 --confirm
+	[[ $status -ne 0 ]] || fail 'survived the confirm'
+	berth upgrade 101 --confirm
+	refused 21 'no upgrade' berth upgrade 101 --confirm
+	equal "$(berth snapshot list 101 -H -o name)" ''
+	equal "$(service_of 101)" upgraded
+	# Made, and not yet noted as made.
+	BERTH_FAULT='snapshot/current!' run berth upgrade 101
+	[[ $status -ne 0 ]] || fail 'survived the snapshot'
+	berth upgrade 101 --undo
+	equal "$(berth snapshot list 101 -H -o name)" ''
+	is_state 101 'exist mounted running'
+}
 
 @test "upgrade: killed at every point, the next call ends it" {
 	local a b point
