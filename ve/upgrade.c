@@ -7,11 +7,13 @@
  */
 #include "ve/upgrade.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "templates/store.h"
 #include "util/cleanup.h"
@@ -238,14 +240,44 @@ static int phase_verify(struct upgrade *u, struct err *e)
 	return r < 0 ? r : enter(u, UP_KEPT, e);
 }
 
-/* After packages: what was is a snapshot; going back to it keeps what is now as another. */
+static bool snapshot_is_gone(const struct upgrade *u)
+{
+	char path[128];
+
+	(void)str_fmt(path, sizeof(path), "private/%u/snapshots/%s", u->id, u->s.snapshot);
+	return faccessat(u->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* Nothing is stopped for it, and no later upgrade waits for a way back that is none. */
+static int no_way_back(struct upgrade *u, struct err *e)
+{
+	int r = enter(u, UP_NONE, e);
+
+	return r < 0 ? r : err_set(e, ENODATA, VZ_SNAP_SWITCH, "upgrade %u: snapshot %s, which was the "
+				   "way back, is gone; the VE stays as it is", u->id, u->s.snapshot);
+}
+
+/*
+ * After packages: what was is a snapshot; going back to it keeps what is now as another. Only once:
+ * what the tenant has written since the switch, before a cut short way back is gone on with, is his.
+ */
 static int return_snapshot(struct upgrade *u, struct err *e)
 {
 	struct snap_opts o = { .uuid = u->s.snapshot, .skip_config = true, .skip_resume = true };
 	struct snapshot back;
-	int r = stop_if_running(u, e);
+	int r;
 
-	return r < 0 ? r : ve_snapshot_switch(u->in, u->id, &o, &back, e);
+	if (!*u->s.snapshot)
+		return 0;
+	if (snapshot_is_gone(u))
+		return no_way_back(u, e);
+	r = stop_if_running(u, e);
+	if (!r)
+		r = ve_snapshot_switch(u->in, u->id, &o, &back, e);
+	if (r < 0)
+		return r;
+	u->s.snapshot[0] = '\0';
+	return enter(u, UP_RETURN, e);
 }
 
 static int phase_return(struct upgrade *u, struct err *e)
@@ -253,15 +285,13 @@ static int phase_return(struct upgrade *u, struct err *e)
 	int r;
 
 	inst_say(u->in, "CT %u goes back to version %.12s", u->id, u->s.from);
-	if (*u->s.snapshot) {
-		r = return_snapshot(u, e);
-	} else {
+	r = return_snapshot(u, e);
+	if (!r)
 		r = stop_unless_on(u, u->s.from, e);
-		if (!r)
-			r = at(u, "return", e);
-		if (!r)
-			r = set_version(u, u->s.from, e);
-	}
+	if (!r)
+		r = at(u, "return", e);
+	if (!r)
+		r = set_version(u, u->s.from, e);
 	if (!r)
 		r = u->s.running ? start_on(u, u->s.from, e) : stop_if_running(u, e);
 	return r < 0 ? r : enter(u, UP_NONE, e);

@@ -293,6 +293,43 @@ own_packages() {
 	is_state 101 'exist mounted running'
 }
 
+@test "upgrade: of packages, a way back that was cut short after the switch does not switch again" {
+	old >/dev/null
+	run_app 101
+	own_packages 101
+	good >/dev/null
+	berth upgrade 101 >/dev/null
+	BERTH_FAULT=start/cgroup run berth upgrade 101 --undo
+	[[ $status -ne 0 ]] || fail 'it started'
+	berth start 101 >/dev/null
+	equal "$(service_of 101)" old
+	shell 101 'echo since >/since; sync'
+	berth upgrade 101 --undo
+	equal "$(service_of 101)" old
+	equal "$(shell 101 'cat /since')" since
+	equal "$(berth snapshot list 101 -H -o name | wc -l)" 2
+	refused 21 'no upgrade' berth upgrade 101 --undo
+}
+
+@test "upgrade: of packages, without its snapshot there is no way back and nothing stands still for it" {
+	local pid
+	old >/dev/null
+	run_app 101
+	own_packages 101
+	good >/dev/null
+	berth upgrade 101 >/dev/null
+	berth snapshot delete 101 --id before-upgrade >/dev/null
+	pid=$(init_pid 101)
+	run --separate-stderr berth --quiet upgrade 101 --undo
+	[[ $status -ne 0 ]]
+	one_line_error 'is gone'
+	equal "$(init_pid 101)" "$pid"
+	berth upgrade 101 >/dev/null
+	berth snapshot delete 101 --id before-upgrade >/dev/null
+	berth upgrade 101 --confirm
+	equal "$(service_of 101)" upgraded
+}
+
 @test "upgrade: killed at every point, the next call ends it" {
 	local a b point
 	a=$(old)
