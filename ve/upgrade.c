@@ -439,17 +439,22 @@ static bool unfinished(const struct upgrade_state *s)
 static int take_up(struct upgrade *u, const struct upgrade_opts *o, struct upgrade_report *rep,
 		   struct err *e)
 {
+	bool back = u->s.phase == UP_RETURN && !*u->s.reason;
 	char to[65];
 	int r = o->to ? find_version(u->in, o->to, to, e) : 0;
 
 	if (r < 0)
 		return r;
+	if (o->to && back)
+		return err_set(e, EBUSY, VZ_LOCKED, "upgrade %u: the one to %.12s is being taken back; "
+			       "end that with --undo", u->id, u->s.to);
 	if (o->to && !str_eq(to, u->s.to))
 		return err_set(e, EBUSY, VZ_LOCKED,
 			       "upgrade %u: one to %.12s was begun; end it with \"upgrade %u\", or take it "
 			       "back with --undo", u->id, u->s.to, u->id);
 	memcpy(rep->from, u->s.from, sizeof(rep->from));
-	memcpy(rep->to, u->s.to, sizeof(rep->to));
+	memcpy(rep->to, back ? u->s.from : u->s.to, sizeof(rep->to));
+	rep->same = back;
 	rep->packages = *u->s.snapshot;
 	return 0;
 }

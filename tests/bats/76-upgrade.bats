@@ -330,6 +330,24 @@ own_packages() {
 	equal "$(service_of 101)" upgraded
 }
 
+@test "upgrade: an undo that was cut short is not taken for an upgrade" {
+	local a b
+	a=$(old)
+	run_app 101
+	b=$(good next)
+	berth upgrade 101 --to next >/dev/null
+	BERTH_FAULT=start/cgroup run berth upgrade 101 --undo
+	[[ $status -ne 0 ]] || fail 'it started'
+	refused 9 'taken back' berth --quiet upgrade 101 --to next
+	run --separate-stderr -133 berth --quiet rollout app --to next
+	one_line_error 'taken back'
+	run -0 berth upgrade 101
+	lacks "$output" "${b:0:12}"
+	equal "$(version_of 101)" "$a"
+	berth --quiet rollout app --to next
+	equal "$(version_of 101)" "$b"
+}
+
 @test "upgrade: killed at every point, the next call ends it" {
 	local a b point
 	a=$(old)
