@@ -129,8 +129,11 @@ static int upgrade_one(struct inst *in, const struct rollout *r, const struct ro
 		.force = r->force, .leader = r->leader,
 	};
 	struct upgrade_report rep;
-	int res = ve_upgrade(in, v->id, &o, &rep, e);
+	int res;
 
+	if (!reg_exists(in, v->id))
+		return 0;               /* destroyed since the plan: it holds nobody up */
+	res = ve_upgrade(in, v->id, &o, &rep, e);
 	if (!res)
 		upgrade_report_free(&rep);
 	return res;
@@ -138,7 +141,8 @@ static int upgrade_one(struct inst *in, const struct rollout *r, const struct ro
 
 /*
  * Back, by its own way back where that is of this rollout; after a confirm, or when its time is
- * over, as an upgrade to the version before. What is not on the new version needs nothing.
+ * over, as an upgrade to the version before. What is not on the new version, or not there any more,
+ * needs nothing.
  */
 static int return_one(struct inst *in, const struct rollout *r, const struct rollout_ve *v,
 		      struct err *e)
@@ -147,8 +151,11 @@ static int return_one(struct inst *in, const struct rollout *r, const struct rol
 	struct upgrade_report rep;
 	struct upgrade_state s;
 	struct ve_conf conf;
-	int res = upgrade_load(in, v->id, &s, e);
+	int res;
 
+	if (!reg_exists(in, v->id))
+		return 0;
+	res = upgrade_load(in, v->id, &s, e);
 	if (res < 0)
 		return res;
 	if (s.phase != UP_NONE && str_eq(s.to, r->to)) {

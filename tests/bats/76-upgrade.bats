@@ -465,6 +465,23 @@ pids() {
 	equal "$(channel app)" "$(channel next)"
 }
 
+@test "rollout: a VE that was destroyed since holds up neither the way on nor the way back" {
+	local b
+	old >/dev/null
+	for b in 101 102 103; do berth create "$b" --ostemplate app --diskspace 256M >/dev/null; done
+	b=$(good next)
+	BERTH_FAULT='rollout/canary!' run berth rollout app --to next --canary 1
+	[[ $status -ne 0 ]] || fail survived
+	berth destroy 103 >/dev/null
+	berth --quiet rollout app
+	equal "$(version_of 102)" "$b"
+	equal "$(berth rollout app --status -j | json -r .phase)" 'done'
+	berth destroy 102 >/dev/null
+	berth --quiet rollout app --undo
+	equal "$(berth rollout app --status -j | json -r .phase)" undone
+	[[ $(version_of 101) != "$b" ]] || fail '101 has stayed'
+}
+
 @test "rollout: bad input is one line and changes nothing" {
 	old >/dev/null
 	berth create 101 --ostemplate app >/dev/null
