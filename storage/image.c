@@ -316,10 +316,10 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 		r = loop_attach(fd, false, &d.loop, e);
 	if (!r)
 		r = image_mount_loop(&d.loop, &d.mnt, e);
-	if (!r) {
-		disk_end_reinstall(d.mnt);
+	if (!r)
+		r = disk_end_reinstall(d.mnt, spec->whole, e);
+	if (!r)
 		r = apply_cap(d.mnt, d.loop.num, plan_blocks(spec), e);
-	}
 	if (r < 0) {
 		disk_done(&d);
 		return err_exit(e, VZ_IMAGE_MOUNT);

@@ -176,10 +176,10 @@ static int quota_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 	_fd_ int disk = -1;
 	int r = open_disk(dir, &disk, e);
 
-	if (!r) {
-		disk_end_reinstall(disk);
+	if (!r)
+		r = disk_end_reinstall(disk, spec->whole, e);
+	if (!r)
 		r = project_limit(disk, spec->size, spec->inodes, e);
-	}
 	if (!r)
 		r = mount_disk(disk, false, &d.mnt, e);
 	if (r < 0)
@@ -390,7 +390,7 @@ static int quota_copy(const struct disk_copy *c, struct err *e)
 	int r = open_disk(c->from, &from, e);
 
 	if (!r && !c->mounted)
-		disk_end_reinstall(from);
+		r = disk_end_reinstall(from, false, e);
 	if (!r)
 		r = project_read(from, &use, e);
 	if (!r)

@@ -50,15 +50,6 @@ void disk_done(struct disk *d)
 	loop_close(&d->loop);
 }
 
-void disk_end_reinstall(int mnt)
-{
-	struct err ignored = ERR_INIT;
-
-	if (renameat2(mnt, "upper.fresh", mnt, "upper", RENAME_NOREPLACE) < 0 && errno == EEXIST &&
-	    fs_remove_tree(mnt, "upper.fresh", &ignored) < 0)
-		err_clear(&ignored);            /* the next one does it */
-}
-
 int disk_trim(int mnt, struct err *e)
 {
 	struct fstrim_range all = { .len = UINT64_MAX };

@@ -26,6 +26,7 @@ struct disk_spec {
 	uint64_t headroom;                      /* the filesystem is made this much larger; see DESIGN of image */
 	uint64_t inodes;                        /* 0: as mkfs would */
 	int seeds;                              /* directory fd for pristine images to copy from */
+	bool whole;                             /* no template below it: what is in its root is no layer */
 	int content;                            /* of a disk with a system of its own: what to copy, or -1 */
 };
 
@@ -116,10 +117,12 @@ bool storage_is_whole(const char *name);
 void disk_done(struct disk *d);
 
 /*
- * A reinstall that was killed between its two renames (ve/reinstall.c) is ended by whoever mounts
- * the disk next; of one that was killed before, the fresh root is removed.
+ * The fresh root of a reinstall (ve/reinstall.c) takes the place of the old one, which has been
+ * moved into it; while the old one is where it was, the fresh one is removed instead. whole: the
+ * root is no layer. On a disk without a fresh root, nothing.
  */
-void disk_end_reinstall(int mnt);
+#define DISK_FRESH "upper.fresh"
+MUST_CHECK int disk_end_reinstall(int mnt, bool whole, struct err *e);
 
 /* Give what is free inside back to the host (FITRIM). mnt is a mount of the disk. */
 MUST_CHECK int disk_trim(int mnt, struct err *e);

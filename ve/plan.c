@@ -51,6 +51,7 @@ void plan_disk(const struct ve *ve, struct disk_spec *ret)
 	else
 		ret->headroom = default_headroom(ret->size);
 	ret->inodes = c->diskinodes;
+	ret->whole = storage_is_whole(c->layout);
 	ret->seeds = ret->content = -1;
 }
 

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A fresh root for a VE: what the tenant wrote moves to /old of it, by names alone, so it takes no
- * room and no time. First the old layer goes into the fresh one, then that takes its place;
- * killed between the two, the next mount of the disk ends it (storage/image.c).
- *
- * What came unchanged from the template was never in the layer and is not under /old. The marks
- * of overlayfs (whiteouts, opaque and redirected directories) mean nothing there and are taken
- * off: a whiteout could not even be removed from inside.
+ * room and no time. First the old layer goes into the fresh one, then that takes its place; killed
+ * between the two, the next mount of the disk ends it, in the same way (storage/fresh.c). What came
+ * unchanged from the template was never in the layer and is not under /old.
  */
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "templates/store.h"
 #include "util/cleanup.h"
@@ -27,97 +21,32 @@
 #include "ve/suspend.h"
 #include "ve/whole.h"
 
-#define FRESH "upper.fresh"
-#define DEPTH_MAX 256           /* of directories; files of an own template lie far above that */
 #define REMOVE_MS 600000
 
-typedef void entry_fn(int dir, const char *name, mode_t mode, dev_t dev);
-
-static void walk(int dir, entry_fn *fn, unsigned depth)
-{
-	int fd = depth > DEPTH_MAX ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-
-	while (d && (de = readdir(d))) {
-		_fd_ int below = -1;
-		struct stat st;
-
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") ||
-		    fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			below = openat(dir, de->d_name,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		fn(dir, de->d_name, st.st_mode, st.st_rdev);
-		if (below >= 0)
-			walk(below, fn, depth + 1);
-	}
-}
-
-/* By the name in an open directory: a link cannot be opened, and is not followed. */
-static void drop_attr(int dir, const char *name, const char *attr)
-{
-	char path[NAME_MAX + 64];
-
-	if (str_fmt(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name) > 0)
-		(void)lremovexattr(path, attr);
-}
-
-/*
- * overlayfs finds inodes by where a file was copied up from: with it the old file and the
- * template's own would be one. Harmless in place (inode numbers may change), so done before.
- */
-static void forget_origin(int dir, const char *name, mode_t mode, dev_t dev)
-{
-	(void)mode;
-	(void)dev;
-	drop_attr(dir, name, "trusted.overlay.origin");
-	drop_attr(dir, name, "trusted.overlay.impure");
-}
-
-static void drop_marks(int dir, const char *name, mode_t mode, dev_t dev)
-{
-	if (S_ISCHR(mode) && dev == 0)
-		(void)unlinkat(dir, name, 0);
-	if (!S_ISDIR(mode))
-		return;
-	drop_attr(dir, name, "trusted.overlay.opaque");
-	drop_attr(dir, name, "trusted.overlay.redirect");
-}
-
 /* A fresh layer that a killed one left has no old one in it, or the mount had ended it. */
-static int exchange(struct ve *ve, int mnt, struct err *e)
+static int make_fresh(struct ve *ve, int mnt, bool whole, struct err *e)
 {
-	bool whole = storage_is_whole(ve->conf.layout);
-	_fd_ int root = -1, upper = -1;
+	_fd_ int root = -1;
 	int r = fs_open_dir(mnt, ".", &root, e);
 
 	if (!r)
-		r = fs_open_dir(root, "upper", &upper, e);
-	if (!r && !whole)
-		walk(upper, forget_origin, 0);
-	if (!r)
-		r = fs_remove_tree(root, FRESH, e);
-	if (!r && mkdirat(root, FRESH, 0755) < 0)
+		r = fs_remove_tree(root, DISK_FRESH, e);
+	if (!r && mkdirat(root, DISK_FRESH, 0755) < 0)
 		r = err_sys(e, "make a fresh root");
 	if (!r && whole)
-		r = whole_fill(ve, root, FRESH, e);
+		r = whole_fill(ve, root, DISK_FRESH, e);
 	if (!r && syncfs(root) < 0)
 		r = err_sys(e, "make a fresh root");
-	if (!r && renameat2(root, "upper", root, FRESH "/old", RENAME_NOREPLACE) < 0)
+	if (!r && renameat2(root, "upper", root, DISK_FRESH "/old", RENAME_NOREPLACE) < 0)
 		r = err_sys(e, "move the old root");
-	if (!r)
-		r = fault_at("reinstall", "exchange", false, e);
-	if (!r && renameat2(root, FRESH, root, "upper", RENAME_NOREPLACE) < 0)
-		r = err_sys(e, "put the fresh root in place");
-	return r;
+	return r ? r : fault_at("reinstall", "exchange", false, e);
 }
 
 static int renew_root(struct ve *ve, struct err *e)
 {
 	struct disk disk = DISK_INIT;
-	_fd_ int private = -1, old = -1;
+	struct err late = ERR_INIT;
+	_fd_ int private = -1;
 	struct plan plan;
 	int r = plan_private(ve, &private, e);
 
@@ -128,15 +57,11 @@ static int renew_root(struct ve *ve, struct err *e)
 	if (!r)
 		r = plan.backend->mount(private, &plan.disk, &disk, e);
 	if (!r)
-		r = exchange(ve, disk.mnt, e);
-	if (!r && !plan.whole) {
-		r = fs_open_dir(disk.mnt, "upper/old", &old, e);
-		if (!r)
-			walk(old, drop_marks, 0);
+		r = make_fresh(ve, disk.mnt, plan.whole, e);
+	if (disk.mnt >= 0 && disk_end_reinstall(disk.mnt, plan.whole, &late) < 0 && !r) {
+		*e = late;
+		r = -e->eno;
 	}
-	if (r < 0 && disk.mnt >= 0)
-		disk_end_reinstall(disk.mnt);
-	cleanup_fd(&old);
 	disk_done(&disk);
 	return r;
 }

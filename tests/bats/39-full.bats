@@ -64,6 +64,15 @@ no_template_loop() { ! template_loop; }
 1'
 }
 
+@test "full: what a killed reinstall has moved away is as the tenant left it" {
+	run_ve 101 --layout full --diskspace 100M
+	shell 101 'mkdir -p /layers; mknod /layers/gone c 0 0; sync'
+	BERTH_FAULT='reinstall/exchange!' run berth reinstall 101
+	[[ $status -ne 0 ]] || fail survived
+	berth start 101 >/dev/null
+	shell 101 'test -c /old/layers/gone && test -x /old/bin/busybox && test -x /bin/busybox && test ! -e /layers'
+}
+
 @test "full: a template that does not fit is refused in one line, and nothing is left" {
 	mkdir -p "$BATS_TEST_TMPDIR/big/sbin"
 	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/big/sbin/init"

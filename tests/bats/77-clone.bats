@@ -202,10 +202,14 @@ messed_up() {
 
 @test "reinstall: killed between its two renames, the next start has the fresh root" {
 	messed_up
-	# shellcheck disable=SC2097,SC2098
-	BERTH_FAULT='reinstall/exchange!' run host "$BERTH" --root "$ROOT" reinstall 101
+	shell 101 'mkdir /taken; mv /etc/init.d /taken/renamed; sync'
+	BERTH_FAULT='reinstall/exchange!' run berth reinstall 101
 	[[ $status -ne 0 ]] || fail survived
 	berth start 101 >/dev/null
 	inside 101 /bin/ls / >/dev/null
 	equal "$(shell 101 'cat /old/srv-data')" data
+	# As without a kill: nothing of the template is below /old, and nothing that cannot be removed.
+	equal "$(shell 101 'ls -A /old/taken/renamed /old/bin /old/usr/lib')" \
+		"$(printf '/old/bin:\n\n/old/taken/renamed:\n\n/old/usr/lib:')"
+	shell 101 'rm -rf /old && test ! -e /old'
 }
