@@ -20,22 +20,33 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 
-/* The store does not know VEs: whoever was made from the version still needs it. */
-static int check_unused(struct cli *c, const struct template *t, struct err *e)
+/* The store does not know VEs: whoever was made from the version still needs it. *ret_id 0: nobody. */
+static int find_user(struct cli *c, const struct template *t, uint32_t *ret_id, const char **ret_how,
+		     struct err *e)
 {
 	struct template_uses u = { .n = 0 };
-	const char *how = "";
-	uint32_t id;
 	int r = template_uses_load(c, &u, e);
 
 	if (r < 0)
 		return r;
-	id = template_uses_who(c, &u, t->digest, &how);
+	*ret_id = template_uses_who(c, &u, t->digest, ret_how);
 	template_uses_free(&u);
-	if (id)
-		return err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u %s", t->digest, id,
-			       how);
 	return 0;
+}
+
+static int drop_version(struct cli *c, const struct template *t, const struct store *s,
+			struct err *e)
+{
+	const char *how = "";
+	_fd_ int claim = -1;
+	uint32_t id = 0;
+	int r = store_claim(s, t->digest, &claim, e);
+
+	if (!r)
+		r = find_user(c, t, &id, &how, e);
+	if (!r && id)
+		r = err_set(e, EBUSY, VZ_SYSTEM, "remove template %.12s: VE %u %s", t->digest, id, how);
+	return r < 0 ? r : store_remove(s, t->digest, e);
 }
 
 static int drop_one(struct cli *c, const char *name, const struct store *s, struct err *e)
@@ -43,10 +54,10 @@ static int drop_one(struct cli *c, const char *name, const struct store *s, stru
 	struct template t;
 	int r = store_find(s, name, &t, e);
 
+	if (r < 0)
+		return r;
 	/* A channel's name removes the channel only. */
-	if (r >= 0 && str_starts(t.digest, name))
-		r = check_unused(c, &t, e);
-	return r < 0 ? r : store_remove(s, name, e);
+	return str_starts(t.digest, name) ? drop_version(c, &t, s, e) : store_remove(s, name, e);
 }
 
 static int drop(struct cli *c, const struct args *a, const struct store *s, struct err *e)
@@ -102,28 +113,44 @@ static void gone(const struct cli *c, const struct args *a, const struct templat
 	}
 }
 
+static int gc_one(struct cli *c, const struct args *a, const struct store *s,
+		  const struct template *t, bool *ret_gone, struct err *e)
+{
+	_fd_ int claim = -1;
+	bool wanted = false;
+	uint32_t id = 0;
+	const char *how;
+	int r = store_claim(s, t->digest, &claim, e);
+
+	*ret_gone = false;
+	if (r == -EBUSY) {
+		err_clear(e);           /* about to be needed */
+		return 0;
+	}
+	if (!r)
+		r = is_wanted(s, t->digest, a->keep, &wanted, e);
+	if (r < 0 || wanted || store_is_mounted(s, t->digest))
+		return r;
+	r = find_user(c, t, &id, &how, e);
+	if (r < 0 || id)
+		return r;
+	*ret_gone = true;
+	return a->dry_run ? 0 : store_remove(s, t->digest, e);
+}
+
 static int gc_all(struct cli *c, const struct args *a, const struct store *s, struct json_out *j,
 		  struct err *e)
 {
-	struct template_uses u = { .n = 0 };
 	_free_ struct template *t = NULL;
-	bool wanted = false;
-	const char *how;
+	bool is_gone;
 	size_t n = 0;
 	int r = store_list(s, &t, &n, e);
 
-	if (!r)
-		r = template_uses_load(c, &u, e);
 	for (size_t i = 0; i < n && !r; i++) {
-		r = is_wanted(s, t[i].digest, a->keep, &wanted, e);
-		if (r < 0 || wanted || template_uses_who(c, &u, t[i].digest, &how) ||
-		    store_is_mounted(s, t[i].digest))
-			continue;
-		r = a->dry_run ? 0 : store_remove(s, t[i].digest, e);
-		if (!r)
+		r = gc_one(c, a, s, &t[i], &is_gone, e);
+		if (!r && is_gone)
 			gone(c, a, &t[i], j);
 	}
-	template_uses_free(&u);
 	return r;
 }
 

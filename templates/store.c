@@ -396,9 +396,11 @@ static int tag_locked(const struct store *s, const char *digest, const char *cha
 
 int store_tag(const struct store *s, const char *digest, const char *channel, struct err *e)
 {
-	_fd_ int lock = -1;
-	int r = lock_store(s, &lock, e);
+	_fd_ int hold = -1, lock = -1;
+	int r = store_hold(s, digest, &hold, e);
 
+	if (!r)
+		r = lock_store(s, &lock, e);
 	return r < 0 ? r : tag_locked(s, digest, channel, e);
 }
 

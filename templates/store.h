@@ -84,6 +84,15 @@ MUST_CHECK int store_export(const struct store *s, const char *digest, const cha
 MUST_CHECK int store_tag(const struct store *s, const char *digest, const char *channel,
 			 struct err *e);
 /*
+ * Whoever has found a version and will write down later that a VE is on it holds it until then: it
+ * is not removed while *ret_hold is open. Whoever removes versions claims one before he looks who
+ * needs it, until store_remove is done: -EBUSY while it is held.
+ */
+MUST_CHECK int store_hold(const struct store *s, const char *digest, int *ret_hold, struct err *e);
+MUST_CHECK int store_claim(const struct store *s, const char *digest, int *ret_claim,
+			   struct err *e);
+
+/*
  * Remove a version (and channels that point to it), or only the channel when given its name.
  * A version that is mounted is refused (-EBUSY); whether a stopped VE wants it is the caller's
  * to know.

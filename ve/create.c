@@ -358,7 +358,7 @@ static int find_template(struct create *c, const struct store *st, struct templa
 	return r;
 }
 
-static int choose_template(struct create *c, struct err *e)
+static int choose_template(struct create *c, int *ret_hold, struct err *e)
 {
 	struct ve_conf *conf = &c->ve.conf;
 	const struct inst *in = c->ve.in;
@@ -376,6 +376,8 @@ static int choose_template(struct create *c, struct err *e)
 	r = store_open(in->lib, in->run, &st, e);
 	if (!r)
 		r = find_template(c, &st, &t, e);
+	if (!r)
+		r = store_hold(&st, t.digest, ret_hold, e);
 	store_close(&st);
 	if (r < 0)
 		return err_exit(e, VZ_NO_TEMPLATE);
@@ -449,7 +451,7 @@ static int gather_like(struct create *c, struct err *e)
 }
 
 /* Plan, then the config that was there, then what was asked for now: later wins. */
-static int gather(struct create *c, struct err *e)
+static int gather(struct create *c, int *ret_hold, struct err *e)
 {
 	const char *plan = c->change->applyconfig ? c->change->applyconfig
 						  : c->ve.in->conf.configfile;
@@ -476,7 +478,7 @@ static int gather(struct create *c, struct err *e)
 		return r;
 	c->ve.conf = conf;
 	r = refuse(c, e);
-	return r < 0 ? r : choose_template(c, e);
+	return r < 0 ? r : choose_template(c, ret_hold, e);
 }
 
 void create_undo(struct ve *ve, bool had_conf)
@@ -510,13 +512,14 @@ static int run_steps(struct create *c, struct err *e)
 static int create_locked(struct create *c, struct err *e)
 {
 	struct inst *in = c->ve.in;
+	_fd_ int hold = -1;             /* of the template, until the config names it */
 	int r;
 
 	if (create_is_made(in, c->ve.id)) {
 		intent_drop(in, c->ve.id);      /* of one that was killed when all was done */
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
 	}
-	r = c->like ? gather_like(c, e) : gather(c, e);
+	r = c->like ? gather_like(c, e) : gather(c, &hold, e);
 	if (r < 0)
 		return r;
 	inst_say(in, "Creating container private area (%s)",

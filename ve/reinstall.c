@@ -66,7 +66,7 @@ static int renew_root(struct ve *ve, struct err *e)
 	return r;
 }
 
-static int find_version(struct ve *ve, const char *name, struct err *e)
+static int find_version(struct ve *ve, const char *name, int *ret_hold, struct err *e)
 {
 	struct store st = STORE_INIT;
 	struct template t;
@@ -74,6 +74,8 @@ static int find_version(struct ve *ve, const char *name, struct err *e)
 
 	if (!r)
 		r = store_find(&st, name, &t, e);
+	if (!r)
+		r = store_hold(&st, t.digest, ret_hold, e);
 	store_close(&st);
 	if (r < 0)
 		return err_exit(e, VZ_NO_TEMPLATE);
@@ -90,6 +92,7 @@ static int find_version(struct ve *ve, const char *name, struct err *e)
 
 static int do_reinstall(struct inst *in, uint32_t id, const char *ostemplate, struct err *e)
 {
+	_fd_ int hold = -1;
 	struct ve ve;
 	int r = ve_open(&ve, in, id, "reinstall", e);
 
@@ -98,7 +101,7 @@ static int do_reinstall(struct inst *in, uint32_t id, const char *ostemplate, st
 	if (ve.state.phase != PH_STOPPED || ve.state.suspended)
 		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u was started meanwhile; stop it first", id);
 	if (!r)
-		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, e);
+		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, &hold, e);
 	if (!r)
 		r = renew_root(&ve, e);
 	if (!r)
@@ -111,6 +114,7 @@ static int do_reinstall(struct inst *in, uint32_t id, const char *ostemplate, st
 static int look_first(struct inst *in, uint32_t id, const char *ostemplate, bool *ret_running,
 		      struct err *e)
 {
+	_fd_ int hold = -1;
 	struct ve ve;
 	int r = ve_open(&ve, in, id, NULL, e);
 
@@ -121,7 +125,7 @@ static int look_first(struct inst *in, uint32_t id, const char *ostemplate, bool
 	if (!r && ve.state.phase == PH_MOUNTED)
 		r = err_set(e, EBUSY, VZ_MOUNTED, "VE %u is mounted; unmount it first", id);
 	if (!r)
-		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, e);
+		r = find_version(&ve, ostemplate ? ostemplate : ve.conf.ostemplate, &hold, e);
 	ve_close(&ve);
 	return r;
 }

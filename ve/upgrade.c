@@ -343,7 +343,8 @@ static int run(struct upgrade *u, struct err *e)
 
 /* ---- the beginning ---- */
 
-static int find_version(struct inst *in, const char *name, char ret[65], struct err *e)
+static int find_version(struct inst *in, const char *name, char ret[65], int *ret_hold,
+			struct err *e)
 {
 	struct store st = STORE_INIT;
 	struct template t;
@@ -351,6 +352,8 @@ static int find_version(struct inst *in, const char *name, char ret[65], struct 
 
 	if (!r)
 		r = store_find(&st, name, &t, e);
+	if (!r)
+		r = store_hold(&st, t.digest, ret_hold, e);
 	store_close(&st);
 	if (!r)
 		(void)str_fmt(ret, 65, "%s", t.digest);
@@ -399,7 +402,8 @@ static int begin_locked(struct upgrade *u, const struct upgrade_opts *o, struct 
 			struct upgrade_report *rep, struct err *e)
 {
 	const char *name = o->to ? o->to : ve->conf.ostemplate;
-	int r = find_version(u->in, name, rep->to, e);
+	_fd_ int hold = -1;             /* until the phase is on the disk, which keeps it as well */
+	int r = find_version(u->in, name, rep->to, &hold, e);
 
 	if (r < 0)
 		return r;
@@ -440,8 +444,9 @@ static int take_up(struct upgrade *u, const struct upgrade_opts *o, struct upgra
 		   struct err *e)
 {
 	bool back = u->s.phase == UP_RETURN && !*u->s.reason;
+	_fd_ int hold = -1;
 	char to[65];
-	int r = o->to ? find_version(u->in, o->to, to, e) : 0;
+	int r = o->to ? find_version(u->in, o->to, to, &hold, e) : 0;
 
 	if (r < 0)
 		return r;

@@ -228,6 +228,34 @@ other_version() {
 	equal "$(berth template gc -j | json length)" 0
 }
 
+has_open() {
+	readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$2"
+}
+
+@test "template gc: leaves a version that a command has chosen and not yet written down" {
+	local disk=$ROOT/var/lib/berth/private/101/disk.img chosen holder pid
+	new_ve 101
+	other_version one mini
+	chosen=$(berth template show mini -j | json -r .digest)
+	other_version two mini
+	# Whoever has the disk is waited for, with the version found already.
+	flock --no-fork "$disk" sleep 60 3>&- &
+	holder=$!
+	within 2 has_open "$holder" "$disk"
+	(exec nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" reinstall 101 \
+		--ostemplate "$chosen" >/dev/null 3>&- 4>&-) &
+	pid=$!
+	within 4 has_open "$pid" "$disk"
+	berth template gc >/dev/null
+	run --separate-stderr berth template remove "$chosen"
+	kill "$holder"
+	equal "$status" 9
+	one_line_error 'about to'
+	wait "$pid"
+	equal "$(conf_value 101 TEMPLATE_VERSION)" "$chosen"
+	berth template verify "$chosen" >/dev/null
+}
+
 @test "template export: the file is the image; it never replaces anything; a damaged one stays in" {
 	other_version other
 	local to=$BATS_TEST_TMPDIR/out.erofs
