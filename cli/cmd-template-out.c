@@ -135,21 +135,30 @@ static int gc_one(struct cli *c, const struct args *a, const struct store *s,
 	if (r < 0 || id)
 		return r;
 	*ret_gone = true;
-	return a->dry_run ? 0 : store_remove(s, t->digest, e);
+	if (a->dry_run)
+		return 0;
+	return t->left ? store_remove_left(s, t->digest, e) : store_remove(s, t->digest, e);
 }
+
+typedef int list_fn(const struct store *s, struct template **ret, size_t *ret_n, struct err *e);
 
 static int gc_all(struct cli *c, const struct args *a, const struct store *s, struct json_out *j,
 		  struct err *e)
 {
-	_free_ struct template *t = NULL;
-	bool is_gone;
-	size_t n = 0;
-	int r = store_list(s, &t, &n, e);
+	static list_fn *const lists[] = { store_list, store_list_left };
+	int r = 0;
 
-	for (size_t i = 0; i < n && !r; i++) {
-		r = gc_one(c, a, s, &t[i], &is_gone, e);
-		if (!r && is_gone)
-			gone(c, a, &t[i], j);
+	for (size_t k = 0; k < ARRAY_SIZE(lists) && !r; k++) {
+		_free_ struct template *t = NULL;
+		bool is_gone = false;
+		size_t n = 0;
+
+		r = lists[k](s, &t, &n, e);
+		for (size_t i = 0; i < n && !r; i++) {
+			r = gc_one(c, a, s, &t[i], &is_gone, e);
+			if (!r && is_gone)
+				gone(c, a, &t[i], j);
+		}
 	}
 	return r;
 }

@@ -657,7 +657,8 @@ const struct command commands[] = {
 	  "berth template export debian-12 /srv/debian-12.erofs\n" },
 	{ "template gc", NULL, "[options]", "remove versions that nothing needs",
 	  CMD_ROOT | CMD_JSON, 0, 0, gc_opts, cmd_template_gc,
-	  "Kept is what a channel points to, and what a VE or one of its snapshots stands on.",
+	  "Kept is what a channel points to, and what a VE or one of its snapshots stands on.\n"
+	  "What an import or a removal that was killed has left in the store goes, too.",
 	  "berth template gc --dry-run\nberth template gc --keep 2\n" },
 	{ "template sign", NULL, "NAME|DIGEST --key FILE", "sign a version, for those it is exported to",
 	  CMD_ROOT | CMD_JSON, 1, 1, sign_opts, cmd_template_sign,

@@ -381,6 +381,60 @@ int store_list(const struct store *s, struct template **ret, size_t *ret_n, stru
 	return 0;
 }
 
+/* The digest of "DIGEST.erofs" and its like, where there is no DIGEST.json. */
+static bool is_left(const struct store *s, const char *name, char digest[DIGEST_LEN + 1])
+{
+	char manifest[DIGEST_LEN + 8];
+
+	if (str_fmt(digest, DIGEST_LEN + 1, "%.*s", (int)strcspn(name, "."), name) < 0 ||
+	    !manifest_hex_ok(digest, DIGEST_LEN))
+		return false;
+	(void)str_fmt(manifest, sizeof(manifest), "%s.json", digest);
+	return faccessat(s->dir, manifest, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* One entry for all files of a digest. */
+static int add_left(struct template **list, size_t *n, const char *digest, uint64_t size)
+{
+	struct template *more;
+
+	for (size_t i = 0; i < *n; i++)
+		if (str_eq((*list)[i].digest, digest)) {
+			(*list)[i].size += size;
+			return 0;
+		}
+	more = reallocarray(*list, *n + 1, sizeof(**list));
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	more[*n] = (struct template){ .name = "unfinished", .size = size, .left = true };
+	memcpy(more[(*n)++].digest, digest, DIGEST_LEN + 1);
+	return 0;
+}
+
+int store_list_left(const struct store *s, struct template **ret, size_t *ret_n, struct err *e)
+{
+	_fd_ int lock = -1;
+	_dir_ DIR *d = open_walk(s->dir);
+	_free_ struct template *list = NULL;
+	char digest[DIGEST_LEN + 1];
+	struct dirent *de;
+	struct stat st;
+	size_t n = 0;
+	int r = d ? lock_store(s, &lock, e) : err_sys(e, "read template store");
+
+	if (r < 0)
+		return r;
+	while ((de = readdir(d)))
+		if (is_left(s, de->d_name, digest) &&
+		    fstatat(s->dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    add_left(&list, &n, digest, (uint64_t)st.st_size) < 0)
+			return err_set(e, ENOMEM, 0, "list templates: out of memory");
+	*ret = TAKE_PTR(list);
+	*ret_n = n;
+	return 0;
+}
+
 static int tag_locked(const struct store *s, const char *digest, const char *channel,
 		      struct err *e)
 {
@@ -448,4 +502,13 @@ int store_remove(const struct store *s, const char *name, struct err *e)
 	if (unlinkat(s->channels, name, 0) < 0)
 		return err_sys(e, "remove channel %s", name);
 	return 0;
+}
+
+int store_remove_left(const struct store *s, const char *digest, struct err *e)
+{
+	char again[DIGEST_LEN + 1];
+	_fd_ int lock = -1;
+	int r = lock_store(s, &lock, e);
+
+	return r < 0 || !is_left(s, digest, again) ? r : remove_version(s, digest, e);
 }

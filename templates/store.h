@@ -28,6 +28,7 @@ struct template {
 	uint64_t size;          /* bytes of the image */
 	uint64_t created;       /* seconds since 1970 */
 	bool fresh;             /* by store_add: it was not in the store before */
+	bool left;              /* by store_list_left: it is none */
 	bool disk;              /* no tree of files but the disk of a VM that boots it */
 };
 
@@ -70,6 +71,11 @@ MUST_CHECK int store_open_image(const struct store *s, const char *digest, int *
 /* Every version, newest first; *ret is the caller's to free. */
 MUST_CHECK int store_list(const struct store *s, struct template **ret, size_t *ret_n,
 			  struct err *e);
+
+/* Files that have no manifest, of an add or a removal that was cut short. As for store_list. */
+MUST_CHECK int store_list_left(const struct store *s, struct template **ret, size_t *ret_n,
+			       struct err *e);
+MUST_CHECK int store_remove_left(const struct store *s, const char *digest, struct err *e);
 
 /*
  * Read all of a version again and compare digests: the image, the lists beside it. Where the image

@@ -228,6 +228,23 @@ other_version() {
 	equal "$(berth template gc -j | json length)" 0
 }
 
+@test "template gc: takes what a killed import or removal has left" {
+	local one two store=$ROOT/var/lib/berth/template/store
+	new_ve 101
+	other_version one
+	one=$(digest_of one)
+	other_version two
+	two=$(digest_of two)
+	berth template remove one two >/dev/null
+	# The image is there before its manifest is, and leaves after it. That of a VE stays.
+	rm "$store/$one.json" "$store/$(conf_value 101 TEMPLATE_VERSION).json"
+	rm "$store/$two.json" "$store/$two.erofs"
+	run -0 berth template gc -j
+	equal "$(json -r '[.[].digest] | sort | join(" ")' <<<"$output")" "$(printf '%s\n' "$one" "$two" | sort | xargs)"
+	equal "$(find "$store" -name "$one*" -o -name "$two*")" ''
+	[[ -e $store/$(conf_value 101 TEMPLATE_VERSION).erofs ]]
+}
+
 has_open() {
 	readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$2"
 }
