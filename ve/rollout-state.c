@@ -9,6 +9,7 @@
 #include "util/exits.h"
 #include "util/json.h"
 #include "util/parse.h"
+#include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/rollout.h"
@@ -104,6 +105,11 @@ static void text_of(const struct json_val *v, const char *key, char *dst, size_t
 	(void)str_fmt(dst, size, "%s", json_get_str(v, key, ""));
 }
 
+static int there_is_none(const char *channel, struct err *e)
+{
+	return err_set(e, ENOENT, VZ_BAD_VALUE, "there is no rollout of %s; --to begins one", channel);
+}
+
 static int load_header(const struct inst *in, const char *channel, struct rollout *r,
 		       struct err *e)
 {
@@ -116,8 +122,7 @@ static int load_header(const struct inst *in, const char *channel, struct rollou
 	path_of(channel, "json", path);
 	res = fs_read_at(in->lib, path, 65536, &text, &len, e);
 	if (res == -ENOENT)
-		return err_set(e, ENOENT, VZ_BAD_VALUE, "there is no rollout of %s; --to begins one",
-			       channel);
+		return there_is_none(channel, e);
 	if (!res)
 		res = json_parse(text, len, path, &v, e);
 	if (res < 0)
@@ -133,7 +138,8 @@ static int load_header(const struct inst *in, const char *channel, struct rollou
 	r->max_failures = json_get_u64(v, "max_failures", 0);
 	r->force = json_get_bool(v, "force", false);
 	json_val_free(v);
-	return 0;
+	/* Killed before its log was there: the one that is there is of another rollout. */
+	return str_eq(r->phase, RO_PLANNED) ? there_is_none(channel, e) : 0;
 }
 
 /* ---- the log ---- */
@@ -235,8 +241,10 @@ int rollout_create(const struct inst *in, const struct rollout *r, struct err *e
 		len += n > 0 ? (size_t)n : 0;
 	}
 	path_of(r->channel, "log", path);
-	res = fs_save_at(in->lib, path, text, 0600, e);
-	return res < 0 ? res : rollout_save(in, r, e);
+	res = rollout_save(in, r, e);
+	if (!res)
+		res = fault_at("rollout", "plan", false, e);
+	return res < 0 ? res : fs_save_at(in->lib, path, text, 0600, e);
 }
 
 int rollout_note(const struct inst *in, const struct rollout *r, const struct rollout_ve *v,

@@ -312,10 +312,12 @@ static int begin(struct inst *in, const struct rollout_opts *o, struct rollout *
 	}
 	rollout_free(r);
 	*r = new;
-	(void)str_fmt(r->phase, sizeof(r->phase), "%s", o->dry_run ? "planned" : "rolling");
+	(void)str_fmt(r->phase, sizeof(r->phase), RO_PLANNED);
 	if (o->dry_run)
 		return 0;
 	res = rollout_create(in, r, e);
+	if (!res)
+		res = enter(in, r, "rolling", e);
 	return res < 0 ? res : roll(in, r, o, e);
 }
 

@@ -26,7 +26,7 @@ struct rollout_ve {
 struct rollout {
 	char channel[64], to[65];
 	char was[65];                   /* where the channel pointed before */
-	char phase[12];                 /* rolling, done, failed, undoing, undone */
+	char phase[12];                 /* planned, rolling, done, failed, undoing, undone */
 	char check[4001];
 	int check_ms;
 	size_t canary;                  /* the first so many of the plan */
@@ -63,7 +63,8 @@ size_t rollout_count(const struct rollout *r, enum rollout_outcome o);
 
 /* ---- inside of rollout*.c ---- */
 
-/* A new one: header and plan. */
+/* A new one: header, then plan. Until its next phase is saved there is none. */
+#define RO_PLANNED "planned"
 MUST_CHECK int rollout_create(const struct inst *in, const struct rollout *r, struct err *e);
 MUST_CHECK int rollout_save(const struct inst *in, const struct rollout *r, struct err *e);
 MUST_CHECK int rollout_note(const struct inst *in, const struct rollout *r,

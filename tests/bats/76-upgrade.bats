@@ -500,6 +500,27 @@ pids() {
 	equal "$(berth outdated)" ''
 }
 
+@test "rollout: killed with its plan half written, it is none and not the one before" {
+	local b
+	old >/dev/null
+	berth create 101 --ostemplate app >/dev/null
+	b=$(good next)
+	berth --quiet rollout app --to next
+	berth upgrade 101 --confirm
+	berth create 102 --ostemplate app >/dev/null
+	old other 'echo other >usr/other' >/dev/null
+	BERTH_FAULT='rollout/plan!' run berth rollout app --to other
+	[[ $status -ne 0 ]] || fail survived
+	# It must not say that it has taken 101 back.
+	refused 21 'no rollout' berth --quiet rollout app --undo
+	refused 21 'no rollout' berth rollout app --status
+	equal "$(version_of 101)" "$b"
+	berth --quiet rollout app --to other
+	equal "$(version_of 101) $(version_of 102)" "$(channel other) $(channel other)"
+	berth --quiet rollout app --undo
+	equal "$(version_of 101)" "$b"
+}
+
 # BERTH_LONG=1 for fifty kills instead of two.
 @test "rollout: killed at random moments, then called again, ends as without a kill" {
 	local b _ KILLED=0
