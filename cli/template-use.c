@@ -10,6 +10,7 @@
 #include "ve/archive.h"
 #include "ve/conf.h"
 #include "ve/registry.h"
+#include "ve/reinstall.h"
 #include "ve/snapshot.h"
 #include "ve/upgrade.h"
 
@@ -68,6 +69,9 @@ uint32_t template_uses_who(struct cli *c, const struct template_uses *u, const c
 			return u->ids[i];
 		*ret_how = "may go back to it (upgrade --confirm ends that)";
 		if (ve_upgrade_needs(&c->in, u->ids[i], digest))
+			return u->ids[i];
+		*ret_how = "is being reinstalled on it";
+		if (ve_reinstall_needs(&c->in, u->ids[i], digest))
 			return u->ids[i];
 		*ret_how = "has a snapshot on it";
 		if (ve_snapshot_needs(&c->in, u->ids[i], digest))

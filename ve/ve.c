@@ -6,6 +6,7 @@
 #include "ve/conf.h"
 #include "ve/freeze.h"
 #include "ve/lock.h"
+#include "ve/reinstall.h"
 #include "ve/snap-store.h"
 #include "ve/suspend.h"
 
@@ -38,6 +39,7 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 	if (verb) {
 		freeze_mend(&v);
 		snap_mend_switch(&v);
+		reinstall_mend(&v);
 		suspend_mend(&v);
 	}
 	*ve = v;

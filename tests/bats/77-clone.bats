@@ -200,6 +200,36 @@ messed_up() {
 	rm -rf "$ROOT/bad"
 }
 
+@test "reinstall: killed with the root exchanged, the version that it is for is the VE's" {
+	local point want
+	mkdir -p "$BATS_TEST_TMPDIR/other/sbin"
+	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/other/sbin/init"
+	berth template import "$BATS_TEST_TMPDIR/other" other >/dev/null
+	want=$(berth template show other -j | json -r .digest)
+	for point in exchange config; do
+		new_ve 101
+		BERTH_FAULT="reinstall/$point!" run berth reinstall 101 --ostemplate other
+		[[ $status -ne 0 ]] || fail "survived $point"
+		run --separate-stderr berth template remove "$want"
+		one_line_error 'reinstalled'
+		berth mount 101
+		equal "$(conf_value 101 OSTEMPLATE) $(conf_value 101 TEMPLATE_VERSION)" "other $want" "after $point"
+		equal "$(host ls "$ROOT/var/lib/berth/root/101" | grep -cx -e old -e sbin)" 2
+		berth umount 101
+		[[ ! -e $ROOT/var/lib/berth/private/101/reinstall ]] || fail 'its note is there'
+		berth destroy 101 >/dev/null
+	done
+	# Killed before that, nothing has become of it.
+	new_ve 101
+	BERTH_FAULT='reinstall/fresh!' run berth reinstall 101 --ostemplate other
+	[[ $status -ne 0 ]] || fail 'survived fresh'
+	berth mount 101
+	equal "$(conf_value 101 OSTEMPLATE)" mini
+	[[ ! -e $ROOT/var/lib/berth/root/101/old ]] || fail 'it has been exchanged'
+	berth umount 101
+	[[ ! -e $ROOT/var/lib/berth/private/101/reinstall ]] || fail 'its note is there'
+}
+
 @test "reinstall: killed between its two renames, the next start has the fresh root" {
 	messed_up
 	shell 101 'mkdir /taken; mv /etc/init.d /taken/renamed; sync'

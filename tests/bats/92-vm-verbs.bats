@@ -65,6 +65,19 @@ other_version() {
 	berth template import "$d" mini >/dev/null
 }
 
+@test "reinstall: of a machine, killed between its two renames, which boots the fresh root" {
+	new_vm 201
+	berth mount 201
+	echo data >"$BATS_TEST_TMPDIR/data"
+	host cp "$BATS_TEST_TMPDIR/data" "$ROOT/var/lib/berth/root/201/srv-data"
+	berth umount 201
+	BERTH_FAULT='reinstall/exchange!' run berth reinstall 201
+	[[ $status -ne 0 ]] || fail survived
+	start_vm 201
+	equal "$(shell 201 'cat /old/srv-data; ls /srv-data 2>/dev/null')" data
+	berth stop 201 --fast >/dev/null
+}
+
 @test "start: a machine that takes half a minute to boot is waited for (BERTH_LONG=1)" {
 	[[ -n ${BERTH_LONG:-} ]] || skip 'BERTH_LONG=1; it takes half a minute'
 	new_vm 201 --cpulimit 8
