@@ -38,8 +38,7 @@ void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned 
 		(void)snprintf(dst, IFNAMSIZ, "%.4sx%x.%x", tag, veid, index & 15);
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t h, const void *data, size_t len)
+uint64_t net_hash(uint64_t h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
@@ -54,10 +53,10 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
  */
 void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], uint8_t guest[6])
 {
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), tag, strlen(tag));
+	uint64_t h = net_hash(NET_HASH, tag, strlen(tag));
 
-	h = hash(h, &veid, sizeof(veid));
-	h = hash(h, &index, sizeof(index));
+	h = net_hash(h, &veid, sizeof(veid));
+	h = net_hash(h, &index, sizeof(index));
 	h ^= h >> 32;
 	host[0] = 0xfe;
 	guest[0] = 0x02;
@@ -67,7 +66,7 @@ void net_macs(const char *tag, uint32_t veid, unsigned index, uint8_t host[6], u
 
 uint32_t net_group(const char *table, uint32_t number)
 {
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), table, strlen(table));
+	uint64_t h = net_hash(NET_HASH, table, strlen(table));
 
 	uint32_t group = (uint32_t)(h ^ h >> 32) << 16 | (number & 0xffff);
 

@@ -95,6 +95,10 @@ struct net_spec {
  */
 void net_host_name(char dst[IFNAMSIZ], const char *tag, uint32_t veid, unsigned index);
 
+/* FNV-1a of 64 bits, begun with NET_HASH, or gone on with. */
+#define NET_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t net_hash(uint64_t h, const void *data, size_t len);
+
 /* What the kernel shall call the group of a network's links: the number, apart from other instances'. */
 uint32_t net_group(const char *table, uint32_t number);
 

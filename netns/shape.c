@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #include "netns/link.h"
+#include "netns/network.h"
 #include "netns/nl.h"
 #include "util/str.h"
 
@@ -30,9 +32,10 @@
 #define QUEUE_MS 50                     /* what may wait, in time at the rate ... */
 #define QUEUE_MIN 65536                 /* ... and at least this, for a window of TCP */
 
-void shape_ifb_name(char dst[IFNAMSIZ], const char *link)
+/* From the whole name, which is all that is left when the link has gone. */
+static void name_ifb(char dst[IFNAMSIZ], const char *link)
 {
-	(void)str_fmt(dst, IFNAMSIZ, "%c%s", *link == 'r' ? 'q' : 'r', *link ? link + 1 : "");
+	(void)str_fmt(dst, IFNAMSIZ, "ifb%012" PRIx64, net_hash(NET_HASH, link, strlen(link)) >> 16);
 }
 
 static struct nlmsghdr *put_tc(struct nl *n, uint16_t type, unsigned index, uint32_t parent,
@@ -241,7 +244,7 @@ static int read_now(struct nl *n, const char *link, struct now *ret, struct err 
 	struct now now = { 0 };
 	int r = nl_open(n, NETLINK_ROUTE, e);
 
-	shape_ifb_name(now.ifb_name, link);
+	name_ifb(now.ifb_name, link);
 	if (r == 0)
 		r = link_index(n, link, &now.link, e);
 	if (r == 0)
@@ -337,7 +340,7 @@ int shape_forget(const char *link)
 	char name[IFNAMSIZ];
 	unsigned ifb;
 
-	shape_ifb_name(name, link);
+	name_ifb(name, link);
 	if (nl_open(&n, NETLINK_ROUTE, &e) < 0 || find_ifb(&n, name, &ifb, &e) < 0)
 		return -e.eno;
 	if (ifb)

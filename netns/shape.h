@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,5 +33,3 @@ MUST_CHECK int shape_set(const char *link, const struct shape *s, struct err *e)
 MUST_CHECK int shape_get(const char *link, struct shape *ret, struct err *e);
 /* Before or after the link has gone: remove what does not go with it. */
 int shape_forget(const char *link);
-/* Name of the link's ifb: its own with an r for its first letter, or q for r. */
-void shape_ifb_name(char dst[IFNAMSIZ], const char *link);

@@ -35,12 +35,12 @@ shaped_ve() {
 
 teardown() {
 	host ip link del tb0 2>/dev/null || :
-	host ip link del ruplink 2>/dev/null || :
+	host ip link del "${taken:-none}" 2>/dev/null || :
 	common_teardown
 }
 
 kernel_rates() {
-	berth status -j 101 | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
+	berth status -j "${1:-101}" | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
 }
 
 @test "rates: 10 Mbit/s both ways, from the start on, live down and up, and none" {
@@ -129,24 +129,45 @@ kernel_rates() {
 	equal "$(kernel_rates)" '7000000 3000000'
 }
 
-@test "rates: a link with a name like an ifb link's, and others' links of such names, stay" {
+# ifb_of LINK: where what the link receives is sent to.
+ifb_of() {
+	host tc filter show dev "$1" ingress | sed -n 's/.*Egress Redirect to device \([^)]*\)).*/\1/p'
+}
+
+@test "rates: a link of another's with the name of an ifb link stays" {
 	host_takes_all
-	host ip link add ruplink type bridge
-	run_ve 101 --ipadd $VE --netif_add 'eth1,,r101 eth2,,wuplink'
+	run_ve 101 --ipadd $VE --netif_add eth1,,wuplink
 	put_probe 101
+	berth set 101 --netrate-out 5mbit
+	taken=$(ifb_of wuplink)
+	berth set 101 --netrate-out 0
+	host ip link add "$taken" type bridge
 	run ! --separate-stderr berth set 101 --netrate-out 5mbit
-	one_line_error ruplink
-	host ip link show ruplink >/dev/null
-	berth set 101 --netif_del eth2
+	one_line_error "$taken"
+	host ip link show "$taken" >/dev/null
+	berth set 101 --netif_del eth1
 	berth set 101 --netrate-out 5mbit
 	held 101 out 5000000 1
-	host ip link show r101 >/dev/null
-	host ip link show q101 >/dev/null
 	berth stop 101 --fast
-	host ip link show ruplink >/dev/null
+	host ip link show "$taken" >/dev/null
 	run -0 host ip link show type ifb
 	equal "$output" ''
-	host ip link del ruplink
+}
+
+@test "rates: links whose names differ in the first letter only have each its own" {
+	local link
+	run_ve 101 --ipadd $VE --netif_add eth1,,alan101
+	run_ve 102 --ipadd 10.9.0.102 --netif_add eth1,,blan101
+	berth set 101 --netrate-out 5mbit
+	berth set 102 --netrate-out 7mbit --save
+	equal "$(kernel_rates 101)" '0 5000000'
+	equal "$(kernel_rates 102)" '0 7000000'
+	berth set 102 --netif_add 'eth2,,rlan101 eth3,,qlan101'
+	for link in alan101 blan101 rlan101 qlan101; do
+		[[ -n $(ifb_of $link) ]] || fail "$link sends past its rate"
+	done
+	berth stop 102 --fast
+	equal "$(kernel_rates 101)" '0 5000000' 'after the other has gone'
 }
 
 @test "rates: the tenant cannot take them away" {
