@@ -45,8 +45,7 @@ void plan_shape(const struct ve *ve, struct shape *ret)
 /* The allowance is looked at with its new value, then the rates follow. */
 int apply_traffic(struct ve *ve, const struct param *p, struct err *e)
 {
-	bool changed = false;
-	int r = quota_update(ve, &changed, e);
+	int r = quota_update(ve, e);
 
 	return r < 0 ? r : apply_netrate(ve, p, e);
 }
@@ -101,6 +100,18 @@ void recall_netrate(struct ve *ve)
 	ve->conf.ratebound = false;     /* it is in netrate_out */
 }
 
+/* What leads past the host has none, nor what the tenant has deleted. */
+static bool has_rate(const struct net_spec *s)
+{
+	return !net_is_direct(s) && uplink_exists(s->host_name);
+}
+
+/* The kernel counts in bytes. */
+static bool same_rates(const struct shape *a, const struct shape *b)
+{
+	return a->in / 8 == b->in / 8 && a->out / 8 == b->out / 8;
+}
+
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 {
 	_space_home_ struct space_home home = SPACE_HOME_INIT;
@@ -116,7 +127,7 @@ int apply_netrate(struct ve *ve, const struct param *p, struct err *e)
 
 		if (net_is_direct(s))
 			r = direct_check(s, e);
-		else if (uplink_exists(s->host_name))   /* or the tenant has deleted it */
+		else if (has_rate(s))
 			r = shape_set(s->host_name, &s->shape, e);
 	}
 	return r < 0 ? r : remember(ve, e);
@@ -137,16 +148,25 @@ static int effective(const struct ve *ve, struct shape *ret)
 		return -ENOENT;
 	for (unsigned i = 0; i < links.n; i++) {
 		const struct shape *want = &links.a[i].shape;
+		bool first = r < 0;
 
-		if (net_is_direct(&links.a[i]))
+		if (!has_rate(&links.a[i]))
 			continue;
 		r = shape_get(links.a[i].host_name, &now, &ignored);
 		if (r < 0)
 			return r;
-		if (i == 0 || now.in != want->in || now.out != want->out)
+		if (first || !same_rates(&now, want))
 			*ret = now;
 	}
 	return r;
+}
+
+bool netrate_obeyed(const struct ve *ve)
+{
+	struct shape now, want;
+
+	plan_shape(ve, &want);
+	return effective(ve, &now) < 0 || same_rates(&now, &want);
 }
 
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret)

@@ -109,6 +109,8 @@ int effective_conntrack(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_mail_rate(struct ve *ve, const struct param *p, uint64_t *ret);
 /* Rates as last put in force on a VE that runs, before its allowance changed them, into its config. */
 void recall_netrate(struct ve *ve);
+/* Do the links have the rates they should? True also where that cannot be seen. */
+bool netrate_obeyed(const struct ve *ve);
 int apply_netrate(struct ve *ve, const struct param *p, struct err *e);
 int effective_netrate_in(struct ve *ve, const struct param *p, uint64_t *ret);
 int effective_netrate_out(struct ve *ve, const struct param *p, uint64_t *ret);

@@ -88,7 +88,7 @@ void quota_shape(const struct ve *ve, struct shape *s)
 	s->out = s->out && s->out < rate ? s->out : rate;
 }
 
-int quota_update(const struct ve *ve, bool *ret_changed, struct err *e)
+int quota_update(const struct ve *ve, struct err *e)
 {
 	bool marked = is_marked(ve);
 	char path[64], text[16];
@@ -107,35 +107,47 @@ int quota_update(const struct ve *ve, bool *ret_changed, struct err *e)
 		r = fs_save_at(ve->in->lib, path, text, 0600, e);
 	else
 		fs_unlink_saved(ve->in->lib, path);
-	if (r < 0)
-		return r;
-	events_add(ve->in, ve->id, q.over ? "traffic-limit" : "traffic-reset");
-	*ret_changed = true;
-	return 0;
+	if (r == 0)
+		events_add(ve->in, ve->id, q.over ? "traffic-limit" : "traffic-reset");
+	return r;
 }
 
-int quota_enforce(struct inst *in, uint32_t id, struct err *e)
+/* The mark may be of somebody who died, or failed, before the links had their rates. */
+static int is_done(struct ve *ve, struct err *e)
 {
 	struct quota q = { .over = false };
-	bool changed = false, marked;
+	bool marked = is_marked(ve);
+	int r = 0;
+
+	if (ve->conf.traffic_limit)
+		r = quota_read(ve, &q, e);
+	if (r < 0 || q.over != marked)
+		return r;
+	if (!ve->conf.traffic_limit || ve->state.phase != PH_RUNNING)
+		return 1;
+	recall_netrate(ve);
+	return netrate_obeyed(ve);
+}
+
+/* The lock only when there is something to do. */
+int quota_enforce(struct inst *in, uint32_t id, struct err *e)
+{
 	struct ve ve;
 	int r = ve_open(&ve, in, id, NULL, e);
 
 	if (r < 0)
 		return r;
-	marked = is_marked(&ve);
-	if (ve.conf.traffic_limit)
-		r = quota_read(&ve, &q, e);
-	if (!r && q.over != marked) {   /* the lock only when there is something to do */
-		ve_close(&ve);
-		r = ve_open(&ve, in, id, "traffic", e);
-		if (r < 0)
-			return r;
-		recall_netrate(&ve);
-		r = quota_update(&ve, &changed, e);
-		if (!r && changed && ve.state.phase == PH_RUNNING)
-			r = apply_netrate(&ve, NULL, e);
-	}
+	r = is_done(&ve, e);
+	ve_close(&ve);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = ve_open(&ve, in, id, "traffic", e);
+	if (r < 0)
+		return r;
+	recall_netrate(&ve);
+	r = quota_update(&ve, e);
+	if (r == 0 && ve.state.phase == PH_RUNNING)
+		r = apply_netrate(&ve, NULL, e);
 	ve_close(&ve);
 	return r;
 }

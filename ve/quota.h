@@ -22,11 +22,11 @@ struct quota {
 MUST_CHECK int quota_read(const struct ve *ve, struct quota *ret, struct err *e);
 /* What the allowance makes of the VE's rates. */
 void quota_shape(const struct ve *ve, struct shape *s);
-/* Write down whether it is used up; *ret_changed when that is new. */
-MUST_CHECK int quota_update(const struct ve *ve, bool *ret_changed, struct err *e);
+/* Write down whether it is used up, with an event when that is new. */
+MUST_CHECK int quota_update(const struct ve *ve, struct err *e);
 /*
- * After a fold: take the action, or undo it, on a VE whose allowance has just been used up. The
- * links get the rates that were last set, saved or not.
+ * After a fold: take the action, or undo it, on a VE that has an allowance and whose links do not
+ * obey it. They get the rates that were last set, saved or not.
  */
 MUST_CHECK int quota_enforce(struct inst *in, uint32_t id, struct err *e);
 void quota_forget(const struct inst *in, uint32_t id);

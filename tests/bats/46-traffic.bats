@@ -229,6 +229,28 @@ use_up() {
 	contains "$(host tc qdisc show dev late1)" 'rate 500Kbit'
 }
 
+# What was written down by somebody who died before the links had their rates.
+@test "allowance: a throttle that was marked and not set is set by the next, and so its end" {
+	local mark=$ROOT/var/lib/berth/traffic/101.over
+	run_ve 101 --ipadd $VE --netrate-in 1234.567kbit --traffic-limit 10K --traffic-action throttle:1mbit
+	berth set 101 --netrate-out 5mbit
+	host ping -q -c 20 -i 0.01 -s 972 $VE >/dev/null
+	echo 2026-12-01 >"$mark"
+	equal "$(kernel_rates)" '1234560 5000000'
+	berth traffic 101 --fold
+	equal "$(kernel_rates)" '1000000 1000000'
+	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$ROOT/var/lib/berth/traffic/101.json"
+	rm "$mark"
+	berth traffic 101 --fold
+	equal "$(kernel_rates)" '1234560 5000000'
+	equal "$(events_of)" ''
+	# Where nothing is to be done nobody waits for a lock.
+	(
+		flock 8
+		berth traffic 101 --fold
+	) 8>>"$ROOT/run/berth/lock/101.lck"
+}
+
 @test "allowance: suspend lets nothing through, until it is raised" {
 	run_ve 101 --ipadd $VE --traffic-limit 10K --traffic-action suspend --traffic-reset-day 28
 	reaches $VE
