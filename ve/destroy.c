@@ -93,11 +93,11 @@ static void forget(const struct ve *ve)
 		reg_name_drop(ve->in, ve->id, ve->conf.name);
 	pool_release(ve->in, ve->conf.pool, ve->id);
 	reg_ids_drop(ve->in, ve->id, ve->conf.local_uid);
+	traffic_retire(ve->in, ve->id);         /* the config knows its links */
 	retire_files(ve);
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
 	fs_unlink_saved(ve->in->etc, path);     /* what a killed save left beside it */
 	up_drop(ve->in, ve->id);
-	traffic_retire(ve->in, ve->id);
 	quota_forget(ve->in, ve->id);
 	sync_configs(ve->in);
 	intent_drop(ve->in, ve->id);

@@ -27,6 +27,7 @@
 #include "ve/refuse.h"
 #include "ve/registry.h"
 #include "ve/set-impl.h"
+#include "ve/traffic.h"
 #include "ve/vm.h"
 
 /* Addresses: what is there, less the deletions, plus the additions, in that order. */
@@ -295,6 +296,15 @@ static int commit_all(struct set *s, struct err *e)
 	return r;
 }
 
+/* By the names that links have before a change, and after it. */
+static void count_traffic(const struct set *s)
+{
+	struct err e = ERR_INIT;
+
+	if (conf_has(&s->to, param_by_key("NETIF")) && traffic_fold(s->ve.in, s->ve.id, &e) < 0)
+		log_warn(&s->ve.in->log, "%s (counted later)", e.msg);
+}
+
 /* Everything between the judgement and the report. */
 static int commit(struct set *s, struct err *e)
 {
@@ -307,8 +317,11 @@ static int commit(struct set *s, struct err *e)
 	if (!h)
 		return err_set(e, ENOMEM, 0, "set: out of memory");
 	r = claim_links(s, h, e);
-	if (!r)
+	if (!r) {
+		count_traffic(s);
 		r = commit_all(s, e);
+		count_traffic(s);
+	}
 	if (r < 0) {
 		addrs_release(&s->ve, &h->to, &h->now);
 		(void)!addrs_claim(&s->ve, &h->saved, &(struct err)ERR_INIT);

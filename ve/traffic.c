@@ -28,10 +28,16 @@
 #define INDEXES 16                      /* that a link may have */
 #define NUMBERS (ACCT_WAYS * ACCT_FAMILIES * 2)
 
+/* A link's counters at the last fold, and what its end was called; "": not counted. */
+struct seen {
+	char link[IFNAMSIZ];
+	struct traffic t;
+};
+
 struct ledger {
 	char boot[37];
 	uint64_t table;                 /* which of that boot, see acct_generation */
-	struct traffic seen[INDEXES];     /* its counters at the last fold */
+	struct seen seen[INDEXES];
 	struct traffic_day today;
 };
 
@@ -98,8 +104,12 @@ static int load(const struct inst *in, uint32_t id, struct ledger *ret, struct e
 	(void)str_fmt(ret->boot, sizeof(ret->boot), "%s", json_get_str(v, "boot_id", ""));
 	(void)str_fmt(ret->today.day, sizeof(ret->today.day), "%s", json_get_str(v, "day", ""));
 	ret->table = json_get_u64(v, "table", 0);
-	for (unsigned i = 0; i < INDEXES && i < json_len(json_get(v, "seen")); i++)
-		read_numbers(json_at(json_get(v, "seen"), i), &ret->seen[i]);
+	for (unsigned i = 0; i < INDEXES && i < json_len(json_get(v, "seen")); i++) {
+		const struct json_val *one = json_at(json_get(v, "seen"), i);
+
+		read_numbers(one, &ret->seen[i].t);
+		(void)str_fmt(ret->seen[i].link, IFNAMSIZ, "%s", json_get_str(one, "link", ""));
+	}
 	read_numbers(json_get(v, "today"), &ret->today.t);
 	json_val_free(v);
 	return 0;
@@ -109,23 +119,24 @@ static void write_numbers(struct json_out *j, const struct traffic *t)
 {
 	struct traffic copy = *t;
 
-	json_object(j);
 	for (unsigned i = 0; i < NUMBERS; i++)
 		json_ku64(j, names[i], *number(&copy, i));
-	json_end(j);
 }
 
 static void write_seen(struct json_out *j, const struct ledger *l)
 {
-	static const struct traffic none;
 	unsigned n = INDEXES;
 
-	while (n && memcmp(&l->seen[n - 1], &none, sizeof(none)) == 0)
+	while (n && !*l->seen[n - 1].link)
 		n--;
 	json_key(j, "seen");
 	json_array(j);
-	for (unsigned i = 0; i < n; i++)
-		write_numbers(j, &l->seen[i]);
+	for (unsigned i = 0; i < n; i++) {
+		json_object(j);
+		json_kstr(j, "link", l->seen[i].link);
+		write_numbers(j, &l->seen[i].t);
+		json_end(j);
+	}
 	json_end(j);
 }
 
@@ -142,7 +153,9 @@ static int save(const struct inst *in, uint32_t id, const struct ledger *l, stru
 	json_kstr(j, "boot_id", l->boot);
 	json_kstr(j, "day", l->today.day);
 	json_key(j, "today");
+	json_object(j);
 	write_numbers(j, &l->today.t);
+	json_end(j);
 	json_ku64(j, "table", l->table);
 	write_seen(j, l);
 	json_end(j);
@@ -260,45 +273,78 @@ static struct traffic since(const struct traffic *seen, const struct traffic *no
 }
 
 /* What the host's ends are called, by index, as usual or as NETIF says, and where they are. */
-static void link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IFNAMSIZ],
-		       char fence[NETWORK_NAME_LEN])
+static int link_names(const struct inst *in, uint32_t id, char ends[INDEXES][IFNAMSIZ],
+		      char fence[NETWORK_NAME_LEN])
 {
 	struct err ignored = ERR_INIT;
 	struct netif_list l = { 0 };
 	const char *want;
 	struct ve ve;
+	int r = ve_open(&ve, (struct inst *)in, id, NULL, &ignored);
 
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < INDEXES; i++)
 		net_host_name(ends[i], in->link_tag, id, i);
-	fence[0] = '\0';
-	if (ve_open(&ve, (struct inst *)in, id, NULL, &ignored) < 0)
-		return;
 	memcpy(fence, fence_of(&ve), NETWORK_NAME_LEN);
-	if (netif_parse(*ve.state.netif ? ve.state.netif : ve.conf.netif, &l, &want) == 0)
-		for (unsigned i = 0; i < l.n; i++)
-			if (*l.a[i].host_ifname && l.a[i].index < INDEXES)
-				memcpy(ends[l.a[i].index], l.a[i].host_ifname, IFNAMSIZ);
+	r = netif_parse(*ve.state.netif ? ve.state.netif : ve.conf.netif, &l, &want);
+	for (unsigned i = 0; r == 0 && i < l.n; i++)
+		if (*l.a[i].host_ifname && l.a[i].index < INDEXES)
+			memcpy(ends[l.a[i].index], l.a[i].host_ifname, IFNAMSIZ);
 	ve_close(&ve);
+	return r;
+}
+
+static int count(const struct inst *in, const char *link, unsigned index, struct ledger *l,
+		 struct err *e)
+{
+	struct seen *s = &l->seen[index];
+	struct traffic now, more;
+	int r = acct_read(in->name, link, &now, e);
+
+	if (r < 0)
+		return r;
+	more = since(&s->t, &now);
+	traffic_add(&l->today.t, &more);
+	s->t = now;
+	return 0;
 }
 
 /* One link; a link that is there and not counted, because the table was removed, is from now. */
 static int take_link(const struct inst *in, const char *link, unsigned index, struct ledger *l,
 		     struct err *e)
 {
-	struct traffic now, more;
-	int r = acct_read(in->name, link, &now, e);
+	int r = count(in, link, index, l, e);
 
-	if (r == -ENOENT) {
-		err_clear(e);
-		if (net_read_counters(link, &(struct net_counters){ 0 }) < 0)
-			return 0;
-		return acct_add(in->name, link, net_is_port(link), e);
-	}
-	if (r < 0)
+	if (r == 0)
+		memcpy(l->seen[index].link, link, IFNAMSIZ);
+	if (r != -ENOENT)
 		return r;
-	more = since(&l->seen[index], &now);
-	traffic_add(&l->today.t, &more);
-	l->seen[index] = now;
+	err_clear(e);
+	l->seen[index] = (struct seen){ .link = "" };
+	if (net_read_counters(link, &(struct net_counters){ 0 }) < 0)
+		return 0;
+	return acct_add(in->name, link, net_is_port(link), e);
+}
+
+/*
+ * What it counted by another name is added and then forgotten, for the name may be that of another
+ * VE's link tomorrow. All of them before any link is taken: two may have exchanged their names.
+ */
+static int leave_link(const struct inst *in, const char *link, unsigned index, struct ledger *l,
+		      struct err *e)
+{
+	struct seen *s = &l->seen[index];
+	int r;
+
+	if (!*s->link || str_eq(s->link, link))
+		return 0;
+	r = count(in, s->link, index, l, e);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	err_clear(e);
+	acct_forget(in->name, s->link);
+	*s = (struct seen){ .link = "" };
 	return 0;
 }
 
@@ -321,7 +367,8 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 	uint64_t table = 0;
 	int r;
 
-	link_names(in, id, ends, fence);
+	if (link_names(in, id, ends, fence) < 0)
+		return 0;               /* nobody knows what to count, until its config is mended */
 	r = fence_enter(in, fence, &home, e);
 	if (r == -ENOENT) {             /* no namespace: nothing more to count than there was */
 		err_clear(e);
@@ -339,8 +386,11 @@ static int take(const struct inst *in, uint32_t id, struct ledger *l, bool *ret_
 	memcpy(l->boot, in->boot_id, sizeof(l->boot));
 	l->table = table;
 	for (unsigned i = 0; r == 0 && i < INDEXES; i++)
+		r = leave_link(in, ends[i], i, l, e);
+	for (unsigned i = 0; r == 0 && i < INDEXES; i++)
 		r = take_link(in, ends[i], i, l, e);
-	*ret_changed |= memcmp(&before.today.t, &l->today.t, sizeof(before.today.t)) != 0;
+	*ret_changed |= memcmp(&before.today.t, &l->today.t, sizeof(before.today.t)) != 0 ||
+			memcmp(before.seen, l->seen, sizeof(before.seen)) != 0;
 	return r;
 }
 
@@ -421,20 +471,28 @@ void traffic_free(struct traffic_report *r)
 	*r = (struct traffic_report){ 0 };
 }
 
+static void forget_links(const struct inst *in, uint32_t id)
+{
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
+	char ends[INDEXES][IFNAMSIZ], fence[NETWORK_NAME_LEN];
+	struct err ignored = ERR_INIT;
+	struct traffic t;
+
+	if (link_names(in, id, ends, fence) < 0 || fence_enter(in, fence, &home, &ignored) < 0)
+		return;
+	for (unsigned i = 0; i < INDEXES; i++)
+		if (acct_read(in->name, ends[i], &t, &ignored) == 0)
+			acct_forget(in->name, ends[i]);
+}
+
 void traffic_retire(const struct inst *in, uint32_t id)
 {
 	static const char *const suffixes[] = { "json", "days" };
-	char ends[INDEXES][IFNAMSIZ], fence[NETWORK_NAME_LEN], from[64], to[80];
 	struct err ignored = ERR_INIT;
+	char from[64], to[80];
 
 	(void)!traffic_fold(in, id, &ignored);
-	link_names(in, id, ends, fence);
-	for (unsigned i = 0; i < INDEXES && !*fence; i++) {
-		struct traffic t;
-
-		if (acct_read(in->name, ends[i], &t, &ignored) == 0)
-			acct_forget(in->name, ends[i]);
-	}
+	forget_links(in, id);
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		path_of(id, suffixes[i], from);
 		(void)str_fmt(to, sizeof(to), "%s.destroyed", from);

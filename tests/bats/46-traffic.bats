@@ -140,6 +140,56 @@ mixed_load() {
 	equal "$(json '.[0].in.bytes, .[0].out.bytes' <<<"$output")" $'0\n0'
 }
 
+# counts NAME: how many counters the host has for a link.
+counts() {
+	host nft list ruleset | grep -c "\"$1\" \." || :
+}
+
+pings() {
+	host ping -q -c "$1" -i 0.01 -s 972 "$2" >/dev/null
+}
+
+@test "traffic: the counters of a link that goes, or gets another name, go with it" {
+	local odd=10.9.0.111 other=10.9.0.112
+	run_ve 101 --ipadd $VE
+	berth set 101 --netif_add eth1,,odd1 --ifname eth1 --ipadd $odd --save
+	pings 10 $odd
+	# The next who has the name pays for himself.
+	berth set 101 --netif_del eth1 --save
+	equal "$(counts odd1)" 0
+	equal "$(counted in ipv4)" 10000
+	run_ve 102 --ipadd 10.9.0.102
+	berth set 102 --netif_add eth1,,odd1 --ifname eth1 --ipadd $odd --save
+	pings 3 $odd
+	equal "$(berth traffic 102 -j | json '.[0].in.ipv4.bytes')" 3000
+	# Another name, and two that have exchanged theirs.
+	berth set 101 --netif_add eth1,,odd2 --ifname eth1 --ipadd $other --save
+	berth set 101 --netif_add eth2,,odd3 --save
+	pings 5 $other
+	berth set 101 --ifname eth1 --host_ifname odd4 --save
+	pings 5 $other
+	equal "$(counted in ipv4)" 20000
+	equal "$(counts odd2)" 0
+	berth stop 101 102 --fast
+	sed -i '/^NETIF/{ s/odd3/odd0/; s/odd4/odd3/; s/odd0/odd4/; }' "$(conf_of 101)"
+	berth start 101 >/dev/null
+	pings 2 $other
+	equal "$(counted in ipv4)" 22000
+	pings 2 $other
+	equal "$(counted in ipv4)" 24000
+	# Stopped, killed half way through, and destroyed.
+	! BERTH_FAULT='set/links!' berth set 101 --netif_del eth1 2>/dev/null || fail 'not killed'
+	berth traffic 101 --fold
+	berth set 101 --netif_del eth1 --save
+	equal "$(counts odd3)" 0
+	equal "$(counted in ipv4)" 24000
+	berth stop 101 --fast
+	berth set 101 --netif_del eth2 --save
+	equal "$(counts odd4)" 0
+	berth destroy 102
+	equal "$(counts odd1)" 0
+}
+
 @test "traffic: forged packets are on nobody's bill" {
 	run_ve 101 --ipadd $VE
 	ping_from 101 $UPLINK
