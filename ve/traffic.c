@@ -485,20 +485,32 @@ static void forget_links(const struct inst *in, uint32_t id)
 			acct_forget(in->name, ends[i]);
 }
 
-void traffic_retire(const struct inst *in, uint32_t id)
+/* Once the first file has its new name this is done, or nearly: what goes then is not this VE's. */
+static void retire_files(const struct inst *in, uint32_t id)
 {
 	static const char *const suffixes[] = { "json", "days" };
-	struct err ignored = ERR_INIT;
 	char from[64], to[80];
+	bool begun = true;
 
-	(void)!traffic_fold(in, id, &ignored);
-	forget_links(in, id);
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		path_of(id, suffixes[i], from);
 		(void)str_fmt(to, sizeof(to), "%s.destroyed", from);
-		if (renameat(in->lib, from, in->lib, to) < 0 && i)
+		if (renameat(in->lib, from, in->lib, to) == 0)
+			continue;
+		if (i && begun)
 			(void)unlinkat(in->lib, to, 0); /* of an earlier VE of this number */
+		begun = false;
 	}
-	(void)str_fmt(from, sizeof(from), "lock/%u.traffic", id);
-	(void)unlinkat(in->run, from, 0);
+}
+
+void traffic_retire(const struct inst *in, uint32_t id)
+{
+	struct err ignored = ERR_INIT;
+	char path[64];
+
+	(void)!traffic_fold(in, id, &ignored);
+	forget_links(in, id);
+	retire_files(in, id);
+	(void)str_fmt(path, sizeof(path), "lock/%u.traffic", id);
+	(void)unlinkat(in->run, path, 0);
 }

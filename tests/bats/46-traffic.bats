@@ -190,6 +190,22 @@ pings() {
 	equal "$(counts odd1)" 0
 }
 
+# As somebody who was killed after all of it but the end of the note leaves it.
+@test "traffic: a destroy that is finished twice keeps all of the ledger" {
+	local lib=$ROOT/var/lib/berth
+	run_ve 101 --ipadd $VE
+	pings 10 $VE
+	berth traffic 101 --fold
+	sed -i 's/"day":"[^"]*"/"day":"2026-02-28"/' "$lib/traffic/101.json"
+	pings 3 $VE
+	berth stop 101 --fast
+	berth destroy 101
+	ln -s destroy "$lib/half/101"
+	berth recover >/dev/null
+	grep -q '^2026-02-28 10000 ' "$lib/traffic/101.days.destroyed"
+	equal "$(json .today.in4_bytes <"$lib/traffic/101.json.destroyed")" 3000
+}
+
 @test "traffic: forged packets are on nobody's bill" {
 	run_ve 101 --ipadd $VE
 	ping_from 101 $UPLINK
