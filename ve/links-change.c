@@ -239,6 +239,8 @@ static void change_back(const struct inst *in, const struct links *from, const s
 
 		err_clear(&ignored);
 		if (s && same_link(s, &from->a[i])) {
+			if (!same_filter(s, &from->a[i]))
+				(void)!net_switch(s, &from->a[i], &ignored);
 			put_back_ips(&from->a[i], &from->ips[i], &to->ips[k], at->netns);
 			(void)!net_default(s, &from->a[i], at->netns, &ignored);
 		} else if (bring(in, from, i, at, &ignored) < 0) {

@@ -264,6 +264,10 @@ sent_at_least() {
 	berth set 101 --ifname eth0 --ip_filter on --save
 	run ! from 10.88.1.1
 	contains "$(conf_value 101 NETIF)" allow=10.88.0.0/24
+	# A set that fails leaves nothing open, and nothing closed.
+	BERTH_FAULT=set/links run ! berth set 101 --ifname eth0 --ip_filter off --allow 10.88.8.0/24 --netif_add eth2
+	run ! from 10.88.1.1
+	from 10.88.0.1
 }
 
 @test "pool: auto takes the next free address, what comes back is handed out again" {
