@@ -475,20 +475,34 @@ static int change_links(struct ve *ve, const struct links *from, const struct li
 	return r < 0 ? r : links_change(ve->in, from, to, &(struct links_at){ .netns = netns }, e);
 }
 
+static void take_links(struct ve_state *s, const struct ve_conf *c)
+{
+	s->ips = c->ips;
+	memcpy(s->network, c->network, sizeof(s->network));
+	memcpy(s->netif, c->netif, sizeof(s->netif));
+}
+
 /* IP_ADDRESS, NETWORK and NETIF are one setting: whichever row comes first applies them all. */
 int apply_links(struct ve *ve, const struct param *p, struct err *e)
 {
+	struct ve_state next = ve->state;
 	struct links from, to;
 	int r = plan_change(ve, &from, &to, e);
 
+	take_links(&next, &ve->conf);
 	if (!r)
-		r = change_links(ve, &from, &to, e);
+		r = state_note_links(ve->in, ve->id, &next, e);
 	if (r < 0)
 		return r;
-	ve->state.ips = ve->conf.ips;
-	memcpy(ve->state.network, ve->conf.network, sizeof(ve->state.network));
-	memcpy(ve->state.netif, ve->conf.netif, sizeof(ve->state.netif));
+	r = change_links(ve, &from, &to, e);
+	if (r < 0) {
+		state_links_done(ve->in, ve->id);
+		return r;
+	}
+	take_links(&ve->state, &ve->conf);
 	r = state_save(ve->in, ve->id, &ve->state, e);
+	if (!r)
+		state_links_done(ve->in, ve->id);
 	if (!r && ve->state.vm)
 		return vm_setup_live(ve, &from, e);
 	return r < 0 ? r : apply_guest(ve, p, e);

@@ -10,13 +10,16 @@
 
 #include "netns/direct.h"
 #include "netns/space.h"
+#include "runtime/nsenter.h"
 #include "util/cleanup.h"
 #include "util/step.h"
 #include "util/str.h"
 #include "ve/fence.h"
+#include "ve/guest.h"
 #include "ve/inst.h"
 #include "ve/netdev.h"
 #include "ve/netlock.h"
+#include "ve/ve.h"
 #include "vm/qmp.h"
 
 #define BACK_MS 2000                    /* for a guest to let go again of what has just come */
@@ -283,4 +286,80 @@ int links_change(const struct inst *in, const struct links *from, const struct l
 	if (r < 0)
 		change_back(in, from, to, at);
 	return r;
+}
+
+static int find_ends(struct ve *ve, struct links_at *at, int *hold, struct err *e)
+{
+	int r;
+
+	if (ve->state.vm) {
+		r = state_dir(ve->in, ve->id, false, hold, e);
+		at->machine = *hold;
+		return r;
+	}
+	r = ns_open(ve->state.pid, "net", hold, e);
+	if (r == 0)
+		r = guest_still_there(ve, hold, e);
+	at->netns = *hold;
+	return r;
+}
+
+/* What was to go goes first, wherever the change came to: what is there cannot come back. */
+static int put_back(struct ve *ve, const struct links *from, const struct links *to, struct err *e)
+{
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
+	_fd_ int hold = -1, lock = -1;
+	bool kept = false;
+	struct links_at at = { .netns = -1, .machine = -1, .pid = ve->state.pid, .pidfd = ve->pidfd,
+			       .patience_ms = BACK_MS, .kept = &kept };
+	int r = find_ends(ve, &at, &hold, e);
+
+	if (r == 0)
+		r = netlock_take(ve->in, false, &lock, e);
+	if (r == 0)
+		r = fence_enter(ve->in, from->fence, &home, e);
+	if (r < 0)
+		return r;
+	(void)!go_away(ve->in, from, to, &at, &(struct err)ERR_INIT);
+	change_back(ve->in, from, to, &at);
+	if (!kept)
+		return 0;
+	ve->state.hardware[0] = '\0';
+	return state_save(ve->in, ve->id, &ve->state, e);
+}
+
+/* Of a dead VE's links those that its undo does not know. */
+static int take_down(const struct inst *in, const struct links *l, struct err *e)
+{
+	int r = links_down(in, l);
+
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->a[i].mode == NET_DEVICE && netdev_down(in, &l->a[i], -1, e) < 0)
+			r = -e->eno;
+	return r;
+}
+
+static int mend(struct ve *ve, const struct ve_state *half, struct err *e)
+{
+	struct links_want is = links_of_state(ve);
+	struct links_want was_to_be = { &half->ips, half->network, half->netif };
+	struct links from, to;
+
+	links_plan_undo(ve, &is, &from);
+	links_plan_undo(ve, &was_to_be, &to);
+	return ve->state.phase == PH_RUNNING ? put_back(ve, &from, &to, e)
+					     : take_down(ve->in, &to, e);
+}
+
+void links_mend(struct ve *ve)
+{
+	struct err e = ERR_INIT;
+	struct ve_state half;
+
+	if (!state_noted_links(ve->in, ve->id, &half))
+		return;
+	if (mend(ve, &half, &e) == 0)
+		state_links_done(ve->in, ve->id);
+	else
+		log_warn(&ve->in->log, "put back links: %s", e.msg);
 }

@@ -66,6 +66,12 @@ struct links_at {
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,
 			    const struct links *to, const struct links_at *at, struct err *e);
 
+/*
+ * After a change whose command died: the links are as the state says again, or, of a VE that is
+ * dead itself, gone. Whoever opens a VE to do something to it does this before.
+ */
+void links_mend(struct ve *ve);
+
 /* The same links, but for their addresses and switches: what any machine that runs can follow. */
 bool links_same(const struct links *a, const struct links *b);
 

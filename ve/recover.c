@@ -25,6 +25,7 @@
 #include "ve/create.h"
 #include "ve/destroy.h"
 #include "ve/intent.h"
+#include "ve/links.h"
 #include "ve/lock.h"
 #include "ve/netlock.h"
 #include "ve/registry.h"
@@ -231,6 +232,7 @@ static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct
 	ve_place(&ve->state, ve->id, ve->cg);
 	if (readable)
 		suspend_mend(ve);
+	links_mend(ve);
 	if (ve->state.phase != PH_RUNNING && ve->state.phase != PH_MOUNTED) {
 		clear_run(ve, ret);
 		if (readable)

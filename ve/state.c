@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -20,9 +21,12 @@ static const char *const phases[] = {
 	[PH_DEAD] = "dead", [PH_MOUNTED] = "mounted",
 };
 
-static int state_path(uint32_t id, char dst[64])
+#define STATE "state.json"
+#define NOTE "links.json"
+
+static void state_path(uint32_t id, const char *name, char dst[64])
 {
-	return str_fmt(dst, 64, "%u/state.json", id);
+	(void)str_fmt(dst, 64, "%u/%s", id, name);
 }
 
 static enum ve_phase phase_of(const char *word)
@@ -125,20 +129,27 @@ bool state_has_dump(const struct inst *in, uint32_t id)
 	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
-	       struct err *e)
+static int read_record(const struct inst *in, uint32_t id, const char *name, struct json_val **ret,
+		       struct err *e)
 {
-	struct ve_state s = VE_STATE_INIT;
-	struct json_val *v = NULL;
 	_free_ char *text = NULL;
 	char path[64];
 	size_t len;
 	int r;
 
-	(void)state_path(id, path);
+	state_path(id, name, path);
 	r = fs_read_at(in->run, path, STATE_MAX, &text, &len, e);
-	if (!r)
-		r = json_parse(text, len, path, &v, e);
+	return r < 0 ? r : json_parse(text, len, path, ret, e);
+}
+
+int state_load(const struct inst *in, uint32_t id, struct ve_state *ret, int *ret_pidfd,
+	       struct err *e)
+{
+	struct ve_state s = VE_STATE_INIT;
+	struct json_val *v = NULL;
+	int r;
+
+	r = read_record(in, id, STATE, &v, e);
 	if (r < 0 && r != -ENOENT && r != -EINVAL && r != -EBADMSG)
 		return r;
 	err_clear(e);
@@ -196,7 +207,7 @@ static void encode(struct json_out *j, const struct ve_state *s, const char *boo
 }
 
 /* run/ is a tmpfs on most hosts and does not survive a boot: rename is enough, fsync is not. */
-static int replace(int dir, const char *text, struct err *e)
+static int replace(int dir, const char *name, const char *text, struct err *e)
 {
 	_fd_ int fd = openat(dir, ".state.json", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 			     0600);
@@ -209,12 +220,13 @@ static int replace(int dir, const char *text, struct err *e)
 		errno = -r;
 		return err_sys(e, "save the state");
 	}
-	if (renameat(dir, ".state.json", dir, "state.json") < 0)
+	if (renameat(dir, ".state.json", dir, name) < 0)
 		return err_sys(e, "save the state");
 	return 0;
 }
 
-int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, struct err *e)
+static int save_record(const struct inst *in, uint32_t id, const char *name,
+		       const struct ve_state *s, struct err *e)
 {
 	struct json_out *j;
 	_fd_ int dir = -1;
@@ -227,9 +239,41 @@ int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, str
 	if (!r)
 		r = state_dir(in, id, true, &dir, e);
 	if (!r)
-		r = replace(dir, text, e);
+		r = replace(dir, name, text, e);
 	json_free(j);
 	return r;
+}
+
+int state_save(const struct inst *in, uint32_t id, const struct ve_state *s, struct err *e)
+{
+	return save_record(in, id, STATE, s, e);
+}
+
+int state_note_links(const struct inst *in, uint32_t id, const struct ve_state *s, struct err *e)
+{
+	return save_record(in, id, NOTE, s, e);
+}
+
+bool state_noted_links(const struct inst *in, uint32_t id, struct ve_state *ret)
+{
+	struct ve_state s = VE_STATE_INIT;
+	struct err ignored = ERR_INIT;
+	struct json_val *v = NULL;
+	bool is = read_record(in, id, NOTE, &v, &ignored) == 0 && !is_stale(v, in->boot_id);
+
+	if (is)
+		decode(v, &s);
+	json_val_free(v);
+	*ret = s;
+	return is;
+}
+
+void state_links_done(const struct inst *in, uint32_t id)
+{
+	char path[64];
+
+	state_path(id, NOTE, path);
+	(void)unlinkat(in->run, path, 0);
 }
 
 void state_drop(const struct inst *in, uint32_t id)

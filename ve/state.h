@@ -52,6 +52,14 @@ MUST_CHECK int state_load(const struct inst *in, uint32_t id, struct ve_state *r
 			  struct err *e);
 MUST_CHECK int state_save(const struct inst *in, uint32_t id, const struct ve_state *s,
 			  struct err *e);
+/*
+ * run/ID/links.json: as state.json shall be when a change of links is through, from before it until
+ * then. Where it is there nobody knows how far the change came.
+ */
+MUST_CHECK int state_note_links(const struct inst *in, uint32_t id, const struct ve_state *s,
+				struct err *e);
+bool state_noted_links(const struct inst *in, uint32_t id, struct ve_state *ret);
+void state_links_done(const struct inst *in, uint32_t id);
 /* Whether the VE's memory is on disk, as a whole. */
 bool state_has_dump(const struct inst *in, uint32_t id);
 /* Remove run/ID with all in it. */

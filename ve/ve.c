@@ -5,6 +5,7 @@
 #include "util/str.h"
 #include "ve/conf.h"
 #include "ve/freeze.h"
+#include "ve/links.h"
 #include "ve/lock.h"
 #include "ve/reinstall.h"
 #include "ve/snap-store.h"
@@ -41,6 +42,7 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 		snap_mend_switch(&v);
 		reinstall_mend(&v);
 		suspend_mend(&v);
+		links_mend(&v);
 	}
 	*ve = v;
 	return 0;

@@ -423,6 +423,41 @@ UPLINK_ADDR=198.51.100.1
 	equal "$(net_of 101 ip rule | grep -c 'lookup 101')" 0
 }
 
+is_dead() { ! kill -0 "$(init_pid 101)" 2>/dev/null; }
+
+@test "links: a change that is killed is undone by the next command, and leaves nothing" {
+	local name
+	for name in odd1 ''; do
+		run_ve 101 --ipadd 10.9.0.101 --netrate-out 5mbit
+		! BERTH_FAULT='set/links!' berth set 101 --netif_add eth1,,$name --ifname eth1 --ipadd 10.9.0.111 \
+			--save 2>/dev/null || fail 'not killed'
+		# The same again.
+		berth set 101 --netif_add eth1,,$name --ifname eth1 --ipadd 10.9.0.111 --save
+		reaches 10.9.0.111
+		reaches 10.9.0.101
+		# What went is there for whatever else is set.
+		! BERTH_FAULT='set/links!' berth set 101 --netif_del eth1 --save 2>/dev/null || fail 'not killed'
+		! reaches 10.9.0.111 || fail 'was not killed after it went'
+		berth set 101 --ifname eth1 --ipadd 10.9.0.112 --save
+		reaches 10.9.0.111
+		reaches 10.9.0.112
+		berth set 101 --netif_del eth1 --save
+		# Another command, and one that finds the VE dead.
+		! BERTH_FAULT='set/links!' berth set 101 --netif_add eth1,,$name --ifname eth1 --ipadd 10.9.0.111 \
+			--ipadd 10.9.0.113 --save 2>/dev/null || fail 'not killed'
+		if [[ -n $name ]]; then
+			berth stop 101 --fast
+		else
+			kill -9 "$(keeper_pid 101)" "$(init_pid 101)"
+			within 5 is_dead
+			berth stop 101
+		fi
+		berth recover >/dev/null
+		berth destroy 101
+		leak_check
+	done
+}
+
 @test "modes: hostonly reaches its own and the host, nat what it asks for, routed each other" {
 	berth network create back --mode hostonly --pool 10.74.0.0/24
 	berth network create nat --mode nat --pool 10.75.0.0/24
