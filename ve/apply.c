@@ -451,13 +451,16 @@ int used_disk(struct ve *ve, const struct param *p, uint64_t *ret)
 
 /* ---- links and files inside ---- */
 
-/* What the links of the VE are to be, and what they are. */
-static int plan_change(struct ve *ve, struct links *from, struct links *to, struct err *e)
+/* What the links of the VE are to be, and what they are, with rates that are not saved. */
+static int plan_change(const struct ve *ve, struct links *from, struct links *to, struct err *e)
 {
 	struct links_want old = links_of_state(ve), new = links_of_conf(ve);
-	int r = links_plan(ve, &new, to, e);
+	struct ve rated = *ve;
+	int r;
 
-	links_plan_undo(ve, &old, from);
+	recall_netrate(&rated);
+	r = links_plan(&rated, &new, to, e);
+	links_plan_undo(&rated, &old, from);
 	return r;
 }
 

@@ -14,6 +14,7 @@
 #include "util/cleanup.h"
 #include "util/step.h"
 #include "util/str.h"
+#include "ve/apply.h"
 #include "ve/fence.h"
 #include "ve/guest.h"
 #include "ve/inst.h"
@@ -344,9 +345,11 @@ static int mend(struct ve *ve, const struct ve_state *half, struct err *e)
 	struct links_want is = links_of_state(ve);
 	struct links_want was_to_be = { &half->ips, half->network, half->netif };
 	struct links from, to;
+	struct ve rated = *ve;
 
-	links_plan_undo(ve, &is, &from);
-	links_plan_undo(ve, &was_to_be, &to);
+	recall_netrate(&rated);
+	links_plan_undo(&rated, &is, &from);
+	links_plan_undo(&rated, &was_to_be, &to);
 	return ve->state.phase == PH_RUNNING ? put_back(ve, &from, &to, e)
 					     : take_down(ve->in, &to, e);
 }

@@ -43,6 +43,11 @@ kernel_rates() {
 	berth status -j "${1:-101}" | jq -r '[.. | .effective? // empty] | first | "\(.netrate_in) \(.netrate_out)"'
 }
 
+# ifb_of LINK: where what the link receives is sent to.
+ifb_of() {
+	host tc filter show dev "$1" ingress | sed -n 's/.*Egress Redirect to device \([^)]*\)).*/\1/p'
+}
+
 @test "rates: 10 Mbit/s both ways, from the start on, live down and up, and none" {
 	shaped_ve --netrate-in 10mbit --netrate-out 10mbit
 	held 101 out 10000000 1
@@ -127,11 +132,14 @@ kernel_rates() {
 	berth set 101 --netrate-out 3mbit
 	berth set 101 --netrate-in 7mbit
 	equal "$(kernel_rates)" '7000000 3000000'
-}
-
-# ifb_of LINK: where what the link receives is sent to.
-ifb_of() {
-	host tc filter show dev "$1" ingress | sed -n 's/.*Egress Redirect to device \([^)]*\)).*/\1/p'
+	# Nor has a link that comes later a way past it.
+	berth set 101 --netif_add eth1,,late101
+	contains "$(host tc qdisc show dev late101)" 'rate 7Mbit'
+	contains "$(host tc qdisc show dev "$(ifb_of late101)")" 'rate 3Mbit'
+	berth set 101 --netif_add eth2,,later101 --netrate-in 6mbit
+	contains "$(host tc qdisc show dev later101)" 'rate 6Mbit'
+	berth set 101 --netrate-in 0 --netrate-out 0 --netif_add eth3,,last101
+	lacks "$(host tc qdisc show dev last101)" rate
 }
 
 @test "rates: a link of another's with the name of an ifb link stays" {
