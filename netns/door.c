@@ -162,19 +162,21 @@ void door_down(const struct door *d)
 	(void)net_down(&s);
 }
 
-int door_gateway(const char *bridge, const struct ipaddr *gw, uint8_t prefix, struct err *e)
+int door_gateway(const struct net_spec *s, const struct ipaddr *gw, uint8_t prefix, struct err *e)
 {
 	_nl_ struct nl n = NL_INIT;
 	unsigned index;
 	int r = nl_open(&n, NETLINK_ROUTE, e);
 
 	if (r == 0)
-		r = link_index(&n, bridge, &index, e);
+		r = link_index(&n, s->bridge, &index, e);
 	if (r < 0)
 		return r;
 	if (gw->family == AF_INET)
-		link_put_routed(&n, bridge);
+		link_put_routed(&n, s->bridge);
+	if (s->vlan)
+		link_put_bridge_vlan(&n, index, s->vlan);
 	addr_put(&n, index, gw, prefix);
 	r = nl_done(&n, e);
-	return r < 0 ? err_wrap(e, "gateway of bridge %s", bridge) : 0;
+	return r < 0 ? err_wrap(e, "gateway of bridge %s", s->bridge) : 0;
 }

@@ -29,5 +29,9 @@ MUST_CHECK int door_change(const struct door *from, const struct door *to, int s
 /* Whatever is not there is fine. */
 void door_down(const struct door *d);
 
-/* Be the gateway of a bridge in this namespace: answer for gw, whose network has this prefix. */
-MUST_CHECK int door_gateway(const char *bridge, const struct ipaddr *gw, uint8_t prefix, struct err *e);
+/*
+ * Be the gateway of a link's bridge in this namespace, in the VLAN of its network: answer for gw, whose
+ * network has this prefix.
+ */
+MUST_CHECK int door_gateway(const struct net_spec *s, const struct ipaddr *gw, uint8_t prefix,
+			    struct err *e);

@@ -204,6 +204,16 @@ void link_put_port_vlan(struct nl *n, unsigned index, struct vlan_range vlans, b
 	mnl_attr_nest_end(h, spec);
 }
 
+void link_put_bridge_vlan(struct nl *n, unsigned index, uint16_t vlan)
+{
+	struct nlmsghdr *h = put_vlan(n, RTM_SETLINK, index);
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+
+	mnl_attr_put_u16(h, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
+	put_vlan_info(h, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, vlan);
+	mnl_attr_nest_end(h, spec);
+}
+
 void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6])
 {
 	struct nlmsghdr *h = nl_msg(n, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK,

@@ -30,6 +30,8 @@ void link_put_port(struct nl *n, const char *name, bool learn, bool isolated);
 /* The port is of no VLAN / of these, untagged (and the one of untagged frames) or tagged. */
 void link_put_port_vlan_none(struct nl *n, unsigned index);
 void link_put_port_vlan(struct nl *n, unsigned index, struct vlan_range vlans, bool untagged);
+/* What the host itself sends and takes by a bridge is of this VLAN. */
+void link_put_bridge_vlan(struct nl *n, unsigned index, uint16_t vlan);
 /* A forwarding entry that stays and cannot move to another port. */
 void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6]);
 

@@ -295,7 +295,7 @@ static int gateways_up(const struct inst *in, const struct links *l, const struc
 		const struct ipaddr *gw = &s->gateway[i];
 
 		if (gw->family && ipam_owner(claims, gw) == 0)
-			r = door_gateway(s->bridge, gw, prefix_beside(s, gw), e);
+			r = door_gateway(s, gw, prefix_beside(s, gw), e);
 	}
 	return r;
 }

@@ -10,6 +10,7 @@ HOST=198.51.100.1
 teardown() {
 	host ip link del tb0 2>/dev/null || :
 	host ip link del hw0 2>/dev/null || :
+	host ip link del tw0 2>/dev/null || :
 	host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 	common_teardown
 }
@@ -212,6 +213,24 @@ fenced_pair() {
 	berth -q set 102 --netdev_add hw0 --save 2>/dev/null
 	refused 130 'device hw0' berth -q fence create test 101 102
 	equal "$(berth fence list -j | jq length)" 0
+}
+
+@test "fence: the gateway of a network with a VLAN is in that VLAN, and so is a forward" {
+	requires vlan_filtering
+	host ip link add tw0 type veth peer name tw1
+	berth network create red --mode bridged --uplink tw0 --vlan 10 --pool 10.76.0.0/24 \
+		--gateway 10.76.0.1 --probe no >/dev/null
+	new_ve 101 --network red --ipadd 10.76.0.101
+	new_ve 102 --network red --ipadd 10.76.0.102
+	berth fence create test 101 102 --start --forward tcp:8080=10.76.0.101:80 >/dev/null
+	serve 103 copy-of-101
+	ping_from 104 10.76.0.101
+	ping_from 104 10.76.0.1
+	equal "$(host curl -s -m 3 http://$HOST:8080/)" copy-of-101
+	berth stop 103 104 --fast
+	berth start 103 104 >/dev/null
+	ping_from 104 10.76.0.1
+	berth fence delete test
 }
 
 @test "fence: whoever is killed leaves what can be gone on with, or removed" {
