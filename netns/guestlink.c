@@ -134,6 +134,20 @@ int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr 
 	return nl_done(&n, e);
 }
 
+/* A rule that stays would send by the next link of this index what may be another link's by then. */
+void guestlink_leave(const struct net_spec *s, int netns)
+{
+	struct err ignored = ERR_INIT;
+	_nl_ struct nl n = NL_INIT;
+
+	if (nl_open_in(&n, NETLINK_ROUTE, netns, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < s->n_addrs; i++)
+		if (!has_default(s, s->addrs[i].family))
+			route_put_rule_del(&n, &s->addrs[i], table_of(s, s->addrs[i].family));
+	(void)!nl_done(&n, &ignored);
+}
+
 /* The new way first, so that there is one at each moment. */
 static void move_default(struct nl *n, const struct net_spec *from, const struct net_spec *to,
 			 unsigned index, uint8_t family)

@@ -15,6 +15,8 @@ MUST_CHECK int guestlink_addr_add(const struct net_spec *s, int netns, const str
 /* s->addrs is what stays. */
 MUST_CHECK int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr *a,
 				  struct err *e);
+/* Of a link that goes while the VE runs, what would not go with it. */
+void guestlink_leave(const struct net_spec *s, int netns);
 /* The default route of a family is to's now, or no longer; to->addrs is what it has by now. */
 MUST_CHECK int guestlink_default(const struct net_spec *from, const struct net_spec *to, int netns,
 				 struct err *e);

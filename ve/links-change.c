@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "netns/direct.h"
+#include "netns/guestlink.h"
 #include "netns/space.h"
 #include "runtime/nsenter.h"
 #include "util/cleanup.h"
@@ -170,7 +171,9 @@ static int take_away(const struct inst *in, const struct net_spec *s, const stru
 {
 	if (at->netns < 0)
 		unplug(in, s, at);
-	else if (s->mode == NET_MACVLAN)
+	else
+		guestlink_leave(s, at->netns);
+	if (s->mode == NET_MACVLAN)
 		return direct_remove(s, at->netns, e);
 	else if (s->mode == NET_DEVICE)
 		return netdev_down(in, s, at->netns, e);

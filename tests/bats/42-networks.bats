@@ -423,6 +423,18 @@ UPLINK_ADDR=198.51.100.1
 	equal "$(net_of 101 ip rule | grep -c 'lookup 101')" 0
 }
 
+@test "several links: an address that was another link's leaves by the one that has it now" {
+	run_ve 101 --ipadd 10.9.0.101
+	berth set 101 --netif_add eth1 --ifname eth1 --ipadd 10.9.0.111 --ipadd fd09::111 --save
+	berth set 101 --netif_del eth1 --save
+	equal "$(net_of 101 sh -c 'ip rule; ip -6 rule' | grep -c 'lookup 101')" 0
+	berth set 101 --ipadd 10.9.0.111 --save
+	berth set 101 --netif_add eth1 --ifname eth1 --ipadd 10.9.0.112 --save
+	reaches 10.9.0.101
+	reaches 10.9.0.111
+	reaches 10.9.0.112
+}
+
 is_dead() { ! kill -0 "$(init_pid 101)" 2>/dev/null; }
 
 @test "links: a change that is killed is undone by the next command, and leaves nothing" {
