@@ -204,6 +204,21 @@ int send_disk(struct stream *s, int fd, const struct send_opts *o, struct err *e
 
 /* ---- send ---- */
 
+static void copy_path(const struct ve *ve, char dst[32])
+{
+	(void)str_fmt(dst, 32, "private/%u/" COPY, ve->id);
+}
+
+void send_mend(const struct ve *ve)
+{
+	struct err e = ERR_INIT;
+	char path[32];
+
+	copy_path(ve, path);
+	if (fs_remove_tree(ve->in->lib, path, &e) < 0)
+		log_warn(&ve->in->log, "remove the copy that a killed send has left: %s", e.msg);
+}
+
 /*
  * The disk of one moment: a copy that has lost its name by the time it is read, so that nothing
  * is left of it and the VE need not be locked meanwhile.
@@ -216,10 +231,8 @@ static int copy_running(struct ve *ve, const struct send_opts *o, int *ret, stru
 	char path[32];
 	int r;
 
-	(void)str_fmt(path, sizeof(path), "private/%u/" COPY, ve->id);
-	r = fs_remove_tree(ve->in->lib, path, e);
-	if (!r)
-		r = fs_mkdir_p(ve->in->lib, path, 0700, e);
+	copy_path(ve, path);
+	r = fs_mkdir_p(ve->in->lib, path, 0700, e);
 	if (!r)
 		r = fs_open_dir(ve->in->lib, path, &dir, e);
 	if (!r)

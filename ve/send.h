@@ -28,3 +28,6 @@ MUST_CHECK int send_image(struct ve *ve, struct stream *s, struct err *e);
 /* The disk in the directory, not mounted; nobody mounts it while it is open. */
 MUST_CHECK int send_open_disk(struct ve *ve, int dir, int *ret, struct err *e);
 MUST_CHECK int send_disk(struct stream *s, int fd, const struct send_opts *o, struct err *e);
+
+/* Under the lock: remove what a killed send has left of a running VE's disk. */
+void send_mend(const struct ve *ve);

@@ -8,6 +8,7 @@
 #include "ve/links.h"
 #include "ve/lock.h"
 #include "ve/reinstall.h"
+#include "ve/send.h"
 #include "ve/snap-store.h"
 #include "ve/suspend.h"
 
@@ -41,6 +42,7 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 		freeze_mend(&v);
 		snap_mend_switch(&v);
 		reinstall_mend(&v);
+		send_mend(&v);
 		suspend_mend(&v);
 		links_mend(&v);
 	}

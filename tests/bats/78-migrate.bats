@@ -81,6 +81,19 @@ startable() {
 	[[ $(berth list -aH -o ip 103) == 10.60.0.* ]]
 }
 
+@test "send --live: killed while it copies, the next command on the VE removes the copy" {
+	run_ve 101 --diskspace 64M
+	local at copy=$ROOT/var/lib/berth/private/101/send
+	for at in snapshot/hold! snapshot/hold+!; do
+		run ! host env BERTH_FAULT="$at" "$BERTH" --root "$ROOT" send 101 --live --without-template
+		[[ -e $copy ]] || fail "$at: was not killed in between"
+		berth set 101 --numproc 90
+		[[ ! -e $copy ]] || fail "$at: is still there"
+	done
+	shell 101 'echo >/root/file; sync'
+	berth send 101 --live --without-template >"$BATS_TEST_TMPDIR/s"
+}
+
 @test "receive: what is cut, changed or no stream leaves nothing" {
 	local n size bent
 	new_ve 101 --diskspace 64M
