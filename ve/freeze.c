@@ -131,6 +131,14 @@ bool freeze_briefly(struct freeze *f)
 	return false;
 }
 
+/* For want of memory it does already, and who waits for memory cannot be parked beyond that. */
+static int freeze_tasks(const struct ve *ve, struct err *e)
+{
+	if (ve->state.phase != PH_RUNNING || cg_oom_frozen(&ve->in->cg, ve->cg))
+		return 0;
+	return cg_freeze(&ve->in->cg, ve->cg, true, e);
+}
+
 int freeze_hold(struct freeze *f, int mnt, struct err *e)
 {
 	struct ve *ve = f->ve;
@@ -145,7 +153,7 @@ int freeze_hold(struct freeze *f, int mnt, struct err *e)
 	 * A task in uninterruptible sleep cannot be parked. Where the filesystem is frozen all the same
 	 * the disk is then as after a power cut, which it must bear anyway.
 	 */
-	r = ve->state.phase == PH_RUNNING ? cg_freeze(&ve->in->cg, ve->cg, true, e) : 0;
+	r = freeze_tasks(ve, e);
 	if (r < 0 && mnt >= 0) {
 		log_debug(&ve->in->log, "%s (going on)", e->msg);
 		err_clear(e);
@@ -160,18 +168,20 @@ int freeze_hold(struct freeze *f, int mnt, struct err *e)
 	return r;
 }
 
-/* Until it acts nothing else lets the processes go on. */
-static bool guard_waits(struct freeze *f)
+/* But for the guard, only memory for a VE that wanted it lets the processes go on. */
+static bool stands_still(struct freeze *f)
 {
+	const struct ve *ve = f->ve;
+
 	if (waitpid(f->guard, NULL, WNOHANG) != f->guard)
-		return true;
+		return ve->state.phase != PH_RUNNING || cg_frozen(&ve->in->cg, ve->cg);
 	f->guard = -1;
 	return false;
 }
 
 int freeze_release(struct freeze *f, struct err *e)
 {
-	bool held = f->mnt < 0 ? guard_waits(f) : thaw_disk(f->mnt) == 0;
+	bool held = f->mnt < 0 ? stands_still(f) : thaw_disk(f->mnt) == 0;
 
 	thaw_tasks(f->ve);
 	end_guard(f);

@@ -158,6 +158,20 @@ finished() {
 	berth stop 101 --fast
 }
 
+@test "oom-policy freeze: a snapshot of a frozen VE does not wait for who cannot be parked, and leaves it frozen" {
+	requires cgroup_v1
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	hog 101 200 30 >/dev/null
+	within 10 happened 101 oom-frozen
+	local start=$SECONDS
+	berth snapshot create 101 >/dev/null
+	((SECONDS - start < 8)) || fail "took $((SECONDS - start)) s"
+	frozen 101
+	berth set 101 --ram 300M
+	within 10 finished
+}
+
 # slow_keeper: that of 101 is held up for 3 seconds before it marks that it has frozen, and so
 # between its look at the policy and the freeze. A hog waits for memory then.
 slow_keeper() {
