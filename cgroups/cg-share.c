@@ -17,6 +17,9 @@
  *
  * On v1 processes in the root group count each by itself, on each CPU, with the default weight;
  * ROOT_TASKS of them per CPU are allowed for.
+ *
+ * S is not ours, and weights end: what w would have to be above that for cannot be promised. On
+ * v1, where S grows with the CPUs, that is all but half of a host of 64.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -115,6 +118,31 @@ static int put(const struct cg_node *n, const struct scale *s, uint64_t weight)
 	return r < 0 ? r : now == weight ? 0 : -EIO;
 }
 
+/* S */
+static int weigh_others(const struct cg_host *h, uint64_t all, uint64_t *ret)
+{
+	const struct scale *s = scale_of(h);
+	uint64_t others;
+	int r = sum_weights(h, ".", &others);
+
+	if (r < 0)
+		return r;
+	if (!h->on_v2[CG_CPU])
+		others += all / 100 * ROOT_TASKS * s->usual;
+	*ret = others < s->usual ? s->usual : others;
+	return 0;
+}
+
+int cg_sure_most(const struct cg_host *h, uint64_t all, uint64_t *ret)
+{
+	uint64_t others, max = scale_of(h)->max;
+	int r = weigh_others(h, all, &others);
+
+	if (r == 0)
+		*ret = all * max / (max + 2 * others);
+	return r;
+}
+
 /* Give the two top nodes their parts of the host; `all` is C. */
 static int balance(const struct cg_host *h, uint64_t all)
 {
@@ -128,17 +156,13 @@ static int balance(const struct cg_host *h, uint64_t all)
 	if (r > 0)
 		r = cg_sure_total(h, &promised);
 	if (r == 0)
-		r = sum_weights(h, ".", &others);
+		r = weigh_others(h, all, &others);
 	if (r < 0)
 		return r;
 	if (!promised) {
 		(void)put(&rest, s, s->usual);
 		return 0;
 	}
-	if (!h->on_v2[CG_CPU])
-		others += all / 100 * ROOT_TASKS * s->usual;
-	if (others < s->usual)
-		others = s->usual;
 	promised = promised < all ? promised : all - 1;
 	(void)put(&rest, s, others);            /* not there while no such VE runs */
 	return put(&top, s, (2 * others * promised + all - promised - 1) / (all - promised));

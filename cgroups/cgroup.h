@@ -179,8 +179,9 @@ const char *cg_lacks_io_weight(const struct cg_host *h, dev_t dev);
 MUST_CHECK int cg_sure_set(const struct cg_host *h, const char *id, uint64_t percent, uint64_t all,
 			   struct err *e);
 int cg_sure_get(const struct cg_host *h, const char *id, uint64_t *ret);
-/* What is promised to all that run. 0 or -Exxx. */
+/* What is promised to all that run, and what could be beside whom else there is. 0 or -Exxx. */
 int cg_sure_total(const struct cg_host *h, uint64_t *ret);
+int cg_sure_most(const struct cg_host *h, uint64_t all, uint64_t *ret);
 /* One of them is gone: the others keep what they were promised, and no more. */
 void cg_sure_removed(const struct cg_host *h, uint64_t all);
 

@@ -26,9 +26,11 @@ uint64_t guarantee_node(void)
 	return (uint64_t)(n > 0 ? n : 1) * 100;
 }
 
-uint64_t guarantee_most(void)
+uint64_t guarantee_most(const struct inst *in)
 {
-	return guarantee_node() * (100 - HOST_KEEPS) / 100;
+	uint64_t all = guarantee_node(), most = all * (100 - HOST_KEEPS) / 100, kept;
+
+	return cg_sure_most(&in->cg, all, &kept) == 0 && kept < most ? kept : most;
 }
 
 /* What is wrong with the config's own numbers, or NULL. */
@@ -43,7 +45,7 @@ static const char *contradiction(const struct ve *ve)
 
 int guarantee_admit(const struct ve *ve, uint64_t has, struct err *e)
 {
-	uint64_t want = ve->conf.cpuguarantee, most = guarantee_most(), total = 0;
+	uint64_t want = ve->conf.cpuguarantee, most = guarantee_most(ve->in), total = 0;
 	const char *why = contradiction(ve);
 	int r = cg_sure_total(&ve->in->cg, &total);
 
@@ -53,7 +55,7 @@ int guarantee_admit(const struct ve *ve, uint64_t has, struct err *e)
 		return err_set(e, EINVAL, VZ_SET_CPU, "guarantee %" PRIu64 " %% of a CPU to VE %u: %s",
 			       want, ve->id, why);
 	total -= has < total ? has : total;
-	if (total + want <= most)
+	if (total + want <= most || want < has)
 		return 0;
 	return err_set(e, ENOSPC, VZ_NO_RESOURCES,
 		       "guarantee %" PRIu64 " %% of a CPU to VE %u: the host can promise %" PRIu64
@@ -90,6 +92,7 @@ int apply_cpuguarantee(struct ve *ve, const struct param *p, struct err *e)
 int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why, size_t size)
 {
 	bool has = str_starts(ve->cg, CG_SURE);
+	uint64_t most = guarantee_most(ve->in);
 	struct ve want = *ve;
 	const char *bad;
 
@@ -101,8 +104,8 @@ int judge_cpuguarantee(const struct ve *ve, const struct ve_conf *to, char *why,
 	bad = to->cpuguarantee ? contradiction(&want) : NULL;
 	if (bad)
 		(void)str_fmt(why, size, "%s", bad);
-	else if (to->cpuguarantee > guarantee_most())
-		(void)str_fmt(why, size, "the host can promise %" PRIu64 " in all", guarantee_most());
+	else if (to->cpuguarantee > most)
+		(void)str_fmt(why, size, "the host can promise %" PRIu64 " in all", most);
 	if (*why)
 		return SET_IMPOSSIBLE;
 	if (ve->state.phase != PH_RUNNING || has == (to->cpuguarantee != 0))

@@ -6,7 +6,7 @@
 
 /* CPU of the host, and the part of it that can be promised, in percent of one CPU. */
 uint64_t guarantee_node(void);
-uint64_t guarantee_most(void);
+uint64_t guarantee_most(const struct inst *in);
 /* Memory of the host that can be promised to VEs that run together, in bytes. */
 uint64_t most_guaranteed_ram(void);
 

@@ -277,7 +277,7 @@ int node_read(struct inst *in, const char *plan, struct node *ret, struct err *e
 		return r;
 	}
 	promises(&sample, want);
-	n.can_guarantee = guarantee_most();
+	n.can_guarantee = guarantee_most(in);
 	n.can_guarantee_ram = cg_protect_lacks(&in->cg) ? 0 : most_guaranteed_ram();
 	for (unsigned i = 0; i < NODE_MAX; i++)
 		n.res[i].sample = want[i];

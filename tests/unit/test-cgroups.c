@@ -475,3 +475,61 @@ TEST(stat_v1)
 	CHECK(s.rbytes == 100 && s.wbytes == 7 && s.rios == 0 && s.wios == 0);
 	fake_end(&h);
 }
+
+/* Beside other/ with that weight, a host whose VE 101 can be guaranteed CPU. */
+static struct cg_host fake_sure(bool v2, const char *others)
+{
+	static const char *const nodes[] = { "other", "berth", "berth-guaranteed", "berth-guaranteed/101" };
+	struct cg_host h = fake(v2);
+	struct err e = ERR_INIT;
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		CHECK(fs_mkdir_p(v2 ? h.v2 : h.v1[CG_CPU], nodes[i], 0700, &e) == 0);
+		(void)str_fmt(path, sizeof(path), v2 ? "v2/%s/cpu.weight" : "v1/%s/cpu.shares", nodes[i]);
+		put(path, i ? "0" : others);
+	}
+	return h;
+}
+
+/* What the guaranteed get at the least when everybody is busy; all others have that weight. */
+static uint64_t least(const struct cg_host *h, uint64_t all, uint64_t others)
+{
+	bool v2 = h->on_v2[CG_CPU];
+	struct cg_node top = { v2 ? h->v2 : h->v1[CG_CPU], "berth-guaranteed" };
+	struct cg_node rest = { top.root, "berth" };
+	const char *file = v2 ? "cpu.weight" : "cpu.shares";
+	uint64_t w = 0, s = 0;
+
+	CHECK(cg_node_u64(&top, file, &w) == 0 && cg_node_u64(&rest, file, &s) == 0);
+	return all * w / (w + s + others);
+}
+
+TEST(guarantee_fits_the_weights)
+{
+	static const struct {
+		bool v2;
+		uint64_t cpus;
+		const char *nodes;
+		uint64_t others;        /* with them: on v1 the tasks of the root group */
+		uint64_t most;
+	} cases[] = {
+		{ false, 2, "1024", 5120, 192 },
+		{ false, 8, "1024", 17408, 706 },
+		{ false, 64, "1024", 132096, 3187 },
+		{ true, 64, "400", 400, 5925 },
+		{ true, 256, "5000", 5000, 12800 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cg_host h = fake_sure(cases[i].v2, cases[i].nodes);
+		uint64_t all = cases[i].cpus * 100, most = 0, one;
+		struct err e = ERR_INIT;
+
+		CHECK(cg_sure_most(&h, all, &most) == 0 && most == cases[i].most);
+		one = most < 10000 ? most : 10000;
+		CHECK(cg_sure_set(&h, "guaranteed/101", one, all, &e) == 0);
+		CHECK(least(&h, all, cases[i].others) >= one);
+		fake_end(&h);
+	}
+}
