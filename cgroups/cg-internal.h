@@ -66,6 +66,8 @@ int cg_v2_make(const struct cg_host *h, const char *id, uid_t uid, gid_t gid, st
 int cg_v2_remove(const struct cg_host *h, const char *id, struct err *e);
 int cg_v1_make(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct err *e);
 int cg_v1_remove(const struct cg_host *h, enum cg_ctl ctl, const char *id, struct err *e);
+/* The calling thread goes to the root of all that it can leave. 0, or -Exxx of the first other. */
+int cg_v1_leave(const struct cg_host *h);
 
 /* Names of the controllers in cgroup.controllers; NULL for cpuacct, which v2 always counts. */
 extern const char *const cg_v2_names[CG_CTL_MAX];

@@ -75,3 +75,17 @@ int cg_v1_remove(const struct cg_host *h, enum cg_ctl ctl, const char *id, struc
 	cg_tidy_top(&n);
 	return 0;
 }
+
+/* No root has limits, and a node for who uses next to nothing would have to be removed again. */
+int cg_v1_leave(const struct cg_host *h)
+{
+	int r = 0;
+
+	for (unsigned c = 0; c < CG_CTL_MAX; c++) {
+		struct cg_node root = { h->v1[c], "." };
+		int one = h->v1[c] < 0 ? 0 : cg_node_write(&root, "tasks", "0");
+
+		r = r < 0 ? r : one;
+	}
+	return r;
+}

@@ -258,7 +258,7 @@ int cg_v2_remove(const struct cg_host *h, const char *id, struct err *e)
 	return 0;
 }
 
-int cg_join_keepers(const struct cg_host *h, struct err *e)
+static int join_keepers(const struct cg_host *h)
 {
 	struct cg_node n = { h->v2, "" };
 	int r = str_fmt(n.path, sizeof(n.path), "%s/keepers", h->base);
@@ -273,8 +273,19 @@ int cg_join_keepers(const struct cg_host *h, struct err *e)
 		if (r == -ENOENT || r == -ENODEV)
 			r = 0;
 	}
-	r = r ? r : -ENOENT;
-	return err_set(e, -r, VZ_SYSTEM, "join cgroup %s/keepers: %s", h->base, strerror(-r));
+	return r ? r : -ENOENT;
+}
+
+int cg_join_keepers(const struct cg_host *h, struct err *e)
+{
+	int r = join_keepers(h);
+
+	if (r < 0)
+		return err_set(e, -r, VZ_SYSTEM, "join cgroup %s/keepers: %s", h->base,
+			       strerror(-r));
+	r = cg_v1_leave(h);
+	return r < 0 ? err_set(e, -r, VZ_SYSTEM, "leave the v1 cgroups of the caller: %s",
+			       strerror(-r)) : 0;
 }
 
 /* An absent node has nothing to kill. */

@@ -100,8 +100,9 @@ int cg_join_root(const struct cg_tasks *t);     /* the same */
 void cg_tasks_close(struct cg_tasks *t);
 
 /*
- * Put the calling process (a keeper) into INSTANCE/keepers on v2: outside every VE, and outside
- * the session or service that ran the command, which may be killed as a whole.
+ * Put the calling process (a keeper) into INSTANCE/keepers on v2 and the roots of v1: outside every
+ * VE, and outside the session or service that ran the command, which may be limited or killed as a
+ * whole.
  */
 MUST_CHECK int cg_join_keepers(const struct cg_host *h, struct err *e);
 /* Leave it for the root of the hierarchy, so that the instance's node can be removed. */

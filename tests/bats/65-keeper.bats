@@ -73,6 +73,36 @@ is_small() {
 	equal "$(status_of 101)" 'CTID 101 exist mounted running'
 }
 
+# in_groups DIR... -- COMMAND...: as a panel does that is held by limits.
+in_groups() {
+	local dir dirs=()
+	while [[ $1 != -- ]]; do dirs+=("$1") && shift; done
+	for dir in "${dirs[@]}"; do echo "$BASHPID" >"$dir/cgroup.procs"; done
+	"${@:2}"
+}
+
+@test "keeper: the v1 groups of whoever started or adopted the VE do not hold it" {
+	requires cgroup_v1
+	local ctl dir dirs=() started adopted
+	for ctl in memory pids cpu; do
+		! on_v2 $ctl || continue
+		dirs+=("$(cg_mount "x:$ctl")/berth-test-$$")
+		mkdir "${dirs[-1]}"
+	done
+	new_ve 101
+	(in_groups "${dirs[@]}" -- berth start 101) >/dev/null 3>&-
+	started=$(<"/proc/$(keeper_pid 101)/cgroup")
+	kill -9 "$(keeper_pid 101)"
+	sleep 0.2
+	(in_groups "${dirs[@]}" -- berth exec 101 true) >/dev/null 3>&-
+	within 5 one_keeper
+	adopted=$(<"/proc/$(keepers)/cgroup")
+	berth stop 101 --fast
+	for dir in "${dirs[@]}"; do within 5 rmdir "$dir"; done
+	lacks "$started" berth-test
+	lacks "$adopted" berth-test
+}
+
 @test "keeper: a caller that is confined for good does not become one" {
 	run_ve 101
 	kill -9 "$(keeper_pid 101)"
