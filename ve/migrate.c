@@ -45,7 +45,7 @@ struct migration {
 	char *conf;                     /* the config that was announced */
 	struct migrate_link link;
 	struct stream s;
-	bool ran;                       /* it has been stopped for this */
+	bool ran;                       /* until it was stopped for this, perhaps by one cut short */
 };
 
 /* ---- before ---- */
@@ -71,6 +71,8 @@ static int take_note(struct migration *m, struct err *e)
 		return r;
 	if (m->note.how == MOVED_ARRIVING)
 		return moved_check(m->in, m->id, e);
+	if ((m->note.how == MOVED_GOING || m->note.how == MOVED_LEFT) && up_read(m->in, m->id))
+		m->ran = true;
 	if (m->note.how == MOVED_LEFT && !str_eq(m->note.host, m->o->host))
 		return err_set(e, EXDEV, VZ_BAD_VALUE, "VE %u has moved to %s, not to %s", m->id,
 			       m->note.host, m->o->host);
@@ -163,7 +165,6 @@ static int let_go(struct migration *m, struct err *e)
 	if (r < 0)
 		return r;
 	m->note = left;
-	up_drop(m->in, m->id);
 	return fault_at("migrate", "left", true, e);
 }
 
@@ -213,7 +214,7 @@ static int talk(struct migration *m, struct err *e)
 	if (r < 0 || m->o->dry_run)
 		return r;
 	if (m->h.left && str_eq(word, "HELD"))
-		return commit(m, false, e);
+		return commit(m, m->ran && !m->o->no_start, e);
 	if (m->h.left)
 		return str_eq(word, "DONE") ? 0 :
 		       err_set(e, ENOENT, VZ_SYSTEM,
@@ -257,6 +258,7 @@ static int end_link(struct migration *m, int r, struct err *e)
 static int finish(struct migration *m, struct err *e)
 {
 	inst_say(m->in, "CT %u has moved to %s", m->id, m->o->host);
+	up_drop(m->in, m->id);
 	return m->o->keep ? 0 : ve_destroy(m->in, m->id, e);
 }
 

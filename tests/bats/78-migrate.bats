@@ -174,6 +174,25 @@ startable() {
 	done
 }
 
+@test "migrate: of a VE that ran, killed anywhere, the one that goes on has it run there" {
+	with_template
+	local at
+	for at in migrate/left! migrate/left+! migrate/done!; do
+		run_ve 101 --diskspace 64M
+		run ! host env BERTH_FAULT="$at" "$BERTH" --root "$ROOT" migrate host2 101
+		berth migrate host2 101 >/dev/null || fail "$at: does not go on"
+		within 5 eval '[[ $(there status 101) == "CTID 101 exist mounted running" ]]' ||
+			fail "$at: $(there status 101)"
+		there stop 101 --fast >/dev/null
+		there destroy 101 --yes >/dev/null
+	done
+	run_ve 101 --diskspace 64M
+	run ! host env BERTH_FAULT=migrate/left! "$BERTH" --root "$ROOT" migrate host2 101
+	printf '#!/bin/sh\nexit 255\n' >"$ROOT.ssh"
+	run ! berth migrate host2 101
+	is_state 101 'exist mounted running'
+}
+
 @test "migrate: with the other host lost in the middle, its way out on each side" {
 	with_template
 	new_ve 101 --diskspace 64M
