@@ -9,6 +9,7 @@
 
 #include "util/exits.h"
 #include "ve/events.h"
+#include "ve/exec.h"
 #include "ve/ve.h"
 
 static int note(struct ve *ve, bool paused, struct err *e)
@@ -20,8 +21,11 @@ static int note(struct ve *ve, bool paused, struct err *e)
 static int freeze(struct ve *ve, struct err *e)
 {
 	struct err ignored = ERR_INIT;
-	int r = note(ve, true, e);
+	int r = exec_refuse_paused(ve, e);      /* out of memory: it would not be paused, but let go */
 
+	if (r < 0)
+		return r;
+	r = note(ve, true, e);
 	if (r >= 0)
 		r = cg_freeze(&ve->in->cg, ve->cg, true, e);
 	if (r < 0) {

@@ -172,6 +172,18 @@ finished() {
 	within 10 finished
 }
 
+@test "oom-policy freeze: a frozen VE cannot be paused, which is told at once, and stays frozen" {
+	requires cgroup_v1
+	run_ve 101 --ram 64M --swap 0 --oom-policy freeze
+	put_probe 101
+	hog 101 200 30 >/dev/null
+	within 10 happened 101 oom-frozen
+	refused 31 'out of memory' berth pause 101
+	frozen 101
+	berth set 101 --ram 300M
+	within 10 finished
+}
+
 # slow_keeper: that of 101 is held up for 3 seconds before it marks that it has frozen, and so
 # between its look at the policy and the freeze. A hog waits for memory then.
 slow_keeper() {
