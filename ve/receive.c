@@ -177,9 +177,10 @@ static int resume(struct receiving *rc, uint32_t id, struct err *e)
 static int let_in(struct receiving *rc, uint32_t id, struct err *e)
 {
 	static const struct start_opts plain = { 0 };
+	struct err late = ERR_INIT;
 	struct frame f;
 	bool start;
-	int r = answer(rc, "HELD", e);
+	int told, r = answer(rc, "HELD", e);
 
 	if (!r)
 		r = stream_get(&rc->s, &f, e);
@@ -189,11 +190,16 @@ static int let_in(struct receiving *rc, uint32_t id, struct err *e)
 		return r;
 	start = str_eq((const char *)f.data, "start");
 	r = note(rc, id, MOVED_ARRIVED, e);
-	if (!r)
-		r = answer(rc, "DONE", e);
-	if (!r && start)
-		r = ve_start(rc->in, id, &plain, e);
-	return r < 0 || !start ? r : answer(rc, "RUNS", e);
+	if (r < 0)
+		return r;
+	/* It is here, whether the sender still hears that or not: nobody else would start it. */
+	told = answer(rc, "DONE", &late);
+	r = start ? ve_start(rc->in, id, &plain, e) : 0;
+	if (!r && told < 0)
+		*e = late;
+	if (r < 0 || told < 0 || !start)
+		return r < 0 ? r : told;
+	return answer(rc, "RUNS", e);
 }
 
 /* ---- all ---- */

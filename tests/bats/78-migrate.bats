@@ -193,6 +193,20 @@ startable() {
 	is_state 101 'exist mounted running'
 }
 
+@test "migrate: of a VE that ran, the link lost when the other host has it: it runs there" {
+	with_template
+	run_ve 101 --diskspace 64M
+	cp "$ROOT.ssh" "$BATS_TEST_TMPDIR/whole"
+	# HAVE and HELD come through, DONE does not.
+	sed -i 's/^exec \(.*\)/\1 | dd bs=1 count=10 status=none/' "$ROOT.ssh"
+	run ! berth migrate host2 101
+	within 5 eval '[[ $(there status 101) == "CTID 101 exist mounted running" ]]'
+	cp "$BATS_TEST_TMPDIR/whole" "$ROOT.ssh"
+	berth migrate host2 101 >/dev/null
+	equal "$(there status 101)" 'CTID 101 exist mounted running'
+	equal "$(berth status 101)" 'CTID 101 deleted unmounted down'
+}
+
 @test "migrate: with the other host lost in the middle, its way out on each side" {
 	with_template
 	new_ve 101 --diskspace 64M
