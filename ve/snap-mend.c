@@ -173,23 +173,23 @@ int snap_mend(struct ve *ve, int dir, struct err *e)
 	return r < 0 ? r : fs_remove_tree(dir, SNAP_DEL, e);
 }
 
-static bool has_note(const struct ve *ve)
+static bool has(const struct ve *ve, const char *name)
 {
 	char path[64];
 
-	(void)str_fmt(path, sizeof(path), "private/%u/snapshots/" SNAP_NEW "/switch", ve->id);
+	(void)str_fmt(path, sizeof(path), "private/%u/snapshots/%s", ve->id, name);
 	return faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void snap_mend_switch(struct ve *ve)
+void snap_mend_all(struct ve *ve)
 {
 	struct err e = ERR_INIT;
 	_fd_ int dir = -1;
 
-	if (!has_note(ve))
+	if (!has(ve, SNAP_NEW) && !has(ve, SNAP_DEL))
 		return;
-	if (snap_open(ve, false, &dir, &e) < 0 || switch_end(ve, dir, &e) < 0)
-		log_warn(&ve->in->log, "end the switch of VE %u: %s", ve->id, e.msg);
+	if (snap_open(ve, false, &dir, &e) < 0 || snap_mend(ve, dir, &e) < 0)
+		log_warn(&ve->in->log, "mend the snapshots of VE %u: %s", ve->id, e.msg);
 }
 
 /*
@@ -202,7 +202,7 @@ int snap_switch_check(const struct ve *ve, struct err *e)
 	_fd_ int private = -1, dir = -1;
 	struct switch_note note;
 
-	if (!has_note(ve) || plan_private(ve, &private, &ignored) < 0 ||
+	if (!has(ve, SNAP_NEW "/switch") || plan_private(ve, &private, &ignored) < 0 ||
 	    snap_open(ve, false, &dir, &ignored) < 0 || load_note(dir, &note, &ignored) < 0 ||
 	    inode_of(private, snap_disk(ve)) == note.live)
 		return 0;

@@ -52,8 +52,8 @@ MUST_CHECK int snap_finish(int dir, const struct snapshot *s, struct err *e);
 
 /* Remove what a killed command left, and end a switch that had begun. */
 MUST_CHECK int snap_mend(struct ve *ve, int dir, struct err *e);
-/* The same when the lock was just taken: only where a switch has been cut short. */
-void snap_mend_switch(struct ve *ve);
+/* The same when the lock was just taken; a warning when it cannot be done. */
+void snap_mend_all(struct ve *ve);
 /* Refuse a VE whose disk is a snapshot's already while its config is not. */
 MUST_CHECK int snap_switch_check(const struct ve *ve, struct err *e);
 

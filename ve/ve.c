@@ -40,7 +40,7 @@ int ve_open(struct ve *ve, struct inst *in, uint32_t id, const char *verb, struc
 	}
 	if (verb) {
 		freeze_mend(&v);
-		snap_mend_switch(&v);
+		snap_mend_all(&v);
 		reinstall_mend(&v);
 		send_mend(&v);
 		suspend_mend(&v);

@@ -355,6 +355,19 @@ cg_dir_v2() {
 	done
 }
 
+@test "snapshot: the copy that a killed create or delete has left goes with the next command on the VE" {
+	new_ve 101
+	run ! host env BERTH_FAULT=snapshot/name! "$BERTH" --root "$ROOT" snapshot create 101
+	[[ -e $(private)/snapshots/.new ]] || fail 'the create was not killed in between'
+	berth set 101 --numproc 90 --save >/dev/null
+	[[ ! -e $(private)/snapshots/.new ]] || fail 'that of the create is still there'
+	snap one >/dev/null
+	run ! host env BERTH_FAULT=snapshot-delete/remove! "$BERTH" --root "$ROOT" snapshot delete 101 --id one
+	[[ -e $(private)/snapshots/.del ]] || fail 'the delete was not killed in between'
+	berth set 101 --numproc 95 --save >/dev/null
+	[[ ! -e $(private)/snapshots/.del ]] || fail 'that of the delete is still there'
+}
+
 @test "snapshot: create and switch killed at random moments, fifteen times" {
 	run_ve 101 --diskspace 512M
 	shell 101 'echo keep >/keep; dd if=/dev/urandom of=/data bs=1M count=20 2>/dev/null; sha256sum /data >/sum; sync'
