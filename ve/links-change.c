@@ -6,6 +6,7 @@
  */
 #include "ve/links-impl.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "netns/direct.h"
@@ -22,6 +23,7 @@
 #include "ve/netdev.h"
 #include "ve/netlock.h"
 #include "ve/ve.h"
+#include "ve/vm.h"
 #include "vm/qmp.h"
 
 #define BACK_MS 2000                    /* for a guest to let go again of what has just come */
@@ -332,13 +334,13 @@ static int put_back(struct ve *ve, const struct links *from, const struct links 
 	return state_save(ve->in, ve->id, &ve->state, e);
 }
 
-/* Of a dead VE's links those that its undo does not know. */
-static int take_down(const struct inst *in, const struct links *l, struct err *e)
+/* Of a dead VE, whose undo does not know of these. */
+static int take_down(const struct inst *in, const struct links *to, struct err *e)
 {
-	int r = links_down(in, l);
+	int r = links_down(in, to);
 
-	for (unsigned i = 0; i < l->n; i++)
-		if (l->a[i].mode == NET_DEVICE && netdev_down(in, &l->a[i], -1, e) < 0)
+	for (unsigned i = 0; i < to->n; i++)
+		if (to->a[i].mode == NET_DEVICE && netdev_down(in, &to->a[i], -1, e) < 0)
 			r = -e->eno;
 	return r;
 }
@@ -349,12 +351,19 @@ static int mend(struct ve *ve, const struct ve_state *half, struct err *e)
 	struct links_want was_to_be = { &half->ips, half->network, half->netif };
 	struct links from, to;
 	struct ve rated = *ve;
+	int r;
 
 	recall_netrate(&rated);
 	links_plan_undo(&rated, &is, &from);
 	links_plan_undo(&rated, &was_to_be, &to);
-	return ve->state.phase == PH_RUNNING ? put_back(ve, &from, &to, e)
-					     : take_down(ve->in, &to, e);
+	r = ve->state.phase == PH_RUNNING ? put_back(ve, &from, &to, e) : -ESRCH;
+	if (r == -ESRCH || r == -ENOENT) {      /* dead, or dying this moment */
+		err_clear(e);
+		return take_down(ve->in, &to, e);
+	}
+	if (r == 0 && ve->state.vm)     /* its guest may not answer, which is no reason to do all again */
+		(void)!vm_setup_live(ve, &to, e);
+	return r;
 }
 
 void links_mend(struct ve *ve)
@@ -366,6 +375,6 @@ void links_mend(struct ve *ve)
 		return;
 	if (mend(ve, &half, &e) == 0)
 		state_links_done(ve->in, ve->id);
-	else
+	if (e.eno)
 		log_warn(&ve->in->log, "put back links: %s", e.msg);
 }

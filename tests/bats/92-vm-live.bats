@@ -116,6 +116,10 @@ links_are() {
 	run -130 --separate-stderr host env BERTH_FAULT=set/links "$BERTH" --root "$ROOT" set 201 --netif_del eth1 --netif_add eth2
 	contains "$stderr" 'injected fault'
 	links_are 2 'eth0 eth1'
+	! BERTH_FAULT='set/links!' berth set 201 --netif_del eth1 --netif_add eth2 2>/dev/null || fail 'not killed'
+	berth set 201 --netrate-out 50mbit
+	berth recover >/dev/null
+	links_are 2 'eth0 eth1'
 	run -130 host env BERTH_FAULT=set/links "$BERTH" --root "$ROOT" set 202 --network routed
 	within 3 ping_from 202 10.70.0.11
 
