@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "netns/account.h"
 #include "netns/direct.h"
 #include "netns/guestlink.h"
 #include "netns/space.h"
@@ -233,6 +234,22 @@ static void put_back_ips(const struct net_spec *s, const struct ip_list *from,
 	}
 }
 
+/* What links that came have counted nobody shall pay for, least of all who has such a name next. */
+static void forget_counters(const struct inst *in, const struct links *from, const struct links *to)
+{
+	_space_home_ struct space_home home = SPACE_HOME_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (fence_enter(in, to->fence, &home, &ignored) < 0)
+		return;
+	for (unsigned i = 0, k; i < to->n; i++) {
+		for (k = 0; k < from->n && !str_eq(from->a[k].host_name, to->a[i].host_name); k++)
+			;
+		if (k == from->n)
+			acct_forget(to->a[i].table, to->a[i].host_name);
+	}
+}
+
 /* Of a change that failed on its way: links that came go, those that went come back. */
 static void change_back(const struct inst *in, const struct links *from, const struct links *to,
 			const struct links_at *at)
@@ -243,6 +260,7 @@ static void change_back(const struct inst *in, const struct links *from, const s
 
 	back.patience_ms = BACK_MS;
 	(void)!go_away(in, to, from, &back, &ignored);
+	forget_counters(in, from, to);
 	for (unsigned i = 0; i < from->n; i++) {
 		const struct net_spec *s = find(to, from->a[i].guest_name, &k);
 
@@ -335,13 +353,15 @@ static int put_back(struct ve *ve, const struct links *from, const struct links 
 }
 
 /* Of a dead VE, whose undo does not know of these. */
-static int take_down(const struct inst *in, const struct links *to, struct err *e)
+static int take_down(const struct inst *in, const struct links *from, const struct links *to,
+		     struct err *e)
 {
 	int r = links_down(in, to);
 
 	for (unsigned i = 0; i < to->n; i++)
 		if (to->a[i].mode == NET_DEVICE && netdev_down(in, &to->a[i], -1, e) < 0)
 			r = -e->eno;
+	forget_counters(in, from, to);
 	return r;
 }
 
@@ -359,7 +379,7 @@ static int mend(struct ve *ve, const struct ve_state *half, struct err *e)
 	r = ve->state.phase == PH_RUNNING ? put_back(ve, &from, &to, e) : -ESRCH;
 	if (r == -ESRCH || r == -ENOENT) {      /* dead, or dying this moment */
 		err_clear(e);
-		return take_down(ve->in, &to, e);
+		return take_down(ve->in, &from, &to, e);
 	}
 	if (r == 0 && ve->state.vm)     /* its guest may not answer, which is no reason to do all again */
 		(void)!vm_setup_live(ve, &to, e);

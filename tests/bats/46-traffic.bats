@@ -190,6 +190,21 @@ pings() {
 	equal "$(counts odd1)" 0
 }
 
+@test "traffic: the counters of a link that came and was taken back are gone" {
+	run_ve 101 --ipadd $VE
+	BERTH_FAULT=set/links run ! berth set 101 --netif_add eth1,,odd1
+	equal "$(counts odd1)" 0
+	! BERTH_FAULT='set/links!' berth set 101 --netif_add eth1,,odd1 2>/dev/null || fail 'not killed'
+	(($(counts odd1) > 0)) || fail 'killed before'
+	berth set 101 --netrate-in 10mbit
+	equal "$(counts odd1)" 0
+	! BERTH_FAULT='set/links!' berth set 101 --netif_add eth1,,odd1 2>/dev/null || fail 'not killed'
+	kill -9 "$(keeper_pid 101)" "$(init_pid 101)"
+	berth stop 101 --fast
+	equal "$(counts odd1)" 0
+	berth recover >/dev/null
+}
+
 # As somebody who was killed after all of it but the end of the note leaves it.
 @test "traffic: a destroy that is finished twice keeps all of the ledger" {
 	local lib=$ROOT/var/lib/berth
