@@ -30,8 +30,8 @@ MUST_CHECK int door_change(const struct door *from, const struct door *to, int s
 void door_down(const struct door *d);
 
 /*
- * Be the gateway of a link's bridge in this namespace, in the VLAN of its network: answer for gw, whose
- * network has this prefix.
+ * Be the gateway of a link's bridge in this namespace, in the VLAN of its network: answer for gw,
+ * whose network has this prefix.
  */
 MUST_CHECK int door_gateway(const struct net_spec *s, const struct ipaddr *gw, uint8_t prefix,
 			    struct err *e);

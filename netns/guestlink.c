@@ -134,7 +134,7 @@ int guestlink_addr_del(const struct net_spec *s, int netns, const struct ipaddr 
 	return nl_done(&n, e);
 }
 
-/* A rule that stays would send by the next link of this index what may be another link's by then. */
+/* A rule that stays would send what is another link's by then by the next link of this index. */
 void guestlink_leave(const struct net_spec *s, int netns)
 {
 	struct err ignored = ERR_INIT;
