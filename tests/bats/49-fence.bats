@@ -46,7 +46,7 @@ carried() {
 # Two originals that run and answer, and their copies 103 and 104.
 fenced_pair() {
 	run_ve 101 --hostname one.example --name one --ipadd 10.9.0.101 --ipadd fd09::101 --ram 64M
-	run_ve 102 --ipadd 10.9.0.102 --ipadd fd09::102 --ram 64M
+	run_ve 102 --hostname two.example --ipadd 10.9.0.102 --ipadd fd09::102 --ram 64M
 	shell 101 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id; sync'
 	berth fence create test 101 102 --live --start "$@" >/dev/null
 	serve 101 original-101
