@@ -83,6 +83,19 @@ static int apply(struct ve *ve, enum cg_io what, const struct param *p, struct e
 	return cg_set_io(&ve->in->cg, ve->cg, &rate, e);
 }
 
+void io_let_go(struct ve *ve)
+{
+	struct cg_rate rate = { .dev = (dev_t)ve->state.disk_dev, .value = { CG_NONE, CG_NONE } };
+	struct err ignored = ERR_INIT;
+
+	if (!rate.dev || lacks_io_rate(ve, NULL))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		rate.what = i ? CG_IO_IOPS : CG_IO_BPS;
+		(void)!cg_set_io(&ve->in->cg, ve->cg, &rate, &ignored);
+	}
+}
+
 /*
  * A direction with a limit of its own in the config keeps it. If none has, the larger number
  * is that of both, and the other direction has its own.

@@ -131,4 +131,6 @@ uint64_t host_disk(const struct inst *in);
  * would be those of the root.
  */
 bool io_in_root(const struct ve *ve);
+/* Of a VE that is killed: who waits for its disk must not wait for what is left to be written at its rate. */
+void io_let_go(struct ve *ve);
 int apply_guest(struct ve *ve, const struct param *p, struct err *e);

@@ -13,6 +13,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-proc.h"
+#include "ve/apply.h"
 #include "ve/exec.h"
 #include "ve/hooks.h"
 #include "ve/intent.h"
@@ -166,6 +167,7 @@ static int kill_rest(struct ve *ve, bool say, struct err *e)
 	if (say)
 		inst_say(ve->in, "Killing container ...");
 	r = cg_kill(&ve->in->cg, ve->cg, e);
+	io_let_go(ve);
 	if (!r && proc_wait_gone(ve->pidfd, 10000) < 0)
 		r = err_set(e, EBUSY, 0, "VE %u: init does not die", ve->id);
 	return r < 0 ? err_exit(e, VZ_CANNOT_STOP) : 0;

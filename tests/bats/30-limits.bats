@@ -250,6 +250,13 @@ oom_kills() {
 	((t >= 2000 && t <= 6000 * ${BERTH_PATIENCE:-1})) || fail "60 MiB at 20 MiB/s took $t ms"
 }
 
+@test "iolimit: nobody waits for it when the VE is killed" {
+	run_ve 101 --iolimit 2M --diskspace 1G --ram 512M
+	shell 101 'dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null; sync </dev/null >/dev/null 2>&1 &'
+	sleep 1
+	within 8 berth stop 101 --fast
+}
+
 @test "iopslimit: is on the VE's own disk, both directions, up, down and off" {
 	run_ve 101 --iopslimit 100
 	local dev
