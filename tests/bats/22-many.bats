@@ -127,7 +127,7 @@ check_auto() {
 @test "create --count: all run, all answer, nothing is left (500 with BERTH_LONG)" {
 	local count=24
 	[[ -z ${BERTH_LONG:-} ]] || count=500
-	run "$BATS_TEST_DIRNAME/../../bench/mass" --count "$count" --build "$BERTH_BUILD"
+	run "$BATS_TEST_DIRNAME/../../bench/mass" --count "$count" --build "$BERTH_BUILD" --dir "$SCRATCH"
 	((status == 0)) || fail "$output"
 	[[ $output == *"$count run, with $count addresses, $count answer"* ]]
 	[[ $output == *'nothing is left'* ]]
