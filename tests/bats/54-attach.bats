@@ -115,7 +115,7 @@ enter_command() {
 }
 
 @test "terminal: the host's never comes in, whichever of the three are redirected" {
-	command -v script >/dev/null || skip 'needs script(1)'
+	requires script
 	run_ve 101
 	local how dev
 	dev=$(stat -c %d /dev/pts)
@@ -132,7 +132,7 @@ enter_command() {
 }
 
 @test "terminal: a command whose output goes elsewhere can still be typed to" {
-	command -v script >/dev/null || skip 'needs script(1)'
+	requires script
 	run_ve 101
 	local out=$BATS_TEST_TMPDIR/out
 	{
@@ -152,7 +152,7 @@ enter_command() {
 }
 
 @test "terminal: logs takes control characters out, of both kinds" {
-	command -v script >/dev/null || skip 'needs script(1)'
+	requires script
 	run_ve 101
 	shell 101 'printf "A\033[31mB\302\233CD\233E\303\251F\n" >/dev/console'
 	within 5 eval 'berth logs 101 | grep -q AB || berth logs 101 | LC_ALL=C grep -qa "A.*F"'
@@ -162,7 +162,7 @@ enter_command() {
 }
 
 @test "binary: what enters cannot be opened for writing by the code it meets there" {
-	command -v cc >/dev/null || skip 'needs a C compiler'
+	requires cc
 	[[ $(uname -m) == x86_64 ]] || skip 'the loader is of x86-64'
 	# A loader of the tenant's is run in the place of the host's, with the host's program as
 	# its /proc/self/exe (CVE-2019-5736). Its exit status: errno of open(O_WRONLY | O_TRUNC).

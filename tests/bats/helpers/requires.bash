@@ -24,6 +24,8 @@ has_host_systemd() { [[ $(</proc/1/comm) == systemd && -d /run/systemd/system ]]
 # A sanitizer makes a command a multiple as slow, and needs more addresses than the unpacker may have.
 has_plain_build() { ! grep -qa __asan_init "$BERTH"; }
 has_man() { command -v man >/dev/null; }
+has_script() { command -v script >/dev/null; }         # script(1)
+has_cc() { command -v cc >/dev/null; }
 has_lxcfs_program() { command -v lxcfs >/dev/null; }
 # A kernel may be built without pressure figures, or started with psi=0.
 has_psi() { [[ -e /proc/pressure/cpu ]]; }
