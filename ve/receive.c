@@ -14,9 +14,11 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/create.h"
+#include "ve/intent.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/receive-image.h"
@@ -174,13 +176,39 @@ static int resume(struct receiving *rc, uint32_t id, struct err *e)
 	return m.how == MOVED_ARRIVING ? ve_destroy(rc->in, id, e) : 0;
 }
 
-static int let_in(struct receiving *rc, uint32_t id, struct err *e)
+/* It is here, whether the sender still hears that or not: nobody else would start it. */
+static int settle(struct receiving *rc, uint32_t id, bool start, struct err *e)
 {
 	static const struct start_opts plain = { 0 };
 	struct err late = ERR_INIT;
+	int told = answer(rc, "DONE", &late);
+	int r = start ? ve_start(rc->in, id, &plain, e) : 0;
+
+	if (r == -EALREADY) {
+		err_clear(e);
+		r = 0;
+	}
+	if (!r && told < 0)
+		*e = late;
+	return r < 0 ? r : told;
+}
+
+/* That it is to run is noted first: killed before it does, the sender's next try or a boot starts it. */
+static int arrive(const struct receiving *rc, uint32_t id, bool start, struct err *e)
+{
+	int r;
+
+	if (start)
+		up_note(rc->in, id);
+	r = note(rc, id, MOVED_ARRIVED, e);
+	return r < 0 ? r : fault_at("receive", "arrived", true, e);
+}
+
+static int let_in(struct receiving *rc, uint32_t id, struct err *e)
+{
 	struct frame f;
 	bool start;
-	int told, r = answer(rc, "HELD", e);
+	int r = answer(rc, "HELD", e);
 
 	if (!r)
 		r = stream_get(&rc->s, &f, e);
@@ -189,17 +217,10 @@ static int let_in(struct receiving *rc, uint32_t id, struct err *e)
 	if (r < 0)
 		return r;
 	start = str_eq((const char *)f.data, "start");
-	r = note(rc, id, MOVED_ARRIVED, e);
-	if (r < 0)
-		return r;
-	/* It is here, whether the sender still hears that or not: nobody else would start it. */
-	told = answer(rc, "DONE", &late);
-	r = start ? ve_start(rc->in, id, &plain, e) : 0;
-	if (!r && told < 0)
-		*e = late;
-	if (r < 0 || told < 0 || !start)
-		return r < 0 ? r : told;
-	return answer(rc, "RUNS", e);
+	r = arrive(rc, id, start, e);
+	if (!r)
+		r = settle(rc, id, start, e);
+	return r < 0 || !start ? r : answer(rc, "RUNS", e);
 }
 
 /* ---- all ---- */
@@ -230,7 +251,7 @@ static int receive(struct receiving *rc, uint32_t id, struct err *e)
 	int r = rc->o->session ? resume(rc, id, e) : 0;
 
 	if (r == 2)
-		return answer(rc, "DONE", e);
+		return settle(rc, id, up_read(rc->in, id), e);
 	if (r == 0)
 		r = receive_new(rc, id, e);
 	if (r < 0 || !rc->o->session)

@@ -207,6 +207,31 @@ startable() {
 	equal "$(berth status 101)" 'CTID 101 deleted unmounted down'
 }
 
+# Killed when it has noted that the VE is its own: what follows starts it.
+kill_arrival() {
+	run_ve 101 --diskspace 64M
+	cp "$ROOT.ssh" "$BATS_TEST_TMPDIR/whole"
+	sed -i 's/^exec /BERTH_FAULT=receive\/arrived+! exec /' "$ROOT.ssh"
+	run ! berth migrate host2 101
+	cp "$BATS_TEST_TMPDIR/whole" "$ROOT.ssh"
+	equal "$(there status 101)" 'CTID 101 exist unmounted down'
+}
+
+@test "migrate: of a VE that ran, killed there between its arrival and its start" {
+	with_template
+	kill_arrival
+	berth migrate host2 101 >/dev/null
+	equal "$(there status 101)" 'CTID 101 exist mounted running'
+	equal "$(berth status 101)" 'CTID 101 deleted unmounted down'
+	there stop 101 --fast >/dev/null
+	there destroy 101 --yes >/dev/null
+	kill_arrival
+	there boot >/dev/null
+	equal "$(there status 101)" 'CTID 101 exist mounted running'
+	berth migrate host2 101 >/dev/null
+	equal "$(there status 101)" 'CTID 101 exist mounted running'
+}
+
 @test "migrate: with the other host lost in the middle, its way out on each side" {
 	with_template
 	new_ve 101 --diskspace 64M
