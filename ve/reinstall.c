@@ -157,9 +157,11 @@ bool ve_reinstall_needs(const struct inst *in, uint32_t id, const char *digest)
 	struct err ignored = ERR_INIT;
 	_free_ char *text = NULL;
 	char path[64];
+	int r;
 
 	note_path(id, path);
-	return fs_read_at(in->lib, path, 256, &text, NULL, &ignored) == 0 && strstr(text, digest);
+	r = fs_read_at(in->lib, path, 256, &text, NULL, &ignored);
+	return r < 0 ? r != -ENOENT : strstr(text, digest) != NULL;
 }
 
 static int find_version(struct ve *ve, const char *name, int *ret_hold, struct err *e)

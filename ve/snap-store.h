@@ -29,6 +29,12 @@ MUST_CHECK int snap_open_mended(struct ve *ve, struct inst *in, uint32_t id, int
 /* The VE's directory of snapshots; -ENOENT when it is not there and not to be made. */
 MUST_CHECK int snap_open(const struct ve *ve, bool make, int *ret_dir, struct err *e);
 
+/* Its info cannot be read: its name is known, and that it has a disk. */
+static inline bool snap_is_unknown(const struct snapshot *s)
+{
+	return !s->created;
+}
+
 MUST_CHECK int snap_load(int dir, const char *name, struct snapshot *ret, struct err *e);
 MUST_CHECK int snap_save(int dir, const char *name, const struct snapshot *s, struct err *e);
 /* All, oldest first; the caller frees *ret. */

@@ -225,13 +225,15 @@ bool ve_snapshot_needs(const struct inst *in, uint32_t id, const char *digest)
 	struct err ignored = ERR_INIT;
 	_fd_ int dir = -1;
 	char path[64];
-	size_t n;
+	size_t n = 0;
+	int r;
 
 	(void)str_fmt(path, sizeof(path), "private/%u/snapshots", id);
-	if (fs_open_dir(in->lib, path, &dir, &ignored) < 0 || snap_all(dir, &all, &n, &ignored) < 0)
-		return false;
+	r = fs_open_dir(in->lib, path, &dir, &ignored);
+	if (r < 0 || snap_all(dir, &all, &n, &ignored) < 0)
+		return r != -ENOENT;
 	while (n-- > 0)
-		if (str_eq(all[n].template, digest))
+		if (str_eq(all[n].template, digest) || snap_is_unknown(&all[n]))
 			return true;
 	return false;
 }

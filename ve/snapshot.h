@@ -42,7 +42,7 @@ MUST_CHECK int ve_snapshot_mount(struct inst *in, uint32_t id, const char *which
 				 const char *target, struct err *e);
 MUST_CHECK int ve_snapshot_umount(struct inst *in, uint32_t id, const char *which, struct err *e);
 
-/* Whether any snapshot of the VE lies on this template version. */
+/* Whether any snapshot of the VE lies on this template version, or may: what it says cannot be read. */
 bool ve_snapshot_needs(const struct inst *in, uint32_t id, const char *digest);
 
 /* Refused while the image of one is in use; the lock is held. */

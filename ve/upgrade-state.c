@@ -125,6 +125,7 @@ bool ve_upgrade_needs(const struct inst *in, uint32_t id, const char *digest)
 	struct err ignored = ERR_INIT;
 	struct upgrade_state s;
 
-	return upgrade_load(in, id, &s, &ignored) == 0 && s.phase != UP_NONE &&
-	       (str_eq(s.from, digest) || str_eq(s.to, digest));
+	if (upgrade_load(in, id, &s, &ignored) < 0)
+		return true;
+	return s.phase != UP_NONE && (str_eq(s.from, digest) || str_eq(s.to, digest));
 }

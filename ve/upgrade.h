@@ -78,7 +78,7 @@ MUST_CHECK int upgrade_save(const struct inst *in, uint32_t id, const struct upg
 			    struct err *e);
 const char *upgrade_phase_word(enum upgrade_phase p);
 
-/* Whether the VE may go back to this version. */
+/* Whether the VE may go back to this version; so too when what it noted cannot be read. */
 bool ve_upgrade_needs(const struct inst *in, uint32_t id, const char *digest);
 
 /* What would collide; the lock is held. */

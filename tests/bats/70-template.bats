@@ -245,6 +245,26 @@ other_version() {
 	[[ -e $store/$(conf_value 101 TEMPLATE_VERSION).erofs ]]
 }
 
+@test "template gc: what a VE may need stays when its notes cannot be read" {
+	local spare own=$ROOT/var/lib/berth/private/101 note
+	new_ve 101
+	other_version one mini
+	spare=$(berth template show mini -j | json -r .digest)
+	other_version two mini
+	for note in "$own/reinstall" "$own/upgrade.json" "$own/snapshots/00000000-0000-4000-8000-000000000001/info.json"; do
+		mkdir -p "$note"
+		berth template gc >/dev/null
+		berth template verify "$spare" >/dev/null || fail "${note##*/}: gc took it"
+		run --separate-stderr berth template remove "$spare"
+		equal "$status" 3
+		one_line_error 'VE 101'
+		rmdir "$note"
+	done
+	rmdir "$own"/snapshots/*
+	berth template gc >/dev/null
+	run ! berth template show "$spare"
+}
+
 has_open() {
 	readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$2"
 }
