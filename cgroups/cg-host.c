@@ -32,10 +32,12 @@ const char *const cg_v2_names[CG_CTL_MAX] = {
 };
 
 /* Controllers mounted together are reached by the symlinks that lie beside the mount. */
-static const char *const v1_mounts[CG_CTL_MAX] = {
-	[CG_CPU] = "cpu",	[CG_CPUACCT] = "cpuacct", [CG_CPUSET] = "cpuset",
-	[CG_MEMORY] = "memory", [CG_IO] = "blkio",	  [CG_PIDS] = "pids",
-	[CG_HUGETLB] = "hugetlb",
+static const char *const v1_mounts[CG_V1_MAX] = {
+	[CG_CPU] = "cpu",	  [CG_CPUACCT] = "cpuacct",   [CG_CPUSET] = "cpuset",
+	[CG_MEMORY] = "memory",   [CG_IO] = "blkio",	      [CG_PIDS] = "pids",
+	[CG_HUGETLB] = "hugetlb", [CG_DEVICES] = "devices",   [CG_FREEZER] = "freezer",
+	[CG_NET_CLS] = "net_cls", [CG_NET_PRIO] = "net_prio", [CG_PERF] = "perf_event",
+	[CG_RDMA] = "rdma",	  [CG_MISC] = "misc",	      [CG_SYSTEMD] = "systemd",
 };
 
 /* Directory fd of path below top when a filesystem of that kind is there, else -ENOENT. */
@@ -83,7 +85,7 @@ static int find_below(struct cg_host *h, const char *path)
 	if (h->v2 == -ENOENT) {
 		h->v2 = open_mount(top, "unified", CGROUP2_SUPER_MAGIC);
 		/* One that is there and cannot be opened is not absent: its limits would be void. */
-		for (unsigned c = 0; h->v2 >= 0 && c < CG_CTL_MAX; c++) {
+		for (unsigned c = 0; h->v2 >= 0 && c < CG_V1_MAX; c++) {
 			h->v1[c] = open_mount(top, v1_mounts[c], CGROUP_SUPER_MAGIC);
 			if (h->v1[c] < 0 && h->v1[c] != -ENOENT)
 				return h->v1[c];
@@ -158,6 +160,6 @@ void cg_host_close(struct cg_host *h)
 	cleanup_fd(&h->v2);
 	cleanup_fd(&h->top);
 	cleanup_fd(&h->devices);
-	for (unsigned c = 0; c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; c < CG_V1_MAX; c++)
 		cleanup_fd(&h->v1[c]);
 }

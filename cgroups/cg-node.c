@@ -232,7 +232,7 @@ int cg_exit_number(enum cg_ctl ctl)
 		[CG_HUGETLB] = VZ_SET_UBC,
 	};
 
-	return exits[ctl];
+	return ctl < CG_CTL_MAX ? exits[ctl] : VZ_SYSTEM;
 }
 
 static const char *cause(int r)

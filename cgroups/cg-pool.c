@@ -23,7 +23,7 @@ int cg_create_pool(const struct cg_host *h, const char *id, struct err *e)
 	struct cg_node n;
 	int r = cg_v2_make_node(h, id, &n, e);
 
-	for (unsigned c = 0; r == 0 && c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; r == 0 && c < CG_V1_MAX; c++)
 		if (h->v1[c] >= 0)
 			r = cg_v1_make(h, c, id, e);
 	return r;
@@ -39,7 +39,7 @@ void cg_destroy_pool(const struct cg_host *h, const char *id)
 {
 	struct cg_node n;
 
-	for (unsigned c = 0; c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; c < CG_V1_MAX; c++)
 		if (cg_node_v1(h, c, id, &n) == 0)
 			drop(&n);
 	if (cg_node_v2(h, id, &n) == 0)

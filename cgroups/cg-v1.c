@@ -81,7 +81,7 @@ int cg_v1_leave(const struct cg_host *h)
 {
 	int r = 0;
 
-	for (unsigned c = 0; c < CG_CTL_MAX; c++) {
+	for (unsigned c = 0; c < CG_V1_MAX; c++) {
 		struct cg_node root = { h->v1[c], "." };
 		int one = h->v1[c] < 0 ? 0 : cg_node_write(&root, "tasks", "0");
 

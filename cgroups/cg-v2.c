@@ -233,7 +233,7 @@ void cg_tidy(const struct cg_host *h)
 	if (str_fmt(keepers.path, sizeof(keepers.path), "%s/keepers", h->base) > 0)
 		(void)unlinkat(h->v2, keepers.path, AT_REMOVEDIR);
 	(void)unlinkat(h->v2, h->base, AT_REMOVEDIR);
-	for (unsigned c = 0; c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; c < CG_V1_MAX; c++)
 		if (h->v1[c] >= 0)
 			(void)unlinkat(h->v1[c], h->base, AT_REMOVEDIR);
 }

@@ -24,7 +24,7 @@ int cg_create(const struct cg_host *h, const char *id, uid_t uid, gid_t gid, str
 {
 	int r = cg_v2_make(h, id, uid, gid, e);
 
-	for (unsigned c = 0; r == 0 && c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; r == 0 && c < CG_V1_MAX; c++)
 		if (h->v1[c] >= 0)
 			r = cg_v1_make(h, c, id, e);
 	return r;
@@ -34,7 +34,7 @@ int cg_destroy(const struct cg_host *h, const char *id, struct err *e)
 {
 	int r = cg_v2_remove(h, id, e);
 
-	for (unsigned c = 0; r == 0 && c < CG_CTL_MAX; c++)
+	for (unsigned c = 0; r == 0 && c < CG_V1_MAX; c++)
 		if (h->v1[c] >= 0)
 			r = cg_v1_remove(h, c, id, e);
 	return r;
@@ -90,7 +90,7 @@ int cg_open_tasks(const struct cg_host *h, const char *id, bool io_in_root, stru
 	struct cg_node n;
 	char path[192];
 
-	for (unsigned c = 0; c < CG_CTL_MAX; c++) {
+	for (unsigned c = 0; c < CG_V1_MAX; c++) {
 		int fd = -1;
 
 		if (h->v1[c] < 0)
@@ -98,6 +98,8 @@ int cg_open_tasks(const struct cg_host *h, const char *id, bool io_in_root, stru
 		if (cg_node_v1(h, c, id, &n) == 0 &&
 		    str_fmt(path, sizeof(path), "%s/tasks", n.path) > 0)
 			fd = openat(n.root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 && errno == ENOENT && c >= CG_CTL_MAX)
+			continue;       /* started by a Berth of before */
 		if (fd < 0) {
 			(void)err_sys(e, "open the tasks file of %s/%s", h->base, id);
 			cg_tasks_close(&t);

@@ -21,13 +21,22 @@
 
 #include "util/err.h"
 
-enum cg_ctl { CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_HUGETLB, CG_CTL_MAX };
+/*
+ * Behind CG_CTL_MAX: v1 hierarchies that carry no limit of a VE. It lies in them like in the others,
+ * since root in a cgroup namespace can mount each one that the host has, and sees the groups below
+ * the one that the namespace was made in.
+ */
+enum cg_ctl {
+	CG_CPU, CG_CPUACCT, CG_CPUSET, CG_MEMORY, CG_IO, CG_PIDS, CG_HUGETLB, CG_CTL_MAX,
+	CG_DEVICES = CG_CTL_MAX, CG_FREEZER, CG_NET_CLS, CG_NET_PRIO, CG_PERF, CG_RDMA, CG_MISC, CG_SYSTEMD,
+	CG_V1_MAX
+};
 
 /* How this host's hierarchies lie; decided once by cg_host_open. */
 struct cg_host {
 	int v2;                         /* directory fd of the cgroup2 mount, or of the slice in it */
 	int top;                        /* where there is a slice, the mount; else -1 */
-	int v1[CG_CTL_MAX];             /* fd per v1 hierarchy, -1 where the controller is on v2 or absent */
+	int v1[CG_V1_MAX];              /* fd per v1 hierarchy, -1 where the controller is on v2 or absent */
 	bool on_v2[CG_CTL_MAX];         /* the controller is available in the v2 root */
 	char base[64];                  /* name of the instance's node, e.g. "berth" or "berth-3f2a91c0" */
 	char slice[64];
@@ -35,7 +44,7 @@ struct cg_host {
 	int devices;                    /* the loaded filter of VEs without devices of their own, or -1 */
 };
 
-#define CG_HOST_INIT { .v2 = -1, .top = -1, .v1 = { [0 ... CG_CTL_MAX - 1] = -1 }, \
+#define CG_HOST_INIT { .v2 = -1, .top = -1, .v1 = { [0 ... CG_V1_MAX - 1] = -1 }, \
 		       .devices = -1 }
 
 /*
@@ -90,7 +99,7 @@ MUST_CHECK int cg_open_payload(const struct cg_host *h, const char *id, bool att
  * namespace is made, whose root is where its maker was: see cg-io.c.
  */
 struct cg_tasks {
-	int fd[CG_CTL_MAX + 1];
+	int fd[CG_V1_MAX + 1];
 	unsigned n, n_root;             /* those of the root come behind the n */
 };
 MUST_CHECK int cg_open_tasks(const struct cg_host *h, const char *id, bool io_in_root,

@@ -223,6 +223,19 @@ INHERITED='cat /proc/$p/limits /proc/$p/personality /proc/$p/coredump_filter
 	check_limit 101 ram $((128 << 20))
 }
 
+@test "cgroup: of the v1 hierarchies, which root inside can mount, it sees its own group only" {
+	local name
+	run_ve 101
+	# Its processes are in the root of blkio when the namespace has been made.
+	run -0 sed -n 's/^[0-9]*:\([^:]\+\):/\1 /p' "/proc/$(init_pid 101)/cgroup"
+	equal "$(grep -v '/101$' <<<"$output" | grep -v '^blkio ' || :)" '' 'outside a node of its own'
+	on_v2 memory || contains "$output" 'memory /'
+	while read -r name _; do
+		run -0 shell 101 "mount -t cgroup -o $name x /mnt && ls -d /mnt/*/ 2>/dev/null; umount /mnt"
+		equal "$output" '' "groups in $name"
+	done < <(sed -n 's/^[0-9]*:\([^:]\+\):/\1 /p' /proc/self/cgroup)
+}
+
 @test "devices: only the usual nodes work; made or mounted ones do not" {
 	run_ve 101
 	run -0 shell 101 'ls /dev'
