@@ -205,7 +205,9 @@ sent_at_least() {
 }
 
 @test "spoof, bridged: nothing forged, all that is legal, while links and VEs come and go" {
-	local NETWORK=lan n
+	local NETWORK=lan n forged=(wire=bridged)
+	# Where the kernel cannot follow a flood it drops what else comes.
+	[[ ${BERTH_PATIENCE:-1} -eq 1 ]] || forged+=(pause=0.05)
 	bridged_pair
 	for n in 103 104; do
 		new_ve $n --network lan --ipadd 10.70.0.$n --ipadd fd70::$n
@@ -213,11 +215,11 @@ sent_at_least() {
 	berth start 104 >/dev/null
 	catch neighbour net_of 102 python3 "$FRAMES" catch eth0
 	catch wire host python3 "$FRAMES" catch tw1
-	(TIMES=400 send 101 forged 102 wire=bridged >"$BATS_TEST_TMPDIR/sent") 3>&- 4>&- &
+	(TIMES=400 send 101 forged 102 "${forged[@]}" >"$BATS_TEST_TMPDIR/sent") 3>&- 4>&- &
 	local forger=$!
 	(TIMES=150 send 104 legal 102 wire=bridged pause=0.01 >"$BATS_TEST_TMPDIR/legal") 3>&- 4>&- &
 	local sender=$!
-	churn wire=bridged
+	churn "${forged[@]}"
 	wait $forger $sender
 	stop_catching
 	sent_at_least 10000

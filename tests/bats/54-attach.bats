@@ -287,13 +287,13 @@ script_of() {
 
 @test "written: another value in each network setting leaves the host's alone" {
 	run_ve 101
-	# shellcheck disable=SC2016  # for awk and the shell inside
-	local dump='find /proc/sys/net -type f ! -name flush ! -name nf_conntrack_count ! -name "*_key" | sort |
-		while read -r f; do echo "$f $(cat $f 2>/dev/null | tr "\n\t" "  ")"; done'
+	local dump='grep -rs "" /proc/sys/net --exclude=flush --exclude=nf_conntrack_count --exclude="*_key" | sort'
 	host sh -c "$dump" >"$BATS_TEST_TMPDIR/before"
-	shell 101 'find /proc/sys/net -type f | while read -r f; do
-		v=$(cat $f 2>/dev/null); case $v in "" | *[!0-9]*) ;; *) echo $((v + 1)) >$f;; esac; done' 2>/dev/null || :
+	# shellcheck disable=SC2016  # for the shell inside
+	shell 101 'grep -rs "^[0-9]*$" /proc/sys/net | while IFS=: read -r f v; do echo $((v + 1)) >$f; done' 2>/dev/null || :
 	host sh -c "$dump" | diff "$BATS_TEST_TMPDIR/before" - >&2
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/before") -gt 200 ]]
+	equal "$(shell 101 'cat /proc/sys/net/ipv4/ip_default_ttl')" $(($(</proc/sys/net/ipv4/ip_default_ttl) + 1))
 	run ! shell 101 'true >>/proc/sys/net/netfilter/nf_hooks_lwtunnel'
 }
 
