@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
@@ -255,6 +256,23 @@ int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e)
 		return err_set(e, EPROTO, 0, "find link: the kernel gave no answer");
 	*ret = index;
 	return 0;
+}
+
+static int take_state(const struct nlmsghdr *h, void *data)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(a) == IFLA_OPERSTATE)
+			*(bool *)data = mnl_attr_get_u8(a) == IF_OPER_UP;
+	return MNL_CB_OK;
+}
+
+int link_is_up(struct nl *n, const char *name, bool *ret, struct err *e)
+{
+	*ret = false;
+	put_get(n, name, RTEXT_FILTER_SKIP_STATS);
+	return nl_query(n, take_state, ret, e);
 }
 
 struct kind {

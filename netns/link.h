@@ -37,6 +37,8 @@ void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6]);
 
 /* Index of the link, or -ENODEV. */
 MUST_CHECK int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e);
+/* Does it pass frames (RFC 2863's operational state)? Since 6.8 the kernel looks before it answers. */
+MUST_CHECK int link_is_up(struct nl *n, const char *name, bool *ret, struct err *e);
 /* Is it in a bridge? */
 bool link_is_port(struct nl *n, const char *name);
 /* Is it of this kind, "bridge" or "ifb"? */
