@@ -60,8 +60,9 @@ fs_uuid() {
 
 @test "snapshot: consistent under writes: e2fsck finds nothing, a writer's file is whole" {
 	run_ve 101 --diskspace 512M
-	# The second file is written only after the first is on the disk: never without it.
-	shell 101 '(n=0; while :; do n=$((n + 1)); echo $n >/a.new; sync; mv /a.new /a; sync; echo $n >/b; done) \
+	# The second file has its place only after the first is on the disk: never without it.
+	shell 101 '(n=0; while :; do n=$((n + 1)); echo $n >/a.new; sync; mv /a.new /a; sync
+		echo $n >/b.new; mv /b.new /b; done) \
 		</dev/null >/dev/null 2>&1 &'
 	local i uuid a b
 	within 10 shell 101 'test -s /b'
