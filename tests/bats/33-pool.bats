@@ -67,7 +67,8 @@ pool_times() {
 # Two VEs burn: percent of one CPU, by the kernel's own periods. On a host that is busy with other
 # things they may not come to the limit in each; above it they never are.
 pool_cpu_is() {
-	local a b periods got
+	local a b periods got least=95
+	[[ ${BERTH_PATIENCE:-1} -eq 1 ]] || least=50    # the timer of an emulated machine misses periods
 	mapfile -t a < <(pool_times)
 	sleep 2
 	mapfile -t b < <(pool_times)
@@ -75,7 +76,7 @@ pool_cpu_is() {
 	got=$(((b[0] - a[0]) / 1000 / periods))
 	echo "pool uses $got, may $1; at its limit in $((b[2] - a[2])) of $periods periods"
 	# a measurement begins and ends within a period
-	((got <= $1 + $1 / periods + 1)) && ((got >= $1 * 95 / 100 - $1 / periods - 1 || b[2] - a[2] < periods - 1))
+	((got <= $1 + $1 / periods + 1)) && ((got >= $1 * least / 100 - $1 / periods - 1 || b[2] - a[2] < periods - 1))
 }
 
 @test "pool: CPU, memory and processes are shared, also when changed live" {
