@@ -7,10 +7,9 @@ load helpers/load
 
 export BATS_TEST_TIMEOUT=$((120 * ${BERTH_PATIENCE:-1}))
 
-# cpu_usec ID: CPU time of the VE as the kernel counts it.
-cpu_usec() {
-	awk '$1 == "usage_usec" { print $2 }' "$(cg_mount 0:)$(sed -n 's/^0:://p' \
-		"/proc/$(init_pid "$1")/cgroup" | sed 's|/payload.*||')/cpu.stat"
+# cpu_stat ID: where the kernel counts the VE's CPU time.
+cpu_stat() {
+	echo "$(cg_mount 0:)$(sed -n 's/^0:://p' "/proc/$(init_pid "$1")/cgroup" | sed 's|/payload.*||')/cpu.stat"
 }
 
 # burn ID...: a burner for each CPU, until the VE is stopped.
@@ -24,26 +23,33 @@ burn() {
 	done
 }
 
-# used_in SECONDS ID...: what each used in the time, in percent of one CPU.
+# used_in SECONDS ID...: what each used in the time, in percent of one CPU. Between the looks at one
+# and the next no process is made: on a loaded machine that takes longer than what is measured.
 used_in() {
-	local sec=$1 id t a=()
+	local sec=$1 i now files=() used=() at=()
 	shift
-	t=${EPOCHREALTIME/./}
-	for id in "$@"; do a+=("$(cpu_usec "$id")"); done
+	for i in "$@"; do files+=("$(cpu_stat "$i")"); done
+	for ((i = 0; i < $#; i++)); do
+		read -r _ "used[i]" <"${files[i]}"
+		at[i]=${EPOCHREALTIME/./}
+	done
 	sleep "$sec"
-	for id in "$@"; do
-		echo $((($(cpu_usec "$id") - a[0]) * 100 / (${EPOCHREALTIME/./} - t)))
-		a=("${a[@]:1}")
+	for ((i = 0; i < $#; i++)); do
+		read -r _ now <"${files[i]}"
+		echo $(((now - used[i]) * 100 / (${EPOCHREALTIME/./} - at[i])))
 	done
 }
 
 # VEs that were promised 60 and 40 % beside four that were not, all with a burner on each CPU.
-# What a CPU is taken for by the machine below (steal) is nobody's to promise.
+# What a CPU is taken for by the machine below (steal) is nobody's to promise: an emulated one has what
+# all got together.
 got_what_was_promised() {
-	local got
+	local got i all=$(($(nproc) * 100)) there=0
 	mapfile -t got < <(used_in 4 101 102 103 104 105 106)
 	echo "got ${got[*]}"
-	((got[0] >= 57 && got[1] >= 38 && got[2] >= 1))
+	for i in "${got[@]}"; do there=$((there + i)); done
+	[[ ${BERTH_PATIENCE:-1} -gt 1 ]] || there=$all
+	((got[0] * all >= 57 * there && got[1] * all >= 38 * there && got[2] >= 1))
 }
 
 @test "cpuguarantee: holds under full load by everybody, and is changed live" {
