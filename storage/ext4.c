@@ -288,7 +288,13 @@ static int make_sized(int dir, const char *name, uint64_t payload, uint64_t inod
 {
 	struct ext4_geo g = plan_geo(payload, inodes);
 	uint64_t blocks = ext4_blocks_for(&g, payload);
+	uint64_t most = div_up(blocks, PER_GROUP) * PER_GROUP;  /* one a block; mke2fs would make more, smaller groups */
 
+	if (inodes > most)
+		return err_set(e, ERANGE, VZ_BAD_VALUE,
+			       "make disk: one of %llu MiB has %llu inodes at most, not %llu",
+			       (unsigned long long)(payload / 256), (unsigned long long)most,
+			       (unsigned long long)inodes);
 	for (int try = 0; try < 3; try++) {
 		_fd_ int fd = -1;
 		int r = make_once(dir, name, blocks, &g, inodes, &fd, e);

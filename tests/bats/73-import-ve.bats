@@ -207,6 +207,7 @@ nothing_made() {
 	lacks "$(inside 101 /bin/mount)" 'overlay on / '
 	capable 101
 	head -c 40M /dev/urandom >"$T/root/big"
+	sed -i '/^DISKINODES/d' "$T/conf"       # more than so small a disk can have
 	run --separate-stderr -46 berth -q import "$T/root" 102 --config "$T/conf" --ipadd 198.51.100.50 \
 		--layout full --diskspace 32M --yes
 	one_line_error 'does not fit'

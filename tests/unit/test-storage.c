@@ -103,6 +103,12 @@ TEST(create_is_all_or_nothing)
 	CHECK(b->create(dir, &spec, &e) < 0);
 	spec.size = UINT64_MAX / 2;
 	CHECK(b->create(dir, &spec, &e) < 0);
+	spec.size = 32 * MIB;
+	spec.inodes = 200000;
+	CHECK(b->create(dir, &spec, &e) == -ERANGE && e.exit == VZ_BAD_VALUE);
+	CHECK(unlinkat(dir, "disk.img", 0) == 0);
+	spec.inodes = 32768;
+	CHECK(b->create(dir, &spec, &e) == 0);
 	scratch_done(dir, path);
 }
 
