@@ -37,7 +37,7 @@ void link_put_fdb(struct nl *n, unsigned index, const uint8_t mac[6]);
 
 /* Index of the link, or -ENODEV. */
 MUST_CHECK int link_index(struct nl *n, const char *name, unsigned *ret, struct err *e);
-/* Does it pass frames (RFC 2863's operational state)? Since 6.8 the kernel looks before it answers. */
+/* Does it pass frames (RFC 2863's operational state)? 6.18 looks before it answers, 6.1 does not. */
 MUST_CHECK int link_is_up(struct nl *n, const char *name, bool *ret, struct err *e);
 /* Is it in a bridge? */
 bool link_is_port(struct nl *n, const char *name);
