@@ -1,31 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* expire: what VEs' configs say is to happen when the day they were paid until is over. */
+/* expire: what is to happen when time is over: the day VEs were paid until, the days of an undo. */
 #include "cli/cli.h"
 
 #include "cli/ids.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "ve/expiry.h"
+#include "ve/upgrade.h"
 
-/* One VE that cannot be stopped does not save the others. */
-static void one(struct cli *c, uint32_t id, bool dry_run, struct json_out *j, struct err *first)
+static void failed(const struct err *e, struct err *first)
 {
-	struct err e = ERR_INIT;
-	const char *done = "";
+	out_error(e->msg);
+	if (!first->eno)
+		*first = *e;
+}
 
-	if (ve_expire(&c->in, id, dry_run, &done, &e) < 0) {
-		out_error(e.msg);
-		if (!first->eno)
-			*first = e;
-	}
-	if (*done && j) {
+static void say(uint32_t id, const char *what, const char *done, bool dry_run, struct json_out *j)
+{
+	if (j) {
 		json_object(j);
 		json_ku64(j, "ctid", id);
 		json_kstr(j, "done", done);
 		json_end(j);
-	} else if (*done) {
-		out_printf("CT %u: expired, %s%s\n", id, dry_run ? "would be " : "", done);
+	} else {
+		out_printf("CT %u: %s, %s%s\n", id, what, dry_run ? "would be " : "", done);
 	}
+}
+
+/* One VE that cannot be stopped does not save the others. */
+static void one(struct cli *c, uint32_t id, bool dry_run, struct json_out *j, struct err *first)
+{
+	struct err e = ERR_INIT, of_undo = ERR_INIT;
+	const char *done = "";
+	bool settled;
+
+	if (ve_expire(&c->in, id, dry_run, &done, &e) < 0)
+		failed(&e, first);
+	if (*done)
+		say(id, "expired", done, dry_run, j);
+	if (ve_upgrade_expire(&c->in, id, dry_run, &settled, &of_undo) < 0)
+		failed(&of_undo, first);
+	if (settled)
+		say(id, "undo of its upgrade expired", "confirmed", dry_run, j);
 }
 
 int cmd_expire(struct cli *c, const struct args *a, struct err *e)
@@ -52,6 +68,6 @@ int cmd_expire(struct cli *c, const struct args *a, struct err *e)
 		r = r < 0 ? r : out_json(j, e);
 	}
 	if (r >= 0 && first.eno)
-		r = err_set(e, first.eno, first.exit, "expire: not every expired VE could be stopped or archived");
+		r = err_set(e, first.eno, first.exit, "expire: not all that is over could be ended");
 	return r;
 }

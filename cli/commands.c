@@ -593,7 +593,8 @@ const struct command commands[] = {
 	{ "expire", NULL, "[ID...] [options]", "stop or archive VEs whose last day is over",
 	  VERB | CMD_JSON | CMD_ENTERS, 0, ~0U, expire_opts, cmd_expire,
 	  "The day is --expires of set, the action --expire-action: warn is an event and a line here,\n"
-	  "archive is archive create after a stop.\n"
+	  "archive is archive create after a stop. An upgrade of packages that can be undone no more\n"
+	  "loses its snapshot.\n"
 	  "Meant to be run once a day; list --expired shows them.",
 	  "berth set 101 --owner acme --expires 2027-01-31 --expire-action stop --save\n"
 	  "berth expire --dry-run\n" },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "util/cleanup.h"
+#include "util/exits.h"
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
@@ -18,12 +20,13 @@ const char *upgrade_phase_word(enum upgrade_phase p)
 	return words[p];
 }
 
-static enum upgrade_phase phase_of(const char *word)
+static int phase_of(const char *word, const char *path, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (str_eq(words[i], word))
-			return (enum upgrade_phase)i;
-	return UP_NONE;
+			return (int)i;
+	return err_set(e, EPROTO, VZ_SYSTEM, "%s: phase \"%.20s\" is unknown; made by a newer berth?",
+		       path, str_has_control(word) ? "?" : word);
 }
 
 static void path_of(uint32_t id, char dst[64])
@@ -36,9 +39,13 @@ static void text_of(const struct json_val *v, const char *key, char *dst, size_t
 	(void)str_fmt(dst, size, "%s", json_get_str(v, key, ""));
 }
 
-static void decode(const struct json_val *v, struct upgrade_state *s)
+static int decode(const struct json_val *v, const char *path, struct upgrade_state *s, struct err *e)
 {
-	s->phase = phase_of(json_get_str(v, "phase", ""));
+	int phase = phase_of(json_get_str(v, "phase", ""), path, e);
+
+	if (phase < 0)
+		return phase;
+	s->phase = (enum upgrade_phase)phase;
 	text_of(v, "from", s->from, sizeof(s->from));
 	text_of(v, "to", s->to, sizeof(s->to));
 	text_of(v, "check", s->check, sizeof(s->check));
@@ -50,6 +57,7 @@ static void decode(const struct json_val *v, struct upgrade_state *s)
 	s->check_ms = (int)json_get_u64(v, "check_ms", 0);
 	s->wait_ms = (int)json_get_u64(v, "wait_ms", 0);
 	s->running = json_get_bool(v, "running", false);
+	return 0;
 }
 
 int upgrade_load(const struct inst *in, uint32_t id, struct upgrade_state *ret, struct err *e)
@@ -72,11 +80,15 @@ int upgrade_load(const struct inst *in, uint32_t id, struct upgrade_state *ret, 
 		r = json_parse(text, len, path, &v, e);
 	if (r < 0)
 		return r;
-	decode(v, &s);
+	r = decode(v, path, &s, e);
 	json_val_free(v);
+	if (r < 0)
+		return r;
+	*ret = (struct upgrade_state){ 0 };
 	if (s.phase == UP_KEPT && s.expires < (uint64_t)time(NULL))
-		s = (struct upgrade_state){ 0 };
-	*ret = s;
+		memcpy(ret->snapshot, s.snapshot, sizeof(s.snapshot));
+	else
+		*ret = s;
 	return 0;
 }
 

@@ -54,7 +54,7 @@ struct upgrade_state {
 	enum upgrade_phase phase;
 	char from[65], to[65];
 	char check[4001], reason[512];
-	char snapshot[UUID_LEN + 1];    /* of packages */
+	char snapshot[UUID_LEN + 1];    /* of packages; with UP_NONE of an upgrade whose time is over */
 	uint64_t started, expires;      /* seconds since 1970 */
 	uint64_t keep_s;
 	int check_ms, wait_ms;
@@ -70,6 +70,13 @@ MUST_CHECK int ve_upgrade(struct inst *in, uint32_t id, const struct upgrade_opt
 /* Give the way back up, or take it. */
 MUST_CHECK int ve_upgrade_confirm(struct inst *in, uint32_t id, struct err *e);
 MUST_CHECK int ve_upgrade_undo(struct inst *in, uint32_t id, pid_t leader, struct err *e);
+
+/*
+ * When the time to undo it is over, delete the snapshot that was the way back (or, dry, only say
+ * whether there is one). A VE that does not exist, or has none, is no error.
+ */
+MUST_CHECK int ve_upgrade_expire(struct inst *in, uint32_t id, bool dry_run, bool *ret_done,
+				 struct err *e);
 
 /* Takes no lock; phase UP_NONE when there is none, or its time is over. */
 MUST_CHECK int upgrade_load(const struct inst *in, uint32_t id, struct upgrade_state *ret,

@@ -330,6 +330,39 @@ own_packages() {
 	equal "$(service_of 101)" upgraded
 }
 
+@test "upgrade: of packages, the snapshot goes when its time is over, and when the next one begins" {
+	old >/dev/null
+	run_app 101
+	own_packages 101
+	good >/dev/null
+	berth upgrade 101 --keep 1h >/dev/null
+	equal "$(berth expire)" ''
+	sed -i 's/"expires": *[0-9]*/"expires": 1/' "$ROOT/var/lib/berth/private/101/upgrade.json"
+	equal "$(berth expire --dry-run)" 'CT 101: undo of its upgrade expired, would be confirmed'
+	equal "$(berth snapshot list 101 -H -o name)" before-upgrade
+	equal "$(berth expire -j | jq -c '.[] | [.ctid, .done]')" '[101,"confirmed"]'
+	equal "$(berth snapshot list 101 -H)" ''
+	equal "$(berth expire)" ''
+	equal "$(service_of 101)" upgraded
+	berth upgrade 101 >/dev/null
+	version app "echo third >usr/service; $status_file 3 >var/lib/dpkg/status" >/dev/null
+	berth upgrade 101 >/dev/null
+	equal "$(berth snapshot list 101 -H -o name | wc -l)" 1
+}
+
+@test "upgrade: a note that a newer berth has made is refused, not forgotten" {
+	local a
+	a=$(old)
+	run_app 101
+	good >/dev/null
+	berth upgrade 101 >/dev/null
+	sed -i 's/"kept"/"later"/' "$ROOT/var/lib/berth/private/101/upgrade.json"
+	refused 3 'phase "later" is unknown' berth upgrade 101 --undo
+	refused 3 'phase "later" is unknown' berth upgrade 101
+	refused 3 'go back' berth template remove "$a"
+	is_state 101 'exist mounted running'
+}
+
 @test "upgrade: an undo that was cut short is not taken for an upgrade" {
 	local a b
 	a=$(old)
