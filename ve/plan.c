@@ -11,6 +11,7 @@
 #include "util/sys-fs.h"
 #include "util/sys-proc.h"
 #include "ve/moved.h"
+#include "ve/reinstall.h"
 #include "ve/snap-store.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -142,6 +143,8 @@ int plan_make(const struct ve *ve, struct plan *ret, struct err *e)
 	r = moved_check(ve->in, ve->id, e);
 	if (!r)
 		r = snap_switch_check(ve, e);
+	if (!r)
+		r = reinstall_check(ve, e);
 	if (r < 0)
 		return r;
 	r = links_plan(ve, &w, &ret->links, e);

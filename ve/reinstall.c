@@ -152,6 +152,17 @@ void reinstall_mend(struct ve *ve)
 		log_warn(&ve->in->log, "end the reinstall of VE %u: %s", ve->id, e.msg);
 }
 
+int reinstall_check(const struct ve *ve, struct err *e)
+{
+	char path[64];
+
+	note_path(ve->id, path);
+	if (faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return err_set(e, EBUSY, VZ_SYSTEM, "VE %u: its root is being made anew, its config is not of the "
+		       "same version yet; the next command that can ends the reinstall", ve->id);
+}
+
 bool ve_reinstall_needs(const struct inst *in, uint32_t id, const char *digest)
 {
 	struct err ignored = ERR_INIT;

@@ -25,8 +25,8 @@
 /* Who the VE is has not been changed by going back; what it is made of has. */
 static void keep_identity(struct ve_conf *to, const struct ve_conf *now)
 {
-	static const char *const keys[] = { "NAME", "IP_ADDRESS", "LOCAL_UID", "LOCAL_GID",
-					    "VE_LAYOUT", "KIND" };
+	static const char *const keys[] = { "NAME", "IP_ADDRESS", "NETWORK", "NETIF", "POOL", "LOCAL_UID",
+					    "LOCAL_GID", "VE_LAYOUT", "KIND" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		param_copy(param_by_key(keys[i]), to, now);
@@ -51,7 +51,8 @@ static int restore_whole(struct ve *ve, const char *old, size_t len, const struc
 	if (r < 0)
 		return r;
 	keep_identity(&c, &ve->conf);
-	set_template(&c, s);
+	if (*s->template)
+		set_template(&c, s);
 	r = conf_format(old, &c, &text, e);
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", ve->id);
 	if (!r)
@@ -111,7 +112,8 @@ static int load_note(int dir, struct switch_note *ret, struct err *e)
 static int end_switch(struct ve *ve, int dir, const struct switch_note *note, struct err *e)
 {
 	const struct storage_backend *b = plan_backend(&ve->conf);
-	struct snapshot target, back;
+	struct snapshot target = { 0 }, back;
+	struct err lost = ERR_INIT;     /* the target's info: the disk is there, and is what counts */
 	_fd_ int new = -1;
 	char path[128];
 	int r = snap_load(dir, SNAP_NEW, &back, e);
@@ -122,8 +124,8 @@ static int end_switch(struct ve *ve, int dir, const struct switch_note *note, st
 		b->retire(new);
 	if (!r)
 		r = snap_memory_exchange(ve, new, note->live, e);
-	if (!r)
-		r = snap_load(dir, note->target, &target, e);
+	if (!r && snap_load(dir, note->target, &target, &lost) < 0)
+		(void)str_fmt(target.uuid, sizeof(target.uuid), "%s", note->target);
 	if (!r)
 		r = snap_restore_conf(ve, dir, &target, !note->skip_config, e);
 	if (!r)

@@ -100,6 +100,32 @@ fs_uuid() {
 	run -0 e2fsck -f -n "$(private)/disk.img"
 }
 
+@test "snapshot: switch does not bring back links that the VE has given up" {
+	new_ve 101
+	berth -q set 101 --netif_add eth1 --ifname eth1 --ipadd 10.9.0.50 --save
+	snap one >/dev/null
+	berth -q set 101 --netif_del eth1 --save
+	new_ve 102 --ipadd 10.9.0.50
+	berth snapshot switch 101 --id one >/dev/null
+	lacks "$(conf_value 101 NETIF)" eth1
+	berth start 101 102 >/dev/null
+	reaches 10.9.0.50
+}
+
+@test "snapshot: switch to one whose info was lost gives its disk, and the VE starts" {
+	run_ve 101
+	shell 101 'echo one >/file; sync'
+	local one
+	one=$(snap one)
+	shell 101 'echo two >/file'
+	berth -q stop 101 --fast
+	echo '{' >"$(private)/snapshots/$one/info.json"
+	berth snapshot switch 101 --id "$one" >/dev/null
+	berth start 101 >/dev/null
+	equal "$(shell 101 'cat /file')" one
+	[[ -n $(conf_value 101 TEMPLATE_VERSION) ]]
+}
+
 @test "snapshot: switch --skip-config and --skip-resume do that" {
 	run_ve 101 --ram 64M
 	snap one
