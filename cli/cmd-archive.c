@@ -19,7 +19,7 @@ static int archive_one(struct cli *c, const struct args *a, uint32_t id, struct 
 	int r;
 
 	(void)a;
-	r = ve_archive(&c->in, id, &o, name, e);
+	r = ve_archive(&c->in, id, &o, NULL, name, e);
 	if (r >= 0)
 		inst_say(&c->in, "CT %u is in %s/var/lib/berth/archive/%s", id, c->in.root, name);
 	return r;

@@ -24,6 +24,7 @@
 #include "util/sys-fs.h"
 #include "ve/destroy.h"
 #include "ve/events.h"
+#include "ve/expiry.h"
 #include "ve/moved.h"
 #include "ve/netlock.h"
 #include "ve/receive.h"
@@ -178,7 +179,7 @@ static int archive_locked(struct ve *ve, const struct send_opts *o, char name[AR
 	return r < 0 ? r : destroy_finish(ve, e);
 }
 
-int ve_archive(struct inst *in, uint32_t id, const struct send_opts *o,
+int ve_archive(struct inst *in, uint32_t id, const struct send_opts *o, const char *expired,
 	       char ret_name[ARCHIVE_NAME_LEN], struct err *e)
 {
 	struct ve ve;
@@ -186,7 +187,11 @@ int ve_archive(struct inst *in, uint32_t id, const struct send_opts *o,
 
 	if (r < 0)
 		return r;
-	r = archive_locked(&ve, o, ret_name, e);
+	if (expired && !expiry_over(&ve.conf, expired))
+		r = err_set(e, ECANCELED, VZ_SYSTEM, "archive VE %u: its last day was changed meanwhile; "
+			    "it is stopped", id);
+	if (!r)
+		r = archive_locked(&ve, o, ret_name, e);
 	if (!r)
 		events_add(in, id, "archived");
 	cg_tidy(&in->cg);

@@ -22,9 +22,10 @@ struct archive {
 
 /*
  * Pack a VE that is not running, read the archive again, and only then remove the VE. o: progress
- * alone is looked at. Refused for one with snapshots, which an archive does not keep.
+ * alone is looked at. Refused for one with snapshots, which an archive does not keep, and where
+ * `expired` is a day (NULL: no matter) for one whose last day is not before it any more: -ECANCELED.
  */
-MUST_CHECK int ve_archive(struct inst *in, uint32_t id, const struct send_opts *o,
+MUST_CHECK int ve_archive(struct inst *in, uint32_t id, const struct send_opts *o, const char *expired,
 			  char ret_name[ARCHIVE_NAME_LEN], struct err *e);
 
 /* All, by number and time; the caller frees *ret. Those that cannot be read are left out. */

@@ -27,7 +27,7 @@ bool expiry_over(const struct ve_conf *conf, const char *today)
 }
 
 /* An archive that cannot be made leaves it stopped. */
-static int act(struct inst *in, const struct ve_status *s, struct err *e)
+static int act(struct inst *in, const struct ve_status *s, const char *today, struct err *e)
 {
 	static const struct stop_opts orderly = { .fast = false };
 	static const struct send_opts quiet = { .progress = NULL };
@@ -35,7 +35,7 @@ static int act(struct inst *in, const struct ve_status *s, struct err *e)
 	int r = s->running ? ve_stop(in, s->id, &orderly, e) : 0;
 
 	return r < 0 || !str_eq(s->conf.expire_action, "archive") ? r :
-	       ve_archive(in, s->id, &quiet, name, e);
+	       ve_archive(in, s->id, &quiet, today, name, e);
 }
 
 int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done, struct err *e)
@@ -57,7 +57,7 @@ int ve_expire(struct inst *in, uint32_t id, bool dry_run, const char **ret_done,
 	if (stop && !s->running)
 		return 0;
 	if ((stop || archive) && !dry_run)
-		r = act(in, s, e);
+		r = act(in, s, today, e);
 	if (r >= 0 && !dry_run)
 		events_add(in, id, "expired");
 	if (r >= 0)
