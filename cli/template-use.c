@@ -60,6 +60,16 @@ size_t template_uses_count(const struct template_uses *u, const char *digest)
 	return n;
 }
 
+/* After the notes: an upgrade or reinstall that ends meanwhile saves the config, then drops its note. */
+static bool is_on(struct cli *c, uint32_t id, const char *digest)
+{
+	_free_ struct ve_conf *conf = xcalloc(1, sizeof(*conf));
+	struct err e = ERR_INIT;
+	int r = conf_load(&c->in, id, conf, &e);
+
+	return r < 0 ? r != -ENOENT : str_eq(conf->template, digest);
+}
+
 uint32_t template_uses_who(struct cli *c, const struct template_uses *u, const char *digest,
 			   const char **ret_how)
 {
@@ -75,6 +85,9 @@ uint32_t template_uses_who(struct cli *c, const struct template_uses *u, const c
 			return u->ids[i];
 		*ret_how = "has a snapshot on it";
 		if (ve_snapshot_needs(&c->in, u->ids[i], digest))
+			return u->ids[i];
+		*ret_how = "is on it";
+		if (is_on(c, u->ids[i], digest))
 			return u->ids[i];
 	}
 	*ret_how = "is archived on it";

@@ -24,7 +24,8 @@
 #define FILE_NAME "received"
 #define SIGNATURE_MAX 4096
 
-int receive_find_image(const struct inst *in, const struct stream_head *h, struct err *e)
+int receive_find_image(const struct inst *in, const struct stream_head *h, int *ret_hold,
+		       struct err *e)
 {
 	struct store st = STORE_INIT;
 	struct template t;
@@ -33,9 +34,10 @@ int receive_find_image(const struct inst *in, const struct stream_head *h, struc
 	if (plan_boots_disk(&h->conf))  /* it has all of it on its disk */
 		return 1;
 	r = store_open(in->lib, in->run, &st, e);
-
 	if (!r)
 		r = store_find(&st, h->template, &t, e);
+	if (!r)
+		r = store_hold(&st, t.digest, ret_hold, e);
 	store_close(&st);
 	if (r == -ENOENT) {
 		err_clear(e);
@@ -135,7 +137,7 @@ static int take_into(struct inst *in, const struct store *st, struct stream *s,
 }
 
 int receive_image(struct inst *in, struct stream *s, const struct stream_head *h, bool have,
-		  const struct receive_opts *o, struct err *e)
+		  const struct receive_opts *o, int *ret_hold, struct err *e)
 {
 	struct store st = STORE_INIT;
 	int r;
@@ -145,6 +147,8 @@ int receive_image(struct inst *in, struct stream *s, const struct stream_head *h
 	r = store_open(in->lib, in->run, &st, e);
 	if (!r)
 		r = take_into(in, &st, s, h, o, e);
+	if (!r)
+		r = store_hold(&st, h->template, ret_hold, e);
 	store_close(&st);
 	return r;
 }

@@ -228,10 +228,11 @@ static int let_in(struct receiving *rc, uint32_t id, struct err *e)
 static int receive_new(struct receiving *rc, uint32_t id, struct err *e)
 {
 	struct create_like like = { .conf = &rc->h.conf, .fill = fill, .arg = rc };
+	_fd_ int hold = -1;             /* of the version, until the config names it */
 	int r = create_like_check(rc->in, id, &like, rc->o->change, e);
 
 	if (!r)
-		r = receive_find_image(rc->in, &rc->h, e);
+		r = receive_find_image(rc->in, &rc->h, &hold, e);
 	if (r < 0)
 		return r;
 	if (!r && !rc->o->session && !rc->h.image)
@@ -242,7 +243,7 @@ static int receive_new(struct receiving *rc, uint32_t id, struct err *e)
 		return -e->eno;
 	if (r && rc->o->session)
 		rc->h.image = 0;        /* then it does not come */
-	r = receive_image(rc->in, &rc->s, &rc->h, r, rc->o, e);
+	r = receive_image(rc->in, &rc->s, &rc->h, r, rc->o, &hold, e);
 	return r < 0 ? r : create_like(rc->in, id, &like, rc->o->change, e);
 }
 
