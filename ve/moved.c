@@ -108,7 +108,7 @@ int ve_take_back(struct inst *in, uint32_t id, struct err *e)
 {
 	struct moved m;
 	struct ve ve;
-	int r = ve_open(&ve, in, id, "take back", e);
+	int r = ve_open(&ve, in, id, "take-back", e);
 
 	if (r < 0)
 		return r;
@@ -117,6 +117,8 @@ int ve_take_back(struct inst *in, uint32_t id, struct err *e)
 		r = err_set(e, EINVAL, VZ_BAD_VALUE, "VE %u is here already", id);
 	if (!r)
 		moved_drop(in, id);
+	if (!r && syncfs(in->lib) < 0)          /* it is told that the VE is here */
+		r = err_sys(e, "take VE %u back", id);
 	ve_close(&ve);
 	return r;
 }
