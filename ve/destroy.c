@@ -11,6 +11,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/exits.h"
@@ -54,6 +56,21 @@ static void retire_files(const struct ve *ve)
 	}
 }
 
+/*
+ * Data must not come back by a power cut that leaves the config away. In one filesystem they are
+ * gone no later than the config; /etc and /var may be two.
+ */
+static int sync_removed(const struct inst *in, struct err *e)
+{
+	_fd_ int fd = openat(in->lib, "private", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat data, configs;
+
+	if (fd < 0 || fstat(fd, &data) < 0 || fstat(in->etc, &configs) < 0 ||
+	    (data.st_dev != configs.st_dev && fsync(fd) < 0))
+		return err_sys(e, "sync the private areas");
+	return 0;
+}
+
 static int remove_private(const struct ve *ve, struct err *e)
 {
 	char path[64];
@@ -69,6 +86,8 @@ static int remove_private(const struct ve *ve, struct err *e)
 		 path);
 	plan_retire_disk(ve);
 	r = fs_remove_tree(ve->in->lib, path, e);
+	if (!r)
+		r = sync_removed(ve->in, e);
 	if (r < 0)
 		return err_exit(e, VZ_DELETE_PRIVATE);
 	inst_say(ve->in, "Container private area was destroyed");
