@@ -114,19 +114,23 @@ static int change(const struct inst *in, struct network *n, const struct network
 
 /* ---- who is on it ---- */
 
-static bool names(const struct ip_list *ips, const char *network, const char *netif,
-		  const char *name)
+static bool names(const char *network, const char *netif, const char *name)
 {
 	struct netif_list l = { 0 };
 	const char *want;
 
-	(void)ips;
 	if (netif_parse(netif, &l, &want) < 0)
 		return true;            /* who knows */
 	for (unsigned i = 0; i < l.n; i++)
 		if (str_eq(l.a[i].network, name))
 			return true;
 	return str_eq(*network ? network : NETWORK_DEFAULT, name);
+}
+
+/* Also while it starts: its links are made, or are about to be, as the network is now. */
+static bool has_links(const struct ve_state *s)
+{
+	return s->phase == PH_RUNNING || s->phase == PH_STARTING;
 }
 
 /* Number of a VE that names the network (running: that runs on it), or 0. */
@@ -143,8 +147,8 @@ static int find_user(struct inst *in, const char *name, bool running, uint32_t *
 			err_clear(e);   /* gone meanwhile, or a config nobody can read */
 			continue;
 		}
-		if ((s->running && names(&s->state.ips, s->state.network, s->state.netif, name)) ||
-		    (!running && names(&s->conf.ips, s->conf.network, s->conf.netif, name)))
+		if ((has_links(&s->state) && names(s->state.network, s->state.netif, name)) ||
+		    (!running && names(s->conf.network, s->conf.netif, name)))
 			*ret = ids[i];
 	}
 	free(s);
