@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The verbs of an upgrade: begin or take up, confirm, undo. What is done is in upgrade-phases.c. */
-#include "ve/upgrade-impl.h"
+#include "ve/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include "ve/registry.h"
 #include "ve/snapshot.h"
 #include "ve/suspend.h"
+#include "ve/upgrade-impl.h"
 
 #define KEEP_S (7 * 24 * 3600)
 #define CHECK_MS 30000
