@@ -389,7 +389,8 @@ int addrs_claim(const struct ve *ve, const struct links *l, struct err *e)
 	for (unsigned i = 0; i < l->n && r == 0; i++) {
 		r = claim_link(ve, claims, &l->a[i], e);
 		for (unsigned k = 0; k < l->ips[i].n && r == 0; k++)
-			r = ipam_claim(claims, &l->ips[i].a[k], ve->id, e);
+			if (l->ips[i].a[k].family)
+				r = ipam_claim(claims, &l->ips[i].a[k], ve->id, e);
 	}
 	return r;
 }

@@ -21,6 +21,7 @@
 #include "ve/guest.h"
 #include "ve/intent.h"
 #include "ve/lock.h"
+#include "ve/netlock.h"
 #include "ve/plan.h"
 #include "ve/pool.h"
 #include "ve/refuse.h"
@@ -41,6 +42,18 @@ bool create_is_made(const struct inst *in, uint32_t id)
 
 	(void)str_fmt(path, sizeof(path), "private/%u/owner", id);
 	return faccessat(in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int create_check_made(const struct ve *ve, struct err *e)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
+	if (create_is_made(ve->in, ve->id) ||
+	    faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;               /* without any data others say so */
+	return err_set(e, EBUSY, VZ_NO_PRIVATE, "VE %u is half made, its create was cut short; give the "
+		       "same create again, or destroy %u", ve->id, ve->id);
 }
 
 /* An address that is still to be chosen is nothing that a file could say. */
@@ -100,7 +113,7 @@ static int up_name(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
 
-	return *c->ve.conf.name ? reg_name_set(c->ve.in, c->ve.id, "", c->ve.conf.name, e) : 0;
+	return *c->ve.conf.name ? reg_name_take(c->ve.in, c->ve.id, c->ve.conf.name, e) : 0;
 }
 
 static void down_name(void *ctx)
@@ -115,9 +128,12 @@ static int up_ips(void *ctx, struct err *e)
 {
 	struct create *c = ctx;
 	struct links_want w = links_of_conf(&c->ve);
+	_fd_ int lock = -1;             /* who removes a network sees the config, or this its absence */
 	struct links links;
-	int r = addrs_choose(&c->ve, e);
+	int r = netlock_take(c->ve.in, false, &lock, e);
 
+	if (r == 0)
+		r = addrs_choose(&c->ve, e);
 	if (r > 0)
 		r = conf_save_early(c->ve.in, c->ve.id, &c->ve.conf, e);
 	if (r == 0)
@@ -519,7 +535,12 @@ static int create_locked(struct create *c, struct err *e)
 		intent_drop(in, c->ve.id);      /* of one that was killed when all was done */
 		return err_set(e, EEXIST, VZ_PRIVATE_EXISTS, "VE %u already exists", c->ve.id);
 	}
-	r = c->like ? gather_like(c, e) : gather(c, &hold, e);
+	r = state_load(in, c->ve.id, &c->ve.state, &c->ve.pidfd, e);
+	if (!r && (c->ve.state.phase == PH_RUNNING || c->ve.state.phase == PH_MOUNTED))
+		r = err_set(e, EBUSY, VZ_RUNNING, "VE %u is in use, although half made; stop it first",
+			    c->ve.id);
+	if (!r)
+		r = c->like ? gather_like(c, e) : gather(c, &hold, e);
 	if (r < 0)
 		return r;
 	inst_say(in, "Creating container private area (%s)",

@@ -10,6 +10,11 @@ extern const size_t n_create_steps;
 
 /* Its data are complete. */
 bool create_is_made(const struct inst *in, uint32_t id);
+/*
+ * Refuses to use what a create that was killed has left: the data are not all there, may bear the
+ * identity of the VE they were copied from, and recovery removes them.
+ */
+MUST_CHECK int create_check_made(const struct ve *ve, struct err *e);
 /* Undo a create that was killed; a config that was there before it stays. */
 void create_undo(struct ve *ve, bool had_conf);
 

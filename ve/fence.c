@@ -75,6 +75,12 @@ static int parse_file(struct fence *f, const char *text, const char *path, struc
 	return r < 0 ? err_wrap(e, "read %s", path) : 0;
 }
 
+static int no_such(const char *name, struct err *e)
+{
+	err_clear(e);
+	return err_set(e, ENOENT, VZ_BAD_VALUE, "fence %s does not exist", name);
+}
+
 int fence_load(const struct inst *in, const char *name, struct fence *ret, struct err *e)
 {
 	struct fence f = { .number = 0 };
@@ -89,7 +95,7 @@ int fence_load(const struct inst *in, const char *name, struct fence *ret, struc
 	(void)str_fmt(path, sizeof(path), "fences/%s" SUFFIX, name);
 	r = fs_read_at(in->etc, path, FILE_MAX, &text, &len, e);
 	if (r == -ENOENT)
-		return err_set(e, ENOENT, VZ_BAD_VALUE, "fence %s does not exist", name);
+		return no_such(name, e);
 	if (r == 0)
 		r = parse_file(&f, text, path, e);
 	if (r == 0)
@@ -131,10 +137,12 @@ const char *fence_of(const struct ve *ve)
 int fence_claims(const struct inst *in, const char *fence, int *ret, struct err *e)
 {
 	char path[64] = "ip";
+	int r;
 
 	if (*fence)
 		(void)str_fmt(path, sizeof(path), "fence/%s/ip", fence);
-	return fs_open_dir(in->lib, path, ret, e);
+	r = fs_open_dir(in->lib, path, ret, e);
+	return r == -ENOENT && *fence ? no_such(fence, e) : r;
 }
 
 /* ---- the namespace ---- */

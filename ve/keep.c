@@ -52,13 +52,16 @@ static int start_again(struct inst *in, uint32_t id, const struct start_opts *o,
 
 	do
 		r = ve_start(in, id, o, e);
-	while (r < 0 && up_read(in, id) && was_locked(e));      /* a stop meanwhile drops the note */
-	return r;
+	while (r < 0 && up_read(in, id) && was_locked(e));
+	if (r != -ECANCELED || up_read(in, id))
+		return r;
+	err_clear(e);
+	return 0;
 }
 
 int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 {
-	struct start_opts plain = { .force = true };
+	struct start_opts plain = { .force = true, .only_up = true };
 	char accel[8];
 	struct timespec pause = { QUICK_PAUSE_S, 0 };
 	struct ve ve;
@@ -82,7 +85,9 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	plain.accel = *accel ? accel : NULL;
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
 	start_undo(&ve, "exited");
-	if (!again)
+	if (again)
+		up_note(in, id);                /* a stop drops it, also while this waits */
+	else
 		up_drop(in, id);
 	ve_close(&ve);
 	if (!again)

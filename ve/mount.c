@@ -15,6 +15,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/sys-fs.h"
+#include "ve/create.h"
 #include "ve/hooks.h"
 #include "ve/host-root.h"
 #include "ve/plan.h"
@@ -78,6 +79,8 @@ static int do_mount(struct ve *ve, struct err *e)
 	int r = suspend_refuse(ve, "mount", e);
 
 	if (!r)
+		r = create_check_made(ve, e);
+	if (!r)
 		r = plan_make(ve, &plan, e);
 	if (r < 0)
 		return r;
@@ -86,13 +89,15 @@ static int do_mount(struct ve *ve, struct err *e)
 	r = hook_run(ve, HOOK_PREMOUNT, e);
 	if (!r)
 		r = mount_layers(ve, &plan, &disk, &mnt, e);
-	if (!r)
-		r = host_root_attach(ve, mnt, e);
 	ve->state = (struct ve_state){ .phase = PH_MOUNTED, .loop = disk.loop.num,
 				       .disk_dev = disk.loop.dev };
 	disk_done(&disk);
-	if (!r)
+	if (!r)                 /* first: what is on the host and in no state nobody unmounts */
 		r = state_save(ve->in, ve->id, &ve->state, e);
+	if (!r)
+		r = fault_at("mount", "attach", false, e);
+	if (!r)
+		r = host_root_attach(ve, mnt, e);
 	if (!r)
 		r = hook_run(ve, HOOK_MOUNT, e);
 	if (r < 0) {

@@ -32,13 +32,13 @@
 #include "ve/start.h"
 #include "ve/suspend.h"
 
-enum claim_kind { CLAIM_IP, CLAIM_IDS };
+enum claim_kind { CLAIM_IP, CLAIM_IDS, CLAIM_NAME };
 
 struct found {
 	uint32_t id;
 	bool is_claim;
 	enum claim_kind kind;
-	char name[IPADDR_STRLEN];       /* of a claim, in its directory */
+	char name[VE_NAME_LEN];         /* of a claim, in its directory */
 };
 
 struct finds {
@@ -46,7 +46,7 @@ struct finds {
 	size_t n, cap;
 };
 
-static const char *const claim_dirs[] = { [CLAIM_IP] = "ip", [CLAIM_IDS] = "ids" };
+static const char *const claim_dirs[] = { [CLAIM_IP] = "ip", [CLAIM_IDS] = "ids", [CLAIM_NAME] = "names" };
 
 static int find_add(struct finds *f, const struct found *one, struct err *e)
 {
@@ -111,6 +111,24 @@ static int find_claims(struct finds *f, int lib, enum claim_kind kind, struct er
 	return r;
 }
 
+static int find_names(struct finds *f, const struct inst *in, struct err *e)
+{
+	_dir_ DIR *d = list_dir(in->etc, "names");
+	struct dirent *de;
+	int r = 0;
+
+	while (d && !r && (de = readdir(d))) {
+		struct found one = { .is_claim = true, .kind = CLAIM_NAME };
+		struct err ignored = ERR_INIT;
+
+		if (!reg_name_ok(de->d_name) || reg_resolve(in, de->d_name, &one.id, &ignored) < 0)
+			continue;
+		(void)str_fmt(one.name, sizeof(one.name), "%s", de->d_name);
+		r = find_add(f, &one, e);
+	}
+	return r;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
@@ -132,6 +150,8 @@ static int find_all(const struct inst *in, struct finds *f, struct err *e)
 		r = find_claims(f, in->lib, CLAIM_IP, e);
 	if (!r)
 		r = find_claims(f, in->lib, CLAIM_IDS, e);
+	if (!r)
+		r = find_names(f, in, e);
 	if (!r && f->n)
 		qsort(f->a, f->n, sizeof(*f->a), by_number);
 	return r;
@@ -145,26 +165,54 @@ static bool is_wanted(const struct ve *ve, const struct found *c)
 
 	if (c->kind == CLAIM_IP)
 		return addrs_named(ve, c->name);
+	if (c->kind == CLAIM_NAME)
+		return str_eq(ve->conf.name, c->name);
 	(void)str_fmt(slot, sizeof(slot), "%" PRIu64,
 		      (ve->conf.local_uid - ve->in->conf.id_base) / 65536);
 	return ve->conf.local_uid >= ve->in->conf.id_base && str_eq(slot, c->name);
+}
+
+/* Whether it was still there. */
+static bool release(const struct ve *ve, const struct found *c)
+{
+	struct err ignored = ERR_INIT;
+	uint32_t owner;
+	char path[80];
+
+	if (c->kind == CLAIM_NAME) {
+		if (reg_resolve(ve->in, c->name, &owner, &ignored) < 0 || owner != ve->id)
+			return false;
+		reg_name_drop(ve->in, ve->id, c->name);
+		return true;
+	}
+	(void)str_fmt(path, sizeof(path), "%s/%s", claim_dirs[c->kind], c->name);
+	if (claim_owner(ve->in->lib, path) != (int64_t)ve->id)
+		return false;
+	claim_drop(ve->in->lib, path, ve->id);
+	return true;
 }
 
 static void release_claims(const struct ve *ve, const struct found *c, size_t n,
 			   struct recovered *ret)
 {
 	for (size_t i = 0; i < n; i++) {
-		char path[80];
-
-		if (!c[i].is_claim || is_wanted(ve, &c[i]))
+		if (!c[i].is_claim || is_wanted(ve, &c[i]) || !release(ve, &c[i]))
 			continue;
-		(void)str_fmt(path, sizeof(path), "%s/%s", claim_dirs[c[i].kind], c[i].name);
-		if (claim_owner(ve->in->lib, path) != (int64_t)ve->id)
-			continue;               /* given up meanwhile */
-		claim_drop(ve->in->lib, path, ve->id);
-		inst_say(ve->in, "CT %u: released %s", ve->id, path);
+		inst_say(ve->in, "CT %u: released %s/%s", ve->id, claim_dirs[c[i].kind], c[i].name);
 		ret->claims++;
 	}
+}
+
+/* Of claims and configs, which may lie in two filesystems, a power cut can take away the claims alone. */
+static void claim_again(const struct ve *ve)
+{
+	struct links_want w = links_of_conf(ve);
+	struct err e = ERR_INIT;
+	struct links links;
+
+	if ((*ve->conf.name && reg_name_take(ve->in, ve->id, ve->conf.name, &e) < 0) ||
+	    links_plan(ve, &w, &links, &e) < 0 || addrs_claim(ve, &links, &e) < 0)
+		log_warn(&ve->in->log, "recover %u: %s", ve->id, e.msg);
 }
 
 static bool has_run_dir(const struct ve *ve)
@@ -201,7 +249,9 @@ static int resolve_intent(struct ve *ve, struct recovered *ret, struct err *e)
 
 	if (what == INTENT_NONE)
 		return 0;
-	if (create_is_made(ve->in, ve->id)) {   /* whole: as before the destroy, or after the create */
+	/* Whole: as before the destroy, or after the create. A destroy without a config was told of. */
+	if (create_is_made(ve->in, ve->id) &&
+	    (what != INTENT_DESTROY || reg_exists(ve->in, ve->id))) {
 		intent_drop(ve->in, ve->id);
 		return 0;
 	}
@@ -242,6 +292,8 @@ static int recover_locked(struct ve *ve, const struct found *f, size_t n, struct
 		ve->conf = (struct ve_conf){ 0 };
 	if (!r && readable)
 		release_claims(ve, f, n, ret);
+	if (!r && readable && reg_exists(ve->in, ve->id))
+		claim_again(ve);
 	return r;
 }
 
@@ -271,24 +323,6 @@ static void recover_one(struct inst *in, const struct found *f, size_t n, struct
 	ve_close(&ve);
 }
 
-/* Names whose VE is gone. Whoever takes such a name replaces the link as well. */
-static void drop_names(const struct inst *in, struct recovered *ret)
-{
-	_dir_ DIR *d = list_dir(in->etc, "names");
-	struct dirent *de;
-
-	while (d && (de = readdir(d))) {
-		uint32_t id;
-		struct err ignored = ERR_INIT;
-
-		if (!reg_name_ok(de->d_name) || reg_resolve(in, de->d_name, &id, &ignored) < 0 ||
-		    reg_exists(in, id))
-			continue;
-		reg_name_drop(in, id, de->d_name);
-		ret->claims++;
-	}
-}
-
 int recover_all(struct inst *in, struct recovered *ret, struct err *e)
 {
 	struct recovered sum = { 0 };
@@ -302,7 +336,6 @@ int recover_all(struct inst *in, struct recovered *ret, struct err *e)
 	}
 	free(f.a);
 	if (!r) {
-		drop_names(in, &sum);
 		if (in->cg.v2 >= 0)
 			cg_tidy(&in->cg);
 		netlock_tidy(in);

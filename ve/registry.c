@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "util/claim.h"
 #include "util/cleanup.h"
@@ -133,32 +134,44 @@ bool reg_exists(const struct inst *in, uint32_t id)
 	return faccessat(in->etc, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int reg_name_set(const struct inst *in, uint32_t id, const char *old, const char *name,
-		 struct err *e)
+/* Between the look at who has a name and the link that takes it nobody else shall take it. */
+static int lock_names(const struct inst *in)
+{
+	_fd_ int fd = openat(in->etc, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct err *e)
 {
 	char path[80], target[64];
+	_fd_ int lock = -1;
 	uint32_t owner;
 
-	if (*name && !reg_name_ok(name))
+	if (!reg_name_ok(name))
 		return err_set(e, EINVAL, VZ_NAME, "name \"%.60s\": want letters, digits and . _ -, "
 			       "not starting with a digit, at most 63", name);
-	if (*name && !str_eq(old, name)) {
-		(void)str_fmt(path, sizeof(path), "names/%s", name);
-		(void)str_fmt(target, sizeof(target), "../conf/%u.conf", id);
-		if (name_owner(in, name, &owner) == 0 && owner != id && reg_exists(in, owner))
+	(void)str_fmt(path, sizeof(path), "names/%s", name);
+	(void)str_fmt(target, sizeof(target), "../conf/%u.conf", id);
+	lock = lock_names(in);
+	if (lock < 0)
+		return err_sys(e, "lock the names");
+	if (name_owner(in, name, &owner) == 0) {
+		if (owner == id)
+			return 0;
+		if (reg_exists(in, owner))
 			return err_set(e, EEXIST, VZ_NAME, "name %s is taken by VE %u", name, owner);
-		/* A link to a VE that is gone, or our own of a killed command. */
-		(void)unlinkat(in->etc, path, 0);
-		if (symlinkat(target, in->etc, path) < 0)
-			return err_sys(e, "take the name %s", name);
+		(void)unlinkat(in->etc, path, 0);       /* of a VE that is gone */
 	}
-	if (*old && !str_eq(old, name))
-		reg_name_drop(in, id, old);
-	return 0;
+	return symlinkat(target, in->etc, path) < 0 ? err_sys(e, "take the name %s", name) : 0;
 }
 
 void reg_name_drop(const struct inst *in, uint32_t id, const char *name)
 {
+	_fd_ int lock = lock_names(in);
 	char path[80];
 	uint32_t owner;
 
@@ -205,13 +218,19 @@ int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base, struct 
 	for (uint64_t i = 0; i < slots; i++) {
 		uint64_t slot = (id + i) % slots, base = in->conf.id_base + slot * 65536;
 		char path[64];
-		int64_t owner;
+		int r;
 
-		(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, slot);
-		owner = claim_owner(in->lib, path);
-		if ((owner > 0 && owner != id) || base + 65536 > UINT32_MAX ||
-		    in_subid("/etc/subuid", base) || in_subid("/etc/subgid", base))
+		if (base + 65536 > UINT32_MAX || in_subid("/etc/subuid", base) ||
+		    in_subid("/etc/subgid", base))
 			continue;
+		(void)str_fmt(path, sizeof(path), "ids/%" PRIu64, slot);
+		r = claim_take(in->lib, path, id);
+		if (r == -EEXIST)
+			continue;
+		if (r < 0) {
+			errno = -r;
+			return err_sys(e, "reserve the ids of VE %u", id);
+		}
 		*ret_base = base;
 		return 0;
 	}

@@ -21,17 +21,16 @@ MUST_CHECK int reg_list(const struct inst *in, uint32_t **ret, size_t *ret_n, st
 bool reg_exists(const struct inst *in, uint32_t id);
 
 bool reg_name_ok(const char *name);
-/* Claim or move a name; -EEXIST (VZ_NAME) names the owner. old may be "". */
-MUST_CHECK int reg_name_set(const struct inst *in, uint32_t id, const char *old, const char *name,
-			    struct err *e);
+/* Claim a name, which may be the VE's already; -EEXIST (VZ_NAME) names the owner. */
+MUST_CHECK int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct err *e);
 void reg_name_drop(const struct inst *in, uint32_t id, const char *name);
 
 /*
  * The VE's 65536 ids on the host: base ID_BASE + slot * 65536, slot by arithmetic from the
  * number; the next free one when it is taken (two numbers can share a remainder) or overlaps
- * /etc/subuid or /etc/subgid. Picking changes nothing, so that the config, which outlives a
- * killed command, can name the range before it is claimed; a claim that came too late is
- * -EAGAIN. It stays reserved until reg_ids_drop.
+ * /etc/subuid or /etc/subgid. Picking claims it, so that many at once get one each; what a
+ * killed command picked and no config names is given up by recovery. It stays reserved until
+ * reg_ids_drop.
  */
 MUST_CHECK int reg_ids_pick(const struct inst *in, uint32_t id, uint64_t *ret_base,
 			    struct err *e);

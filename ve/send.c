@@ -14,6 +14,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/create.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
 #include "ve/snap-store.h"
@@ -83,6 +84,8 @@ int send_head_make(struct ve *ve, bool with_image, struct stream_head *ret, char
 	int r;
 
 	r = send_possible(&ve->conf, e);
+	if (!r)
+		r = create_check_made(ve, e);
 	if (!r)
 		r = snap_switch_check(ve, e);
 	if (r < 0)

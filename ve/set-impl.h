@@ -13,6 +13,9 @@ struct set {
 	unsigned flags;
 	bool running, vm;               /* vm: what it is, or will be by this change */
 	pool_name saved_pool;
+	int bound;                      /* lock of the pool it runs in, whose limits bind its own; or -1 */
+	const struct param *done[128];  /* put in force, or tried: what a failure puts back */
+	size_t n_done;
 	struct set_report *rep;
 };
 

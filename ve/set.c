@@ -20,6 +20,7 @@
 #include "ve/guest.h"
 #include "ve/keep.h"
 #include "ve/links.h"
+#include "ve/netlock.h"
 #include "ve/place.h"
 #include "ve/plan.h"
 #include "ve/pool.h"
@@ -155,7 +156,7 @@ static int claim_links(struct set *s, struct holdings *h, struct err *e)
 	return r < 0 ? r : addrs_claim(&ve, &h->to, e);
 }
 
-static void put_back(struct set *s, const struct param *const *done, size_t n)
+static void put_back(struct set *s)
 {
 	struct ve_conf failed = s->ve.conf;
 	struct err ignored = ERR_INIT;
@@ -163,8 +164,8 @@ static void put_back(struct set *s, const struct param *const *done, size_t n)
 	s->ve.was = &failed;
 	for (unsigned i = 0; i < s->rep->n; i++)
 		param_copy(s->rep->line[i].param, &s->ve.conf, &s->old);
-	while (n-- > 0)
-		if (param_apply(&s->ve, done[n], &ignored) < 0)
+	while (s->n_done > 0)
+		if (param_apply(&s->ve, s->done[--s->n_done], &ignored) < 0)
 			log_warn(&s->ve.in->log, "put back: %s", ignored.msg);
 	s->ve.was = NULL;
 }
@@ -176,8 +177,6 @@ static bool is_applied(const struct set_line *l)
 
 static int apply_all(struct set *s, struct err *e)
 {
-	const struct param *done[128];
-	size_t n = 0;
 	int r = 0;
 
 	s->ve.was = &s->old;
@@ -194,14 +193,12 @@ static int apply_all(struct set *s, struct err *e)
 
 		if (!is_applied(l) || !(l->param->flags & P_INHERIT) != (i < s->rep->n))
 			continue;
-		done[n++] = l->param;
+		s->done[s->n_done++] = l->param;
 		r = fault_at("set", param_word(l->param), false, e);
 		if (!r)
 			r = param_apply(&s->ve, l->param, e);
 	}
 	s->ve.was = NULL;
-	if (r < 0)
-		put_back(s, done, n);
 	return r;
 }
 
@@ -226,7 +223,7 @@ static int check_stopped(struct set *s, struct err *e)
 
 static int save(struct set *s, struct err *e)
 {
-	const struct param *name = param_by_key("NAME");
+	bool renamed = conf_has(&s->to, param_by_key("NAME")) && !str_eq(s->to.name, s->old.name);
 	int r = 0;
 
 	if (s->ve.is_pool) {
@@ -234,12 +231,14 @@ static int save(struct set *s, struct err *e)
 		s->rep->saved = r == 0;
 		return r;
 	}
-	if (conf_has(&s->to, name))
-		r = reg_name_set(s->ve.in, s->ve.id, s->old.name, s->to.name, e);
+	/* The VE has both names until the config says which; a kill leaves one too many, not one too few. */
+	if (renamed && *s->to.name)
+		r = reg_name_take(s->ve.in, s->ve.id, s->to.name, e);
 	if (!r)
 		r = conf_save(s->ve.in, s->ve.id, &s->to, e);
-	if (!r)
-		s->rep->saved = true;
+	if (renamed)
+		reg_name_drop(s->ve.in, s->ve.id, r < 0 ? s->to.name : s->old.name);
+	s->rep->saved = r == 0;
 	return r;
 }
 
@@ -278,6 +277,7 @@ static int save_pool(struct set *s, struct err *e)
 	memcpy(old, s->saved_pool, sizeof(old));
 	if (!conf_has(&s->to, param_by_key("POOL")) || str_eq(old, s->to.pool))
 		return save(s, e);
+	cleanup_fd(&s->bound);          /* all is in force; it may be the very pool that is joined */
 	r = pool_claim(s->ve.in, s->to.pool, s->ve.id, &lock, e);
 	if (!r)
 		r = save(s, e);
@@ -293,6 +293,8 @@ static int commit_all(struct set *s, struct err *e)
 		r = userpasswd(s, e);
 	if (!r && (s->flags & SET_SAVE))
 		r = save_pool(s, e);
+	if (r < 0)
+		put_back(s);
 	return r;
 }
 
@@ -308,6 +310,7 @@ static void count_traffic(const struct set *s)
 /* Everything between the judgement and the report. */
 static int commit(struct set *s, struct err *e)
 {
+	_fd_ int lock = -1;             /* no network is removed until the config says who is on it */
 	struct holdings *h;
 	int r;
 
@@ -316,7 +319,9 @@ static int commit(struct set *s, struct err *e)
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return err_set(e, ENOMEM, 0, "set: out of memory");
-	r = claim_links(s, h, e);
+	r = netlock_take(s->ve.in, false, &lock, e);
+	if (!r)
+		r = claim_links(s, h, e);
 	if (!r) {
 		count_traffic(s);
 		r = commit_all(s, e);
@@ -401,17 +406,20 @@ static int prepare(struct set *s, struct err *e)
 
 static int run(struct set *s, struct err *e)
 {
-	_fd_ int bound = -1;
 	int r;
 
+	s->bound = -1;
 	s->ve.patience_ms = s->change->patience_ms;
 	memcpy(s->saved_pool, s->ve.conf.pool, sizeof(s->saved_pool));
 	r = prepare(s, e);
 	if (r < 0 || s->flags & SET_DRY_RUN)
 		return r;
 	if (s->running && !s->ve.is_pool)
-		r = place_bound(&s->ve, &bound, e);
-	return r < 0 ? r : commit(s, e);
+		r = place_bound(&s->ve, &s->bound, e);
+	if (!r)
+		r = commit(s, e);
+	cleanup_fd(&s->bound);
+	return r;
 }
 
 int pool_set(struct inst *in, const char *name, const struct ve_change *c, unsigned flags,

@@ -11,6 +11,7 @@
 #include "util/step.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "ve/create.h"
 #include "ve/freeze.h"
 #include "ve/plan.h"
 #include "ve/snap-memory.h"
@@ -102,6 +103,8 @@ int snap_copy_disk(struct ve *ve, int to, bool renew, const struct snap_opts *o,
 	int r;
 
 	r = plan_private(ve, &private, e);
+	if (!r)
+		r = create_check_made(ve, e);
 	if (!r)
 		r = snap_switch_check(ve, e);
 	if (r < 0)

@@ -30,8 +30,11 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "ve/addrs.h"
+#include "ve/create.h"
 #include "ve/ct-steps.h"
 #include "ve/first.h"
+#include "ve/intent.h"
 #include "ve/keep.h"
 #include "ve/mount.h"
 #include "ve/ready.h"
@@ -165,12 +168,27 @@ static int refuse(const struct ve *ve, const struct start_opts *o, struct err *e
 {
 	if (ve->state.phase == PH_RUNNING)
 		return err_set(e, EALREADY, VZ_RUNNING, "VE %u is already running", ve->id);
+	if (o->only_up && !up_read(ve->in, ve->id))
+		return err_set(e, ECANCELED, 0, "VE %u was stopped meanwhile", ve->id);
 	if (ve->conf.disabled && !o->force)
 		return err_set(e, EPERM, VZ_DISABLED,
 			       "VE %u is disabled; start --force starts it all the same", ve->id);
 	if (o->accel && !str_eq(ve->conf.kind, "vm"))
 		return err_set(e, EINVAL, VZ_BAD_OPTION, "VE %u: --accel is for virtual machines", ve->id);
-	return 0;
+	return create_check_made(ve, e);
+}
+
+/*
+ * What the config names may be another's: it was copied or edited by hand, or the claims lay in
+ * another filesystem than the config when power was cut.
+ */
+static int claim(const struct ve *ve, const struct plan *p, struct err *e)
+{
+	int r = reg_ids_claim(ve->in, ve->id, ve->conf.local_uid, e);
+
+	if (!r)
+		r = addrs_claim(ve, &p->links, e);
+	return r < 0 ? err_wrap(e, "start %u", ve->id) : 0;
 }
 
 /* What a mount, a killed start or a dead init left; nobody asked to hear of it. */
@@ -204,8 +222,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	r = refuse(&ve, o, e);
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
-	if (!r)         /* a config that was copied by hand names the ids of another VE */
-		r = reg_ids_claim(in, id, ve.conf.local_uid, e);
+	if (!r)
+		r = claim(&ve, &s.plan, e);
 	if (!r)
 		r = tidy_up(&ve, e);
 	if (!r)

@@ -59,6 +59,7 @@ MUST_CHECK int ve_destroy(struct inst *in, uint32_t id, struct err *e);
 struct start_opts {
 	int wait_ms;                    /* 0: return when init runs; else wait for its ready state */
 	bool force;                     /* although DISABLED="yes", or with --accel tcg */
+	bool only_up;                   /* -ECANCELED when it was stopped meanwhile (ve/intent.h) */
 	const char *accel;              /* of a VM: "kvm" or "tcg"; NULL: kvm */
 };
 MUST_CHECK int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct err *e);

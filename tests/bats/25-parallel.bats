@@ -153,3 +153,42 @@ median() {
 	echo "/bin/true: $one us, set: $two us"
 	((two < 5 * one)) || fail "set takes $two us, /bin/true $one us"
 }
+
+# So that what they collide in is there in the same moment.
+at_once() {
+	local i pids=() pid
+	good=0
+	for i in "${ids[@]}"; do
+		"$@" "$i" >/dev/null 2>"$BATS_TEST_TMPDIR/$i.err" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		! wait "$pid" || good=$((good + 1))
+	done
+}
+
+named_web() {
+	berth create "$1" --ostemplate mini --name web
+}
+
+@test "create: of twenty that want one name at once one has it" {
+	local good
+	at_once named_web
+	equal "$good" 1
+	equal "$(cd "$ROOT/etc/berth/names" && echo *)" web
+	equal "$(berth list -a -H -o name | xargs)" web
+}
+
+mini() {
+	berth create "$1" --ostemplate mini
+}
+
+@test "create: twenty at once whose numbers stand for the same ids have ids of their own each" {
+	local good i ids=()
+	for ((i = 0; i < 20; i++)); do
+		ids+=($((101 + i * 2048)))
+	done
+	at_once mini
+	equal "$good" 20
+	equal "$(for i in "${ids[@]}"; do conf_value "$i" LOCAL_UID; echo; done | sort -u | wc -l)" 20
+}

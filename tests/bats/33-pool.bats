@@ -270,3 +270,14 @@ pool_cpu_is() {
 		"gold 2 $((3072 * MIB)) 150"
 	contains "$(berth node)" 'pool gold: 2 VEs'
 }
+
+@test "pool: out of it and into it again while it runs there" {
+	berth -q pool create gold --numproc 77
+	run_ve 101 --pool gold
+	berth -q set 101 --pool none --save
+	within 5 berth -q set 101 --pool gold --save
+	equal "$(conf_value 101 POOL)" gold
+	berth -q stop --fast 101
+	berth -q destroy --yes 101
+	berth -q pool delete gold
+}

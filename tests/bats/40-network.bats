@@ -344,3 +344,15 @@ UPLINK=198.51.100.1
 	host "$BERTH" --root "$other" destroy 101
 	rm -rf --one-file-system "$other"
 }
+
+@test "set: what fails after the links have changed takes all of it back" {
+	run_ve 101 --ipadd 10.9.0.101 --numproc 100
+	shell 101 'rm -f /etc/shadow; mkdir /etc/shadow'
+	run ! berth set 101 --ipadd 10.9.0.102 --numproc 200 --userpasswd root:secret --save
+	equal "$(addresses_in 101 | grep -F 10.9)" 10.9.0.101
+	check_limit 101 numproc 100
+	lacks "$(conf_value 101 IP_ADDRESS)" 10.9.0.102
+	new_ve 102 --ipadd 10.9.0.102
+	berth start 102 >/dev/null
+	reaches 10.9.0.102
+}

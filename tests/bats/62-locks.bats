@@ -168,3 +168,39 @@ client() {
 	done
 	! is_state 101 'exist mounted running' || berth stop 101 --fast
 }
+
+@test "lock: a stop while a VE that reboots at once waits for its start is not undone by it" {
+	run_ve 101
+	shell 101 'reboot' || :
+	within 5 is_state 101 'exist unmounted down'
+	berth -q stop 101
+	sleep 4
+	is_state 101 'exist unmounted down'
+}
+
+@test "lock: who pays while his VE is being stopped for its archive keeps it" {
+	run_ve 101 --expires 2020-01-01 --expire-action archive
+	cat >"$ROOT/etc/berth/conf/101.umount" <<-END
+		#!/bin/sh
+		"$BERTH" --root "$ROOT" set 101 --expires 2999-01-01 --save >/dev/null 2>&1 3>&- 4>&- &
+		sleep 1
+	END
+	chmod 0755 "$ROOT/etc/berth/conf/101.umount"
+	run --separate-stderr berth expire
+	[[ $status -ne 0 ]]
+	contains "$stderr" 'changed meanwhile'
+	is_state 101 'exist unmounted down'
+	equal "$(conf_value 101 EXPIRES)" 2999-01-01
+}
+
+@test "network set: a VE that is being started is on it as one that runs is" {
+	berth network create lan --mode routed --pool 10.75.0.0/24 >/dev/null
+	new_ve 101 --network lan
+	printf '#!/bin/sh\nsleep %s\n' $((2 * ${BERTH_PATIENCE:-1})) >"$ROOT/etc/berth/conf/101.mount"
+	chmod 0755 "$ROOT/etc/berth/conf/101.mount"
+	berth -q start 101 &
+	within 5 test -e "$ROOT/run/berth/101/state.json"
+	refused 32 "VE 101" berth network set lan --mode hostonly
+	wait "$!"
+	is_state 101 'exist mounted running'
+}

@@ -234,6 +234,64 @@ power_cut() {
 	equal "$(find "$ROOT"/var/lib/berth/{half,ip} "$ROOT/etc/berth/names" -type l ! -name 'mac-*')" ''
 }
 
+@test "recover: what a killed create left can be ended, not used" {
+	run ! host env BERTH_FAULT='create/disk+!' "$BERTH" --root "$ROOT" create 101 --ostemplate mini --name web
+	refused 43 'half made' berth start 101
+	refused 43 'half made' berth mount 101
+	refused 43 'half made' berth -q snapshot create 101
+	refused 43 'half made' berth -q send 101
+	refused 43 'half made' berth -q clone 101 102
+	berth recover
+	is_state 101 'deleted unmounted down'
+	run ! host env BERTH_FAULT='create/disk+!' "$BERTH" --root "$ROOT" create 101 --ostemplate mini --name web
+	berth create 101 --ostemplate mini --name web >/dev/null
+	berth start web >/dev/null
+}
+
+@test "recover: a mount that was killed is known, and goes with umount or destroy" {
+	new_ve 101
+	local how
+	for how in umount mount; do
+		run ! host env BERTH_FAULT='mount/attach!' "$BERTH" --root "$ROOT" mount 101
+		is_state 101 'exist mounted down'
+		berth -q "$how" 101
+		[[ $how == umount ]] || berth -q umount 101
+		is_state 101 'exist unmounted down'
+	done
+	run ! host env BERTH_FAULT='mount/attach!' "$BERTH" --root "$ROOT" mount 101
+	berth recover
+	berth -q umount 101 || :
+	berth -q destroy 101
+}
+
+@test "recover: claims that a power cut took are made again, of names and addresses" {
+	new_ve 101 --ipadd 10.9.0.101 --name web
+	new_ve 102
+	rm "$ROOT/var/lib/berth/ip/10.9.0.101" "$ROOT/etc/berth/names/web"
+	ln -s ../conf/101.conf "$ROOT/etc/berth/names/shop"
+	berth recover
+	equal "$(cd "$ROOT/etc/berth/names" && echo *)" web
+	refused 78 'in use by VE 101' berth set 102 --ipadd 10.9.0.101 --save
+	berth start web >/dev/null
+	# Before anything recovers: who comes first has it, and nobody else starts with it.
+	berth stop 101 --fast
+	rm "$ROOT/var/lib/berth/ip/10.9.0.101"
+	berth set 102 --ipadd 10.9.0.101 --save >/dev/null
+	berth start 102 >/dev/null
+	refused 78 'VE 102' berth start 101
+	reaches 10.9.0.101
+}
+
+@test "recover: a destroy that was told of stays one, although a power cut brought its data back" {
+	new_ve 101
+	new_ve 102
+	ln -s destroy "$ROOT/var/lib/berth/half/101"
+	rm "$ROOT/etc/berth/conf/101.conf"
+	berth recover
+	[[ ! -e $ROOT/var/lib/berth/private/101 ]]
+	new_ve 101
+}
+
 @test "recover: the first command after a boot does it by itself" {
 	run_ve 101 --ipadd 10.9.0.101
 	berth set 101 --ipadd 10.9.0.102
