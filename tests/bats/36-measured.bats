@@ -169,7 +169,7 @@ reader() { echo "dd if=/f of=/dev/null bs=$1 count=$2 iflag=direct"; }
 # A file of single pages: of a large write ext4 (6.16) makes one request, which is done as one.
 written_mib() {
 	shell 101 'rm -f /g; sync'
-	moved_mib 6 "$1" "dd if=/dev/zero of=/g bs=4k count=$(($1 * 6 * 256)) conv=fsync"
+	moved_mib 6 "$1" "dd if=/dev/zero of=/g bs=64k count=$(($1 * 6 * 16)) conv=fsync"
 }
 direct_mib() { moved_mib 6 "$1" "$(direct 1M $(($1 * 6)))"; }
 read_mib() { moved_mib 2 "$1" "$(reader 1M $(($1 * 6)))"; }

@@ -34,17 +34,17 @@ while at < len(data):
 PY
 }
 
-started() {
-	grep -q '"network mirror".*"started"' "$ROOT/var/log/berth/audit.jsonl"
+# mirrors N: so many sockets of the host take frames of every protocol.
+mirrors() {
+	[[ $(host awk '$4 == "0003"' /proc/net/packet | wc -l) -eq $1 ]]
 }
 
-# mirror ARGS...: in the background, until its audit line is there.
+# mirror ARGS...: in the background, until it takes frames.
 mirror() {
 	nsenter --target "$HOST_PID" --net --mount -- "$BERTH" --root "$ROOT" network mirror "$@" \
 		>"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
 	MONITOR=$!
-	within 5 started
-	sleep 0.1
+	within 5 mirrors 1
 }
 
 # a pair whose other end is read: what leaves mon0 arrives at mon1.
@@ -104,10 +104,10 @@ received() {
 	local one two pid
 	one=$(host_link 10.9.0.101)
 	two=$(host_link 10.9.0.102)
-	mirror 101 --to "$two" --for 1s -j
+	mirror 101 --to "$two" --for "${BERTH_PATIENCE:-1}s" -j
 	pid=$MONITOR
-	berth network mirror 102 --to "$one" --for 1s -j >"$BATS_TEST_TMPDIR/out2" &
-	sleep 0.3
+	berth network mirror 102 --to "$one" --for "${BERTH_PATIENCE:-1}s" -j >"$BATS_TEST_TMPDIR/out2" &
+	within 5 mirrors 2
 	ping_from 101 198.51.100.1
 	wait "$pid" "$!"
 	(($(json .frames <"$BATS_TEST_TMPDIR/out") < 100)) || fail "copies of copies: $(<"$BATS_TEST_TMPDIR/out")"
