@@ -119,13 +119,6 @@ bool range_nth(const struct ip_range *r, uint64_t n, struct ipaddr *ret)
 	return true;
 }
 
-uint64_t range_index(const struct ip_range *r, const struct ipaddr *a)
-{
-	wide n = value_of(a) - value_of(&r->first);
-
-	return n > UINT64_MAX ? UINT64_MAX : (uint64_t)n;
-}
-
 bool range_is_edge(const struct ip_range *r, const struct ipaddr *a)
 {
 	wide mask = host_mask(&r->first), host = value_of(a) & mask;

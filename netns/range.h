@@ -19,7 +19,5 @@ bool range_overlap(const struct ip_range *a, const struct ip_range *b);
 struct ipaddr range_network(const struct ip_range *r);
 /* Address number n of it, counted from 0; false behind the end. */
 bool range_nth(const struct ip_range *r, uint64_t n, struct ipaddr *ret);
-/* Its number; only of one that range_has. UINT64_MAX when it is beyond counting. */
-uint64_t range_index(const struct ip_range *r, const struct ipaddr *a);
 /* The network's own address or its broadcast address (IPv6: the routers' anycast address). */
 bool range_is_edge(const struct ip_range *r, const struct ipaddr *a);

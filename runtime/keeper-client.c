@@ -214,19 +214,6 @@ int keeper_call(int sock, enum keeper_op op, int timeout_ms, struct keeper_msg *
 	return receive(sock, timeout_ms, ret, ret_fd, e);
 }
 
-int keeper_wait_exited(int sock, int timeout_ms, int *ret_status, struct err *e)
-{
-	struct keeper_msg m;
-	int r = receive(sock, timeout_ms, &m, NULL, e);
-
-	if (r < 0)
-		return r;
-	if (m.op != KEEPER_EXITED)
-		return err_set(e, EPROTO, 0, "wait for keeper: unexpected message %u", m.op);
-	*ret_status = m.status;
-	return 0;
-}
-
 /* ---- the log ---- */
 
 /* 1 with a valid head, 0 for an empty file. */

@@ -87,9 +87,6 @@ MUST_CHECK int keeper_connect(int dir, int *ret, struct err *e);
 MUST_CHECK int keeper_call(int sock, enum keeper_op op, int timeout_ms, struct keeper_msg *ret,
 			   int *ret_fd, struct err *e);
 
-/* After KEEPER_STOPPING: wait for KEEPER_EXITED. ret_status is a wait status, -1 if not known. */
-MUST_CHECK int keeper_wait_exited(int sock, int timeout_ms, int *ret_status, struct err *e);
-
 /*
  * The newest console output out of the ring file (run/ID/console.log), in a NUL-terminated
  * buffer the caller frees. It is what the VE wrote, with any byte in it: filter it before it

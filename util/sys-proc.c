@@ -288,16 +288,3 @@ bool proc_has_cap(int cap)
 	(void)cap_free(c);
 	return v == CAP_SET;
 }
-
-int proc_drop_cap(int cap)
-{
-	cap_value_t one = cap;
-	cap_t c = cap_get_proc();
-	int r = 0;
-
-	if (!c || cap_set_flag(c, CAP_EFFECTIVE, 1, &one, CAP_CLEAR) < 0 ||
-	    cap_set_flag(c, CAP_PERMITTED, 1, &one, CAP_CLEAR) < 0 || cap_set_proc(c) < 0)
-		r = -errno;
-	(void)cap_free(c);
-	return r;
-}

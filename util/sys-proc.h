@@ -66,6 +66,3 @@ MUST_CHECK int proc_run(const struct run *run, struct err *e);
 
 /* Capability bit (linux/capability.h) in the effective set of this process. */
 bool proc_has_cap(int cap);
-
-/* Clear the capability from the effective (and permitted) set of this process. */
-int proc_drop_cap(int cap);

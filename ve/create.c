@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Creating a VE, as a step table. The config is written early and is the record of intent: a
- * create that is killed leaves a config that `create` takes up again and `destroy` removes with
- * everything it names. The private area counts as made when its `owner` file is there.
+ * Creating a VE, as a step table, within a note of intent (ve/intent.h): what a killed one left is
+ * taken up by the same create, or undone by recovery, or destroyed by the config, which is written
+ * early and names it all. The private area counts as made when its `owner` file is there; until
+ * then nothing uses it.
  */
 #include "ve/create.h"
 
@@ -497,12 +498,23 @@ static int gather(struct create *c, int *ret_hold, struct err *e)
 	return r < 0 ? r : choose_template(c, ret_hold, e);
 }
 
+/* What could not be removed is recovery's to try again, which without a note would not know it. */
+static void drop_note(const struct ve *ve)
+{
+	char path[64];
+
+	(void)str_fmt(path, sizeof(path), "private/%u", ve->id);
+	if (faccessat(ve->in->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    create_is_made(ve->in, ve->id))
+		intent_drop(ve->in, ve->id);
+}
+
 void create_undo(struct ve *ve, bool had_conf)
 {
 	struct create c = { .ve = *ve, .had_conf = had_conf };
 
 	steps_down(create_steps, n_create_steps, &c, &ve->in->log, "undo create");
-	intent_drop(ve->in, ve->id);
+	drop_note(ve);
 }
 
 /* The steps, within a note for whoever comes after a kill or a power cut. */
@@ -521,7 +533,7 @@ static int run_steps(struct create *c, struct err *e)
 	if (!r)
 		r = steps_up(create_steps, n_create_steps, c, &in->log, what, e);
 	if (!r || before != INTENT_CREATE)      /* a config of an earlier one is still to be undone */
-		intent_drop(in, c->ve.id);
+		drop_note(&c->ve);
 	return r;
 }
 

@@ -119,7 +119,8 @@ static void forget(const struct ve *ve)
 	up_drop(ve->in, ve->id);
 	quota_forget(ve->in, ve->id);
 	sync_configs(ve->in);
-	intent_drop(ve->in, ve->id);
+	if (!reg_exists(ve->in, ve->id))        /* where the configs take no change, recovery tries again */
+		intent_drop(ve->in, ve->id);
 	/* Under the lock: whoever waits for it sees that the file is another, and looks again. */
 	(void)str_fmt(path, sizeof(path), "lock/%u.lck", ve->id);
 	(void)unlinkat(ve->in->run, path, 0);

@@ -93,24 +93,6 @@ int netif_format(const struct netif_list *l, char *dst, size_t size)
 	return 0;
 }
 
-int netif_all_ips(const struct ip_list *ips, const char *netif, struct ip_list *ret, struct err *e)
-{
-	struct ip_list all = *ips;
-	struct netif_list l;
-	int r = netif_read(netif, &l, e);
-
-	for (unsigned i = 0; r == 0 && i < l.n; i++)
-		for (unsigned k = 0; k < l.a[i].ips.n; k++) {
-			if (all.n == VE_MAX_IPS)
-				return err_set(e, ENOSPC, VZ_ADD_IP,
-					       "--ipadd: a VE has at most %d addresses", VE_MAX_IPS);
-			all.a[all.n++] = l.a[i].ips.a[k];
-		}
-	if (r == 0)
-		*ret = all;
-	return r;
-}
-
 /* ---- the row of the parameter table ---- */
 
 static int parse_row(const struct param *p, const char *text, bool from_file, void *val,

@@ -28,8 +28,5 @@ struct netif *netif_find(struct netif_list *l, const char *ifname);
 int netif_add(struct netif_list *l, const char *entry, const char **ret_want);
 /* Indexes that no name gives: the lowest that is free, never eth0's. */
 int netif_number(struct netif_list *l, const char **ret_want);
-/* Every address of a VE, on whichever link: IP_ADDRESS and the ip= of NETIF. */
-MUST_CHECK int netif_all_ips(const struct ip_list *ips, const char *netif, struct ip_list *ret,
-			     struct err *e);
 
 extern const struct ptype ptype_netif;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a VE is a machine, and what is refused of one before a start touches anything. */
+/* What is refused of a virtual machine before a start touches anything. */
 #include "ve/vm.h"
 
 #include <errno.h>
@@ -13,12 +13,6 @@
 #include "vm/kernel.h"
 
 #define MIB (UINT64_C(1) << 20)
-
-bool ve_is_vm(const struct ve *ve)
-{
-	return ve->state.phase == PH_RUNNING || ve->state.phase == PH_DEAD
-		       ? ve->state.vm : str_eq(ve->conf.kind, "vm");
-}
 
 /* kvm-pvm is KVM for kernels that know it. A stock kernel dies in its first instructions on it. */
 int vm_check_kvm(struct err *e)

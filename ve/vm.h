@@ -9,8 +9,6 @@
 #include "vm/agent.h"
 #include "vm/kernel.h"
 
-bool ve_is_vm(const struct ve *ve);
-
 /* The least memory that it can have. */
 uint64_t vm_least_ram(const struct ve *ve);
 /* Refuse what cannot be a VM before anything is touched; decides the accelerator. */
