@@ -48,6 +48,11 @@ static int map_layer(int mnt, int userns, const char *what, struct err *e)
 	return 0;
 }
 
+/*
+ * A VM writes all of its disk itself, these names too. They are looked up once, without following
+ * a link, and whatever is done to the layers is done to these descriptors: a link in a path would
+ * lead to where it points on the host.
+ */
 static int open_dir(int mnt, const char *name, int *ret, struct err *e)
 {
 	int fd = openat(mnt, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -58,35 +63,42 @@ static int open_dir(int mnt, const char *name, int *ret, struct err *e)
 	return 0;
 }
 
+struct layers {
+	int lower, upper;
+	int work;               /* -1: nothing is written */
+};
+
 static int set_fd(int ctx, const char *key, int fd)
 {
 	return fsconfig(ctx, FSCONFIG_SET_FD, key, NULL, fd) < 0 ? -errno : 0;
 }
 
 /* Layers by descriptor: no path is resolved again and nothing gets attached. Since 6.13. */
-static int mount_by_fd(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+static int mount_by_fd(const struct layers *l, int *ret_mnt, struct err *e)
 {
-	_fd_ int ctx = -1, upper = -1, work = -1;
-	int r = open_dir(s->upper, "upper", &upper, e);
+	_fd_ int ctx = -1;
+	int r = fsctx_open("overlay", &ctx, e);
 
-	if (!r)
-		r = open_dir(s->upper, "work", &work, e);
-	if (!r)
-		r = fsctx_open("overlay", &ctx, e);
 	if (r < 0)
 		return r;
 	r = fsctx_set(ctx, options, ARRAY_SIZE(options));
-	if (!r && s->read_only)
-		r = set_fd(ctx, "lowerdir+", upper);    /* the first given is the topmost */
+	if (!r && l->work < 0)
+		r = set_fd(ctx, "lowerdir+", l->upper); /* the first given is the topmost */
 	if (!r)
-		r = set_fd(ctx, "lowerdir+", s->lower);
-	if (!r && !s->read_only)
-		r = set_fd(ctx, "upperdir", upper);
-	if (!r && !s->read_only)
-		r = set_fd(ctx, "workdir", work);
+		r = set_fd(ctx, "lowerdir+", l->lower);
+	if (!r && l->work >= 0)
+		r = set_fd(ctx, "upperdir", l->upper);
+	if (!r && l->work >= 0)
+		r = set_fd(ctx, "workdir", l->work);
 	if (r < 0)
 		return fsctx_err(ctx, r, "overlay", e);
 	return fsctx_create(ctx, MOUNT_ATTR_NODEV, "overlay", ret_mnt, e);
+}
+
+/* What fsconfig(2) says where an overlay takes strings only, or no layer that is not attached. */
+static bool wants_paths(int r)
+{
+	return r == -EOPNOTSUPP || r == -EINVAL;
 }
 
 static int attach(int mnt, int stage, const char *name, struct err *e)
@@ -108,25 +120,25 @@ static void detach(int stage, const char *name)
 }
 
 /*
- * Layers by path, as all kernels before 6.13 want them. They have to be attached in the
- * caller's own mount namespace: an overlay refuses layers of a detached mount there ("failed
- * to clone lowerpath"). It keeps private clones, so they are detached again at once. The
+ * Layers by path, as all kernels before 6.13 want them; a path can be that of a descriptor. They have
+ * to be attached in the caller's own mount namespace: an overlay refuses layers of a detached mount
+ * there ("failed to clone lowerpath"). It keeps private clones, so they are detached again at once. The
  * strings are those of mount(2): there is one lower layer, so "lowerdir+" (6.7) is not needed.
  */
-static int mount_by_path(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+static int mount_by_path(const struct layers *l, int *ret_mnt, struct err *e)
 {
 	char lower[128], upper[64], work[64];
 	const struct fs_opt layers[] = {
 		{ "lowerdir", lower }, { "upperdir", upper }, { "workdir", work },
 	};
-	size_t n = s->read_only ? 1 : ARRAY_SIZE(layers);
+	size_t n = l->work < 0 ? 1 : ARRAY_SIZE(layers);
 	_fd_ int ctx = -1;
 	int r = fsctx_open("overlay", &ctx, e);
 
-	(void)str_fmt(upper, sizeof(upper), "/proc/self/fd/%d/disk/upper", s->stage);
-	(void)str_fmt(lower, sizeof(lower), "%s%s/proc/self/fd/%d/lower", s->read_only ? upper : "",
-		      s->read_only ? ":" : "", s->stage);
-	(void)str_fmt(work, sizeof(work), "/proc/self/fd/%d/disk/work", s->stage);
+	(void)str_fmt(upper, sizeof(upper), "/proc/self/fd/%d", l->upper);
+	(void)str_fmt(lower, sizeof(lower), "%s%s/proc/self/fd/%d", l->work < 0 ? upper : "",
+		      l->work < 0 ? ":" : "", l->lower);
+	(void)str_fmt(work, sizeof(work), "/proc/self/fd/%d", l->work);
 	if (r < 0)
 		return r;
 	r = fsctx_set(ctx, options, ARRAY_SIZE(options));
@@ -137,17 +149,37 @@ static int mount_by_path(const struct overlay_spec *s, int *ret_mnt, struct err 
 	return fsctx_create(ctx, MOUNT_ATTR_NODEV, "overlay", ret_mnt, e);
 }
 
-static int mount_attached(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+/* A descriptor opened below a detached mount leads to the same place once that is attached. */
+static int mount_attached(const struct overlay_spec *s, const struct layers *l, int *ret_mnt,
+			  struct err *e)
 {
 	int r = attach(s->lower, s->stage, "lower", e);
 
 	if (!r)
 		r = attach(s->upper, s->stage, "disk", e);
 	if (!r)
-		r = mount_by_path(s, ret_mnt, e);
+		r = mount_by_path(l, ret_mnt, e);
 	detach(s->stage, "disk");
 	detach(s->stage, "lower");
 	return r;
+}
+
+static int mount_opened(const struct overlay_spec *s, int *ret_mnt, struct err *e)
+{
+	_fd_ int upper = -1, work = -1;
+	struct layers l;
+	int r = open_dir(s->upper, "upper", &upper, e);
+
+	if (!r && !s->read_only)
+		r = open_dir(s->upper, "work", &work, e);
+	if (r < 0)
+		return r;
+	l = (struct layers){ .lower = s->lower, .upper = upper, .work = work };
+	r = mount_by_fd(&l, ret_mnt, e);
+	if (!wants_paths(r))
+		return r;
+	err_clear(e);                   /* an older kernel; its second answer is the one to report */
+	return mount_attached(s, &l, ret_mnt, e);
 }
 
 /*
@@ -163,11 +195,7 @@ static int mount_as_mapped_root(const struct overlay_spec *s, int *ret_mnt, stru
 
 	if (r < 0)
 		return r;
-	r = mount_by_fd(s, ret_mnt, e);
-	if (r < 0) {
-		err_clear(e);           /* an older kernel; its second answer is the one to report */
-		r = mount_attached(s, ret_mnt, e);
-	}
+	r = mount_opened(s, ret_mnt, e);
 	if (cred_restore(&cred, &late) < 0 && !r) {
 		*e = late;
 		r = -e->eno;
@@ -185,12 +213,14 @@ static int mount_whole(const struct overlay_spec *s, int *ret_mnt, struct err *e
 		.attr_set = MOUNT_ATTR_NODEV | (s->read_only ? MOUNT_ATTR_RDONLY : 0),
 		.propagation = MS_PRIVATE,
 	};
-	_fd_ int mnt = -1;
-	int r = attach(s->upper, s->stage, "disk", e);
+	_fd_ int mnt = -1, root = -1;
+	int r = open_dir(s->upper, "upper", &root, e);
 
+	if (r < 0)
+		return r;
+	r = attach(s->upper, s->stage, "disk", e);
 	if (!r) {
-		mnt = open_tree(s->stage, "disk/upper", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-							AT_SYMLINK_NOFOLLOW);
+		mnt = open_tree(root, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		if (mnt < 0 || mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 			r = err_sys(e, "mount the root that is in the disk");
 	}

@@ -178,3 +178,82 @@ plant_all() {
 		done
 	done
 }
+
+# swap_for_links NAME...: in the disk of 101, which is stopped, as a VM's tenant can: all of it is his.
+swap_for_links() {
+	local name
+	for name; do
+		mkdir -p "$CANARY.$name"
+		cp "$CANARY/file" "$CANARY.$name/of-the-host"
+	done
+	# shellcheck disable=SC2016  # the shell's, there
+	host unshare --mount sh -ec 'mount -o loop "$1" /mnt
+		to=$2
+		shift 2
+		for name; do
+			mv "/mnt/$name" "/mnt/real.$name"
+			ln -s "$to.$name" "/mnt/$name"
+		done
+		umount /mnt' - "$ROOT/var/lib/berth/private/101/disk.img" "$CANARY" "$@"
+}
+
+# on_old_kernel CMD...: berth, to which the kernel says that it takes no layer by descriptor.
+on_old_kernel() {
+	host strace -qq -o /dev/null -e trace=fsconfig -e "inject=fsconfig:error=EOPNOTSUPP:when=$SET_FD" \
+		"$BERTH" --root "$ROOT" "$@"
+}
+
+# With the number of fsconfig(2)'s first call for a layer in $SET_FD.
+count_calls() {
+	SET_FD=$(host strace -qq -e trace=fsconfig -o /dev/stdout "$BERTH" --root "$ROOT" -q mount 101 |
+		awk '/FSCONFIG_SET_FD/ { print NR; exit }')
+	berth umount 101 >/dev/null
+	[[ $SET_FD ]]
+}
+
+# links_are_refused LAYOUT NAME...: by whatever mounts a disk with links for these.
+links_are_refused() {
+	local layout=$1 what="open directory $2 of the disk" at=$BATS_TEST_TMPDIR/seen
+	new_ve 101 --layout "$layout"
+	swap_for_links "${@:2}"
+	berth snapshot 101 --name one >/dev/null
+	mkdir -p "$at"
+	refused 50 "$what" berth mount 101 || return
+	refused 50 "$what" on_old_kernel mount 101 || return
+	refused 50 "$what" berth -q start 101 || return
+	refused 50 "$what" berth set 101 --userpasswd root:secret || return
+	refused 50 "$what" berth template publish 101 stolen || return
+	refused 50 "$what" berth -q clone 101 102 || return
+	if [[ $2 == upper ]]; then              # a snapshot needs nothing else
+		refused 50 "$what" berth snapshot mount 101 --id one --target "$at" || return
+		refused 50 "$what" on_old_kernel snapshot mount 101 --id one --target "$at" || return
+		equal "$(ls -A "$at")" ''
+	fi
+	unharmed "$*" || return
+	equal "$(ls -A "$CANARY".*)" "$(printf '%s\n' "$CANARY.upper:" of-the-host '' "$CANARY.work:" of-the-host)" || return
+	equal "$(status_of 101)" 'CTID 101 exist unmounted down' || return
+	berth destroy 101 >/dev/null
+}
+
+@test "hostile disk: links in place of its directories lead nowhere" {
+	requires strace
+	make_canaries
+	new_ve 101
+	count_calls
+	berth destroy 101 >/dev/null
+	links_are_refused image upper work
+	links_are_refused image work
+	links_are_refused full upper
+}
+
+@test "hostile disk: a kernel that wants layers by path gets the same ones" {
+	requires strace
+	new_ve 101
+	count_calls
+	on_old_kernel mount 101 >/dev/null
+	equal "$(host findmnt -no FSTYPE "$ROOT/var/lib/berth/root/101")" overlay
+	host sh -c "echo there >'$ROOT/var/lib/berth/root/101/etc/of-the-host'"
+	berth umount 101 >/dev/null
+	berth start 101 >/dev/null
+	equal "$(inside 101 /bin/cat /etc/of-the-host)" there
+}
