@@ -61,6 +61,8 @@ enum {
 #define RO_COMPAT_METADATA_CSUM 0x400
 #define PER_GROUP (8 * EXT4_BLOCK)
 #define MAX_BLOCKS (UINT64_C(1) << 32)  /* 16 TiB: what fits 32-bit descriptors in old tools */
+#define INODE_SIZE 256
+#define JOURNAL_MIB_MAX 64
 
 static uint32_t get32(const unsigned char *sb, unsigned off)
 {
@@ -100,6 +102,20 @@ static bool is_clean(const unsigned char *sb)
 	       !(get32(sb, SB_INCOMPAT) & INCOMPAT_RECOVER) && !get32(sb, SB_LAST_ORPHAN);
 }
 
+/*
+ * What mke2fs makes for us; a VM writes all of it itself. It keeps the overhead of a group below a
+ * quarter of the group, so that ext4_blocks_for comes to an end.
+ */
+static bool is_ours(const unsigned char *sb, const struct ext4_geo *g)
+{
+	return get32(sb, SB_LOG_BLOCK) == 2 && get32(sb, SB_PER_GROUP) == PER_GROUP &&
+	       get16(sb, SB_DESC_SIZE) == 64 && get16(sb, SB_INODE_SIZE) == INODE_SIZE &&
+	       g->blocks && g->blocks <= MAX_BLOCKS && g->free <= g->blocks &&
+	       g->journal <= g->blocks && g->journal <= JOURNAL_MIB_MAX * 256 &&
+	       g->inodes_per_group && g->inodes_per_group <= PER_GROUP &&
+	       get16(sb, SB_RESERVED_GDT) <= EXT4_BLOCK / 4; /* one block says where they are */
+}
+
 int ext4_read_geo(int fd, struct ext4_geo *ret, struct err *e)
 {
 	unsigned char sb[SB_SIZE];
@@ -114,13 +130,10 @@ int ext4_read_geo(int fd, struct ext4_geo *ret, struct err *e)
 	g.inodes_per_group = get32(sb, SB_INODES_PER_GROUP);
 	g.clean = is_clean(sb);
 	g.replay = get32(sb, SB_INCOMPAT) & INCOMPAT_RECOVER;
-	if (get32(sb, SB_LOG_BLOCK) != 2 || get32(sb, SB_PER_GROUP) != PER_GROUP || !g.blocks ||
-	    g.blocks > MAX_BLOCKS || g.free > g.blocks || g.journal > g.blocks ||
-	    g.inodes_per_group > PER_GROUP || get16(sb, SB_DESC_SIZE) != 64)
+	if (!is_ours(sb, &g))
 		return err_set(e, EINVAL, VZ_IMAGE_MOUNT,
 			       "read disk image: its superblock is damaged");
-	g.table = (uint32_t)div_up((uint64_t)g.inodes_per_group * get16(sb, SB_INODE_SIZE),
-				   EXT4_BLOCK);
+	g.table = (uint32_t)div_up((uint64_t)g.inodes_per_group * INODE_SIZE, EXT4_BLOCK);
 	g.descs = (uint32_t)div_up(div_up(g.blocks, PER_GROUP) * 64, EXT4_BLOCK) +
 		  get16(sb, SB_RESERVED_GDT);
 	*ret = g;
@@ -225,10 +238,12 @@ static struct ext4_geo plan_geo(uint64_t payload, uint64_t inodes)
 	uint64_t groups = div_up(payload, PER_GROUP), mib = payload / (256 * 64);
 	struct ext4_geo g = { 0 };
 
-	mib = mib < 4 ? 4 : mib > 64 ? 64 : mib;
+	mib = mib < 4 ? 4 : mib > JOURNAL_MIB_MAX ? JOURNAL_MIB_MAX : mib;
 	g.journal = mib * 256;
 	g.inodes_per_group = inodes ? (uint32_t)(div_up(inodes, groups * 16) * 16) : 8192;
-	g.table = g.inodes_per_group / 16;
+	if (g.inodes_per_group > 2 * PER_GROUP) /* more than will be allowed, however it grows */
+		g.inodes_per_group = 2 * PER_GROUP;
+	g.table = g.inodes_per_group / (EXT4_BLOCK / INODE_SIZE);
 	g.descs = (uint32_t)div_up(groups * 16 * 64, EXT4_BLOCK);
 	return g;
 }

@@ -106,6 +106,8 @@ TEST(create_is_all_or_nothing)
 	spec.size = 32 * MIB;
 	spec.inodes = 200000;
 	CHECK(b->create(dir, &spec, &e) == -ERANGE && e.exit == VZ_BAD_VALUE);
+	spec.inodes = 524256;                   /* their table would be as large as the group */
+	CHECK(b->create(dir, &spec, &e) == -ERANGE && e.exit == VZ_BAD_VALUE);
 	CHECK(unlinkat(dir, "disk.img", 0) == 0);
 	spec.inodes = 32768;
 	CHECK(b->create(dir, &spec, &e) == 0);
@@ -164,5 +166,41 @@ TEST(what_is_not_our_image_is_refused)
 	junk[1024 + 0x39] = (char)0xef;
 	CHECK(pwrite(fd, junk, sizeof(junk), 0) == (ssize_t)sizeof(junk));
 	CHECK(b->prepare(dir, &spec, &e) == -EINVAL && e.exit == VZ_IMAGE_MOUNT);
+	scratch_done(dir, path);
+}
+
+/* What a VM can write over its superblock, by offset: the host reads it before any check. */
+TEST(a_geometry_that_is_not_of_our_making_is_refused)
+{
+	static const struct {
+		off_t at;
+		unsigned char n, bytes[4];
+	} lies[] = {
+		{ 0x58, 2, { 0xff, 0xff } },            /* size of an inode */
+		{ 0x58, 2, { 0xff, 0x0f } },
+		{ 0x58, 2, { 0 } },
+		{ 0x28, 4, { 0 } },                     /* inodes of a group */
+		{ 0x28, 4, { 0, 0, 1 } },
+		{ 0xce, 2, { 0xff, 0xff } },            /* reserved descriptors */
+		{ 0x14c, 4, { 0, 0, 0, 0x10 } },        /* size of the journal */
+		{ 0x150, 4, { 1, 1 } },                 /* blocks, high half */
+	};
+	struct err e = ERR_INIT;
+	struct ext4_geo g;
+	char path[64];
+	int dir = scratch(path);
+	_fd_ int seed = -1, fd = -1;
+
+	CHECK(ext4_seed(dir, 1024 * 256, 0, &seed, &e) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+		unsigned char sb[4096];
+
+		cleanup_fd(&fd);
+		fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		CHECK(pread(seed, sb, sizeof(sb), 0) == sizeof(sb));
+		memcpy(sb + 1024 + lies[i].at, lies[i].bytes, lies[i].n);
+		CHECK(pwrite(fd, sb, sizeof(sb), 0) == sizeof(sb));
+		CHECK(ext4_read_geo(fd, &g, &e) == -EINVAL && e.exit == VZ_IMAGE_MOUNT);
+	}
 	scratch_done(dir, path);
 }
