@@ -63,6 +63,7 @@ enum {
 #define MAX_BLOCKS (UINT64_C(1) << 32)  /* 16 TiB: what fits 32-bit descriptors in old tools */
 #define INODE_SIZE 256
 #define JOURNAL_MIB_MAX 64
+#define RESERVED_GDT_MAX (EXT4_BLOCK / 4)       /* one block says where they are */
 
 static uint32_t get32(const unsigned char *sb, unsigned off)
 {
@@ -113,7 +114,7 @@ static bool is_ours(const unsigned char *sb, const struct ext4_geo *g)
 	       g->blocks && g->blocks <= MAX_BLOCKS && g->free <= g->blocks &&
 	       g->journal <= g->blocks && g->journal <= JOURNAL_MIB_MAX * 256 &&
 	       g->inodes_per_group && g->inodes_per_group <= PER_GROUP &&
-	       get16(sb, SB_RESERVED_GDT) <= EXT4_BLOCK / 4; /* one block says where they are */
+	       get16(sb, SB_RESERVED_GDT) <= RESERVED_GDT_MAX;
 }
 
 int ext4_read_geo(int fd, struct ext4_geo *ret, struct err *e)
@@ -216,6 +217,18 @@ uint64_t ext4_blocks_for(const struct ext4_geo *g, uint64_t payload)
 	if (last && last < least)
 		blocks += least - last;
 	return blocks;
+}
+
+uint64_t ext4_blocks_most(uint64_t payload)
+{
+	const struct ext4_geo g = {
+		.journal = JOURNAL_MIB_MAX * 256,
+		.table = PER_GROUP / (EXT4_BLOCK / INODE_SIZE),
+		.descs = (uint32_t)div_up(div_up(payload * 2, PER_GROUP) * 64, EXT4_BLOCK) +
+			 RESERVED_GDT_MAX,
+	};
+
+	return ext4_blocks_for(&g, payload);
 }
 
 static int run_tool(const char *const *argv, int in, int cwd, struct err *e)

@@ -31,6 +31,9 @@ uint64_t ext4_payload(const struct ext4_geo *g);
 /* The number of blocks a filesystem of this geometry needs for at least that payload. */
 uint64_t ext4_blocks_for(const struct ext4_geo *g, uint64_t payload);
 
+/* The same for any geometry that ext4_read_geo takes, whatever its superblock says. */
+uint64_t ext4_blocks_most(uint64_t payload);
+
 /*
  * A pristine image with at least payload blocks, made once and kept in the directory seeds.
  * It holds the empty directories upper and work. Returns a readable fd.

@@ -216,6 +216,43 @@ static bool worth_shrinking(const struct ext4_geo *g, const struct disk_spec *sp
 	       have - (g->free < have ? g->free : have) < want / 8 * 7;
 }
 
+static int file_blocks(int file, uint64_t *ret, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return err_sys(e, "stat " IMAGE);
+	*ret = (uint64_t)st.st_size / EXT4_BLOCK;
+	return 0;
+}
+
+/* A plan, its reserve, and less than the one group that is not worth shrinking for. */
+static uint64_t tolerated(const struct disk_spec *spec)
+{
+	return wanted_payload(spec) + 8 * EXT4_BLOCK;
+}
+
+/*
+ * The file is a VM's device, and its end the only cap there is. How large the filesystem is said to be
+ * is the guest's word. To begin one more group takes less than what is added.
+ */
+static bool too_long(uint64_t blocks, const struct disk_spec *spec)
+{
+	return blocks > ext4_blocks_most(tolerated(spec) + 2 * EXT4_BLOCK);
+}
+
+/* Of a disk that a running VM was to have and its guest did not take before the plan was lowered. */
+static int drop_tail(int fd, const struct ext4_geo *g, const struct disk_spec *spec, struct err *e)
+{
+	uint64_t have = 0;
+	int r = file_blocks(fd, &have, e);
+
+	if (!r && too_long(have, spec) && have > g->blocks &&
+	    ftruncate(fd, (off_t)(g->blocks * EXT4_BLOCK)) < 0)
+		r = err_sys(e, "shorten " IMAGE);
+	return r;
+}
+
 static int image_prepare(int dir, const struct disk_spec *spec, struct err *e)
 {
 	_fd_ int fd = -1;
@@ -236,6 +273,9 @@ static int image_prepare(int dir, const struct disk_spec *spec, struct err *e)
 	}
 	if (ext4_payload(&g) < plan_blocks(spec))
 		return grow_offline(dir, fd, &g, wanted_payload(spec), e);
+	r = drop_tail(fd, &g, spec, e);
+	if (r < 0)
+		return r;
 	return worth_shrinking(&g, spec) ? shrink_offline(dir, fd, &g, wanted_payload(spec), e) : 0;
 }
 
@@ -330,43 +370,30 @@ static int image_mount(int dir, const struct disk_spec *spec, struct disk *ret, 
 
 /* ---- attach ---- */
 
-/* A plan, its reserve, and less than the one group that is not worth shrinking for. */
-static uint64_t tolerated(const struct disk_spec *spec)
-{
-	return wanted_payload(spec) + 8 * EXT4_BLOCK;
-}
-
 static int image_attach(int dir, const struct disk_spec *spec, struct disk *ret, struct err *e)
 {
 	struct disk d = DISK_INIT;
 	struct ext4_geo g;
+	uint64_t have = 0;
 	_fd_ int fd = -1;
 	int r = image_lock(dir, &fd, e);
 
 	if (!r)
 		r = ext4_read_geo(fd, &g, e);
+	if (!r)
+		r = file_blocks(fd, &have, e);
 	if (r < 0)
 		return r;
-	if (ext4_payload(&g) > tolerated(spec))
+	if (ext4_payload(&g) > tolerated(spec) || too_long(have, spec))
 		return err_set(e, EFBIG, VZ_IMAGE_MOUNT,
 			       "attach disk: it was made for %llu MiB and cannot be made as small as "
 			       "its plan of %llu MiB now; free some of it, or raise --diskspace",
-			       (unsigned long long)(ext4_payload(&g) / MIB_BLOCKS),
+			       (unsigned long long)((too_long(have, spec) ? have : ext4_payload(&g)) / MIB_BLOCKS),
 			       (unsigned long long)(plan_blocks(spec) / MIB_BLOCKS));
 	r = loop_attach(fd, false, &d.loop, e);
 	if (r < 0)
 		return err_exit(e, VZ_IMAGE_MOUNT);
 	*ret = d;
-	return 0;
-}
-
-static int file_blocks(int file, uint64_t *ret, struct err *e)
-{
-	struct stat st;
-
-	if (fstat(file, &st) < 0)
-		return err_sys(e, "stat " IMAGE);
-	*ret = (uint64_t)st.st_size / EXT4_BLOCK;
 	return 0;
 }
 
@@ -395,7 +422,7 @@ int image_grow_device(int file, int loop_num, uint64_t bytes, struct err *e)
 static int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec,
 			       uint64_t *ret_bytes, struct err *e)
 {
-	uint64_t want = wanted_payload(spec) + wanted_payload(spec) / 16 + 8 * EXT4_BLOCK, have = 0;
+	uint64_t want = ext4_blocks_most(wanted_payload(spec)), have = 0;
 	struct ext4_geo g;
 	_fd_ int file = -1;
 	int r = image_open(dir, &file, e);

@@ -2,6 +2,7 @@
 /* storage/ as far as it goes without root: e2fsprogs works on plain files. */
 #include "tests/unit/harness.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -201,6 +202,66 @@ TEST(a_geometry_that_is_not_of_our_making_is_refused)
 		memcpy(sb + 1024 + lies[i].at, lies[i].bytes, lies[i].n);
 		CHECK(pwrite(fd, sb, sizeof(sb), 0) == sizeof(sb));
 		CHECK(ext4_read_geo(fd, &g, &e) == -EINVAL && e.exit == VZ_IMAGE_MOUNT);
+	}
+	scratch_done(dir, path);
+}
+
+static uint64_t image_size(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, "disk.img", &st, 0) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+/* The end of the device is a VM's only cap: the guest may say what it likes of its filesystem. */
+TEST(a_vm_gets_no_device_beyond_its_plan)
+{
+	const struct storage_backend *b = storage_find("image");
+	struct disk_spec spec = { .size = 1024 * MIB };
+	const uint32_t blocks = htole32(80000);
+	struct disk d = DISK_INIT;
+	struct err e = ERR_INIT;
+	struct ext4_geo g = { 0 };
+	char path[64];
+	int dir = scratch(path);
+	_fd_ int fd = -1;
+
+	spec.seeds = dir;
+	CHECK(b->create(dir, &spec, &e) == 0);
+	spec.size = 256 * MIB;
+	CHECK(b->attach(dir, &spec, &d, &e) == -EFBIG && e.exit == VZ_IMAGE_MOUNT);
+	disk_done(&d);
+	fd = openat(dir, "disk.img", O_RDWR | O_CLOEXEC);
+	CHECK(pwrite(fd, &blocks, sizeof(blocks), 1024 + 4) == sizeof(blocks));
+	CHECK(pwrite(fd, &(uint32_t){ 0 }, 4, 1024 + 0xc) == 4);        /* free ones */
+	CHECK(image_geo(dir, &g) == 0 && ext4_payload(&g) < 80000);
+	CHECK(b->attach(dir, &spec, &d, &e) == -EFBIG && e.exit == VZ_IMAGE_MOUNT);
+	disk_done(&d);
+	/* A start believes it, and leaves no more than that. */
+	CHECK(b->prepare(dir, &spec, &e) == 0);
+	CHECK(image_size(dir) == 80000 * 4096);
+	scratch_done(dir, path);
+}
+
+TEST(no_geometry_takes_more_than_is_allowed_for)
+{
+	static const uint64_t mib[] = { 16, 100, 4112, 300000 };
+	char path[64];
+	int dir = scratch(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
+		uint64_t want = mib[i] * 256, inodes[] = { 0, want };
+
+		for (size_t k = 0; k < ARRAY_SIZE(inodes); k++) {
+			struct err e = ERR_INIT;
+			struct ext4_geo g = { 0 };
+			_fd_ int fd = -1;
+
+			CHECK(ext4_seed(dir, want, inodes[k], &fd, &e) == 0);
+			CHECK(ext4_read_geo(fd, &g, &e) == 0);
+			CHECK(g.blocks <= ext4_blocks_most(want));
+			CHECK(ext4_blocks_most(want) < want + want / 14 + 8 * EXT4_BLOCK);
+		}
 	}
 	scratch_done(dir, path);
 }
