@@ -119,12 +119,9 @@ static int disk_grow_attached(int dir, int loop_num, const struct disk_spec *spe
 		r = size_of(file, &have, e);
 	if (!r && have > wanted(spec))
 		r = too_small(have, spec, e);
-	if (r < 0)
-		return r;
-	*ret_bytes = 0;
-	if (have == wanted(spec))
-		return 0;
-	r = image_grow_device(file, loop_num, wanted(spec), e);
+	/* Also when it is that large: only QEMU knows whether it has been told. */
+	if (!r)
+		r = image_grow_device(file, loop_num, wanted(spec), e);
 	if (!r)
 		*ret_bytes = wanted(spec);
 	return r;

@@ -397,15 +397,19 @@ static int image_attach(int dir, const struct disk_spec *spec, struct disk *ret,
 	return 0;
 }
 
+/* All of it again where it was done before: whoever did that may not have come to the end. */
 int image_grow_device(int file, int loop_num, uint64_t bytes, struct err *e)
 {
 	struct loop l = LOOP_INIT;
-	int r = 0;
+	uint64_t have = 0;
+	int r = file_blocks(file, &have, e);
 
+	if (r < 0)
+		return r;
 	if (loop_reopen(loop_num, file, &l) < 0)
 		return err_set(e, ENODEV, VZ_NOT_MOUNTED, "grow disk: /dev/loop%d is not its device",
 			       loop_num);
-	if (ftruncate(file, (off_t)bytes) < 0) {
+	if (have * EXT4_BLOCK < bytes && ftruncate(file, (off_t)bytes) < 0) {
 		(void)err_sys(e, "grow " IMAGE);
 		r = image_no_space(e);
 	} else if (ioctl(l.fd, LOOP_SET_CAPACITY, 0) < 0) {
@@ -439,8 +443,10 @@ static int image_grow_attached(int dir, int loop_num, const struct disk_spec *sp
 	if (ext4_blocks_for(&g, wanted_payload(spec)) < want)
 		want = ext4_blocks_for(&g, wanted_payload(spec));
 	*ret_bytes = 0;
-	if (want <= have)
+	if (want <= have && plan_blocks(spec) <= ext4_payload(&g))
 		return 0;
+	if (want < have)                /* QEMU is to be told of all that the device has */
+		want = have;
 	r = image_grow_device(file, loop_num, want * EXT4_BLOCK, e);
 	if (!r)
 		*ret_bytes = want * EXT4_BLOCK;

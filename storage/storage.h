@@ -72,7 +72,8 @@ struct storage_backend {
 	 * can have it. */
 	int (*attach)(int private_dir, const struct disk_spec *spec, struct disk *ret, struct err *e);
 	/* The same while a VM has it: file and device, as large as the plan wants. *ret_bytes is the
-	 * device then, 0 when it is large enough. Smaller is refused. */
+	 * device then, for QEMU and the guest to be told, perhaps again; 0 when the guest's
+	 * filesystem is large enough. Smaller is refused. */
 	int (*grow_attached)(int private_dir, int loop_num, const struct disk_spec *spec,
 			     uint64_t *ret_bytes, struct err *e);
 	/* Change the cap of a mounted disk, both ways. mnt_dir: any fd inside the mount. Refuses
