@@ -97,15 +97,29 @@ int guest_read(const struct guest_conf *g, const char *rel, char **ret, struct s
 	return r < 0 ? r : 1;
 }
 
-int guest_put(const struct guest_conf *g, const char *rel, const struct text *t,
-	      const struct stat *st, struct err *e)
+static int put(const struct guest_conf *g, const char *rel, const struct text *t,
+	       const struct stat *st, bool durable, struct err *e)
 {
 	mode_t mode = st ? st->st_mode & 0777 : 0644;
+	uid_t uid = st ? st->st_uid : g->uid;
+	gid_t gid = st ? st->st_gid : g->gid;
 
 	if (t->oom)
 		return err_set(e, ENOMEM, 0, "write %s: out of memory", rel);
-	return fs_replace_in_root(g->root, rel, t->p ? t->p : "", mode, st ? st->st_uid : g->uid,
-				  st ? st->st_gid : g->gid, e);
+	return (durable ? fs_save_in_root : fs_replace_in_root)(g->root, rel, t->p ? t->p : "", mode,
+								uid, gid, e);
+}
+
+int guest_put(const struct guest_conf *g, const char *rel, const struct text *t,
+	      const struct stat *st, struct err *e)
+{
+	return put(g, rel, t, st, false, e);
+}
+
+int guest_save(const struct guest_conf *g, const char *rel, const struct text *t,
+	       const struct stat *st, struct err *e)
+{
+	return put(g, rel, t, st, true, e);
 }
 
 static bool line_eq(const char *line, size_t len, const char *s)

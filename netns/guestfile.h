@@ -40,6 +40,9 @@ MUST_CHECK int guest_read(const struct guest_conf *g, const char *rel, char **re
 /* Write t over the guest file; st (may be NULL) gives mode and owner instead of 0644 root. */
 MUST_CHECK int guest_put(const struct guest_conf *g, const char *rel, const struct text *t,
 			 const struct stat *st, struct err *e);
+/* The same for what must survive a power cut; each start writes the others anew. */
+MUST_CHECK int guest_save(const struct guest_conf *g, const char *rel, const struct text *t,
+			  const struct stat *st, struct err *e);
 /* Replace our marked block in a guest file by block, or append it; the rest stays. */
 MUST_CHECK int guest_put_block(const struct guest_conf *g, const char *rel, const char *first,
 			       const struct text *block, struct err *e);

@@ -227,7 +227,7 @@ static int add_user(const struct guest_conf *g, struct account *a, struct text *
 		return r;
 	text_addf(&group, "%s%s%s:x:%u:\n", old, *old && !str_ends(old, "\n") ? "\n" : "",
 		  a->user, a->id);
-	r = guest_put(g, "etc/group", &group, have == 1 ? &st : NULL, e);
+	r = guest_save(g, "etc/group", &group, have == 1 ? &st : NULL, e);
 	if (r == 0)
 		r = add_home(g, a, e);
 	text_addf(passwd, "%s:x:%u:%u::/home/%s:%s\n", a->user, a->id, a->id, a->user, shell);
@@ -246,7 +246,7 @@ static int write_shadow(const struct guest_conf *g, const struct account *a, str
 	if (r == 0)
 		st = (struct stat){ .st_mode = 0600, .st_uid = g->uid, .st_gid = g->gid };
 	edit_shadow(&t, old, a);
-	return guest_put(g, "etc/shadow", &t, &st, e);
+	return guest_save(g, "etc/shadow", &t, &st, e);
 }
 
 static int set_password(const struct guest_conf *g, struct account *a, struct err *e)
@@ -265,7 +265,7 @@ static int set_password(const struct guest_conf *g, struct account *a, struct er
 		r = write_shadow(g, a, e);
 	if (r < 0 || (t.p && str_eq(t.p, old)))
 		return r;
-	return guest_put(g, "etc/passwd", &t, have == 1 ? &st : NULL, e);
+	return guest_save(g, "etc/passwd", &t, have == 1 ? &st : NULL, e);
 }
 
 int guest_set_password(const struct guest_conf *g, const char *user, const char *password,

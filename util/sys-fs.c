@@ -94,10 +94,32 @@ static int open_parent_in_root(int dfd, const char *rel, int *ret, const char **
 	return fs_open_in_root_follow(dfd, dir, O_RDONLY | O_DIRECTORY, S_IFDIR, ret, e);
 }
 
-int fs_replace_in_root(int dfd, const char *rel, const char *text, mode_t mode, uid_t uid,
-		       gid_t gid, struct err *e)
+struct put {
+	const char *text;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	bool durable;
+};
+
+static int put_and_rename(int dir, const char *tmp, const char *name, const struct put *p)
 {
-	_fd_ int dir = -1, fd = -1;
+	_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : fs_write_all(fd, p->text, strlen(p->text));
+
+	if (fd < 0)
+		return r;
+	if (!r && (fchown(fd, p->uid, p->gid) < 0 || fchmod(fd, p->mode) < 0 ||
+		   (p->durable && fsync(fd) < 0) || renameat(dir, tmp, dir, name) < 0))
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dir, tmp, 0);
+	return r < 0 || !p->durable || fsync(dir) == 0 ? r : -errno;
+}
+
+static int replace_in_root(int dfd, const char *rel, const struct put *p, struct err *e)
+{
+	_fd_ int dir = -1;
 	const char *name;
 	char tmp[NAME_MAX + 1];
 	int r = open_parent_in_root(dfd, rel, &dir, &name, e);
@@ -107,19 +129,24 @@ int fs_replace_in_root(int dfd, const char *rel, const char *text, mode_t mode, 
 	if (str_fmt(tmp, sizeof(tmp), ".%.200s.berth", name) < 0)
 		return err_set(e, ENAMETOOLONG, 0, "write %s in the root: name too long", rel);
 	(void)unlinkat(dir, tmp, 0);            /* left by a killed writer, or planted */
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(e, "write %s in the root", rel);
-	r = fs_write_all(fd, text, strlen(text));
-	if (!r && (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0 ||
-		   renameat(dir, tmp, dir, name) < 0))
-		r = -errno;
+	r = put_and_rename(dir, tmp, name, p);
 	if (r < 0) {
-		(void)unlinkat(dir, tmp, 0);
 		errno = -r;
 		return err_sys(e, "write %s in the root", rel);
 	}
 	return 0;
+}
+
+int fs_replace_in_root(int dfd, const char *rel, const char *text, mode_t mode, uid_t uid,
+		       gid_t gid, struct err *e)
+{
+	return replace_in_root(dfd, rel, &(struct put){ text, mode, uid, gid, false }, e);
+}
+
+int fs_save_in_root(int dfd, const char *rel, const char *text, mode_t mode, uid_t uid, gid_t gid,
+		    struct err *e)
+{
+	return replace_in_root(dfd, rel, &(struct put){ text, mode, uid, gid, true }, e);
 }
 
 int fs_mkdir_in_root(int dfd, const char *rel, mode_t mode, uid_t uid, gid_t gid,

@@ -36,6 +36,10 @@ MUST_CHECK int fs_open_in_root_follow(int dfd, const char *rel, int flags, mode_
 MUST_CHECK int fs_replace_in_root(int dfd, const char *rel, const char *text, mode_t mode,
 				  uid_t uid, gid_t gid, struct err *e);
 
+/* The same, on the disk when it returns, and after a power cut before that the old content or this. */
+MUST_CHECK int fs_save_in_root(int dfd, const char *rel, const char *text, mode_t mode, uid_t uid,
+			       gid_t gid, struct err *e);
+
 /* Create the guest directory rel and its parents, each resolved in the root. */
 MUST_CHECK int fs_mkdir_in_root(int dfd, const char *rel, mode_t mode, uid_t uid, gid_t gid,
 				struct err *e);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/nsenter.h"
 #include "storage/storage.h"
@@ -147,6 +148,15 @@ static int renew_ssh_keys(struct inst *in, int root, uint32_t id, struct err *e)
 	return r;
 }
 
+/* A copy whose owner is recorded must not wake up with the other's seeds, or with empty keys. */
+static int sync_root(int root, struct err *e)
+{
+	_fd_ int dir = -1;
+	int r = fs_open_dir(root, ".", &dir, e);
+
+	return !r && syncfs(dir) < 0 ? err_sys(e, "sync the copy's root") : r;
+}
+
 /*
  * Behind a fence a copy is the machine it was, for the others in there too; a VM has its root for
  * itself, and its kernel random numbers of its own.
@@ -167,8 +177,10 @@ static int renew(struct ve *ve, bool fenced, struct err *e)
 		r = renew_machine_id(root, e);
 	if (!r && !fenced)
 		r = renew_ssh_keys(ve->in, root, ve->id, e);
-	if (!r)
+	if (!r) {
 		drop_seeds(root);
+		r = sync_root(root, e);
+	}
 	cleanup_fd(&root);
 	disk_done(&disk);
 	ns_return_mounts(&home);

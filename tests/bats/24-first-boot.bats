@@ -102,3 +102,16 @@ password_is() {
 	shell 101 'grep -q 10.95.0.1/32 /var/lib/cloud/seed/nocloud/network-config'
 	shell 101 'grep -q "config: disabled" /etc/cloud/cloud.cfg.d/99-berth.cfg'
 }
+
+@test "userpasswd: on the disk before it is acknowledged, and never an empty file there" {
+	requires strace
+	new_ve 101 --ram 32M --diskspace 64M
+	host strace -f -qq -y -o "$BATS_TEST_TMPDIR/calls" -e trace=fsync,renameat \
+		"$BERTH" --root "$ROOT" set 101 --userpasswd new:secret
+	local file
+	for file in group shadow passwd; do
+		equal "$(grep -oE "fsync\([0-9]+<[^>]*/etc/[.]${file}[.]berth>|renameat.*\"[.]${file}.berth\"|fsync\([0-9]+<[^>]*/etc>" \
+			"$BATS_TEST_TMPDIR/calls" | grep -A 1 -B 1 "renameat.*$file" | cut -d '(' -f 1 | xargs)" \
+			'fsync renameat fsync' "etc/$file"
+	done
+}

@@ -72,6 +72,15 @@ mac_of() {
 	equal "$(for id in 201 202 203; do shell "$id" 'cat /etc/machine-id'; done | sort -u | wc -l)" 3
 }
 
+@test "clone: what makes it another one is on the disk before it is anybody's" {
+	requires strace
+	original
+	berth stop 101 --fast
+	host strace -f -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=renameat,syncfs "$BERTH" --root "$ROOT" -q clone 101 102
+	contains "$(grep -A 20 machine-id "$BATS_TEST_TMPDIR/calls")" syncfs
+	lacks "$(sed '0,/syncfs/d' "$BATS_TEST_TMPDIR/calls")" '.berth"'
+}
+
 @test "clone: a tenant's links and pipes in the way of its identity lead nowhere" {
 	run_ve 101 --diskspace 256M
 	shell 101 'ln -s /../../../../../../etc/passwd /etc/machine-id; mkdir -p /var/lib; rm -rf /etc/ssh
