@@ -426,7 +426,6 @@ static const struct row rows[] = {
 	{ "proc/sys/kernel/shmmni", writable, NULL, 0, NULL },
 	/* of the machine, not of the VE */
 	{ "proc/bus", read_only, NULL, 0, NULL },
-	{ "proc/fs", read_only, NULL, 0, NULL },
 	{ "proc/irq", read_only, NULL, 0, NULL },
 	{ "proc/pressure", read_only, NULL, 0, NULL },
 	{ "proc/sysrq-trigger", read_only, NULL, 0, NULL },
@@ -435,6 +434,7 @@ static const struct row rows[] = {
 	{ "proc/asound", hide, NULL, 0, NULL },
 	{ "proc/cmdline", hide, NULL, 0, NULL },        /* of the host's kernel; may hold secrets */
 	{ "proc/diskstats", hide, NULL, 0, NULL },      /* a row per VE: its loop device */
+	{ "proc/fs", hide, NULL, 0, NULL },             /* a directory per VE: its disk's options */
 	{ "proc/interrupts", hide, NULL, 0, NULL },
 	{ "proc/iomem", hide, NULL, 0, NULL },
 	{ "proc/ioports", hide, NULL, 0, NULL },

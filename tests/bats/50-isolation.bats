@@ -185,6 +185,11 @@ INHERITED='cat /proc/$p/limits /proc/$p/personality /proc/$p/coredump_filter
 	run ! shell 101 'echo x >/proc/sys/kernel/core_pattern'
 	run ! shell 101 'echo 1 >/proc/sys/vm/drop_caches'
 	equal "$(shell 101 'ls -A /sys/firmware /sys/kernel/debug /sys/kernel/security 2>/dev/null | grep -v :' || :)" ''
+	# Its own disk and its neighbours' are there, by number and with their options.
+	test -e "/proc/fs/ext4/$(basename "$(readlink -f "/sys/dev/block/$(disk_dev 101)")")"
+	equal "$(shell 101 'ls -A /proc/fs')" ''
+	run ! shell 101 'umount /proc/fs'
+	shell 101 'grep -qw tmpfs /proc/filesystems'
 }
 
 @test "masks: a second proc or sys mounted inside shows no more" {
