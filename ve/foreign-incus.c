@@ -233,15 +233,8 @@ static int nic_prop(struct foreign *f, const struct device *d, const char *prop,
 			    "spoof filters are always on" : "nothing here does that", e);
 }
 
-static void text_of(char *dst, size_t size, const char *value)
-{
-	if (!str_eq(value, "none") && !str_eq(value, "auto"))
-		(void)str_fmt(dst, size, "%s", value);
-}
-
 /* Inside it has the name it was given, or the one that it was started with. */
-static void take_name(const struct pairs *p, const struct device *d, const char *config,
-		      struct foreign_link *l)
+static const char *name_of(const struct pairs *p, const struct device *d, const char *config)
 {
 	const char *value = get(p, d->base, "name");
 	char key[96];
@@ -249,33 +242,61 @@ static void take_name(const struct pairs *p, const struct device *d, const char 
 	(void)str_fmt(key, sizeof(key), "volatile.%s.name", d->name);
 	if (!*value)
 		value = get(p, config, key);
-	(void)str_fmt(l->name, sizeof(l->name), "%s", *value ? value : d->name);
+	return *value ? value : d->name;
+}
+
+static const char *mac_of(const struct pairs *p, const struct device *d, const char *config)
+{
+	const char *value = get(p, d->base, "hwaddr");
+	char key[96];
+
+	(void)str_fmt(key, sizeof(key), "volatile.%s.hwaddr", d->name);
+	return *value ? value : get(p, config, key);
+}
+
+static int set_sub(struct foreign *f, struct foreign_link *l, const struct device *d,
+		   const char *sub, const char *value, struct err *e)
+{
+	char key[96];
+
+	if (str_eq(value, "none") || str_eq(value, "auto"))
+		return 0;
+	(void)str_fmt(key, sizeof(key), "%s %s", d->name, sub);
+	return str_eq(sub, "address") ? foreign_link_ips(f, l, key, value, e)
+				      : foreign_link_set(f, l, sub, key, value, e);
+}
+
+static int take_link(struct foreign *f, struct foreign_link *l, const struct pairs *p,
+		     const struct device *d, const char *config, struct err *e)
+{
+	const char *parent = get(p, d->base, "parent");
+	const char *const subs[][2] = {
+		{ "ifname", name_of(p, d, config) },
+		{ "bridge", *parent ? parent : get(p, d->base, "network") },
+		{ "mac", mac_of(p, d, config) },
+		{ "address", get(p, d->base, "ipv4.address") },
+		{ "address", get(p, d->base, "ipv6.address") },
+		{ "gw", get(p, d->base, "ipv4.gateway") },
+		{ "gw6", get(p, d->base, "ipv6.gateway") },
+	};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(subs); i++)
+		r = set_sub(f, l, d, subs[i][0], subs[i][1], e);
+	return r;
 }
 
 static int take_nic(struct foreign *f, const struct pairs *p, const struct device *d,
 		    const char *config, struct err *e)
 {
 	struct foreign_link *l = foreign_link(f, d->name);
-	const char *path, *value, *v4, *v6;
-	char mac[96];
+	const char *path, *value;
 	size_t at = 0;
-	int r = 0;
+	int r;
 
 	if (!l)
 		return foreign_note(f, FATE_LOST, d->name, "nic", NULL, "more links than a VE can have", e);
-	take_name(p, d, config, l);
-	value = get(p, d->base, "parent");
-	(void)str_fmt(l->bridge, sizeof(l->bridge), "%s", *value ? value : get(p, d->base, "network"));
-	value = get(p, d->base, "hwaddr");
-	(void)str_fmt(mac, sizeof(mac), "volatile.%s.hwaddr", d->name);
-	(void)str_fmt(l->mac, sizeof(l->mac), "%s", *value ? value : get(p, config, mac));
-	v4 = get(p, d->base, "ipv4.address");
-	v6 = get(p, d->base, "ipv6.address");
-	text_of(l->ips, sizeof(l->ips), v4);
-	if (*v6 && !str_eq(v6, "none") && !str_eq(v6, "auto"))
-		(void)str_fmt(l->ips, sizeof(l->ips), "%s %s", str_eq(v4, "none") ? "" : v4, v6);
-	text_of(l->gw[0], sizeof(l->gw[0]), get(p, d->base, "ipv4.gateway"));
-	text_of(l->gw[1], sizeof(l->gw[1]), get(p, d->base, "ipv6.gateway"));
+	r = take_link(f, l, p, d, config, e);
 	while (!r && next_pair(p, &at, &path, &value))
 		if (str_starts(path, d->base))
 			r = nic_prop(f, d, path + strlen(d->base), value, e);

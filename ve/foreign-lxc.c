@@ -139,36 +139,34 @@ static int take_memsw(struct foreign *f, const struct foreign_row *row, const ch
 
 /* ---- links ---- */
 
-static int add_addr(struct foreign_link *l, const char *value)
+/* "ADDRESS BROADCAST" */
+static int take_addr(struct foreign *f, struct foreign_link *l, const char *key, const char *value,
+		     struct err *e)
 {
 	char word[64];
-	size_t n = strlen(l->ips);
+	const char *pos = value;
+	int r = str_word(&pos, word, sizeof(word));
 
-	/* "ADDRESS BROADCAST" */
-	return str_word(&value, word, sizeof(word)) <= 0 ? 0 :
-	       str_fmt(l->ips + n, sizeof(l->ips) - n, "%s%s", n ? " " : "", word);
+	return r == 0 ? 0 : foreign_link_ips(f, l, key, r < 0 ? value : word, e);
 }
 
 static int net_key(struct foreign *f, struct foreign_link *l, const char *what, const char *key,
 		   const char *value, struct err *e)
 {
-	struct ipaddr gw;
+	static const char *const subs[][2] = {
+		{ "link", "bridge" }, { "name", "ifname" }, { "hwaddr", "mac" },
+		{ "ipv4.gateway", "gw" }, { "ipv6.gateway", "gw6" },
+	};
 
-	if (str_eq(what, "link"))
-		(void)str_fmt(l->bridge, sizeof(l->bridge), "%s", value);
-	else if (str_eq(what, "name"))
-		(void)str_fmt(l->name, sizeof(l->name), "%s", value);
-	else if (str_eq(what, "hwaddr"))
-		(void)str_fmt(l->mac, sizeof(l->mac), "%s", value);
-	else if (str_eq(what, "ipv4.address") || str_eq(what, "ipv6.address") ||
-		 str_eq(what, "ipv4") || str_eq(what, "ipv6"))
-		(void)add_addr(l, value);
-	else if ((str_eq(what, "ipv4.gateway") || str_eq(what, "ipv6.gateway")) &&
-		 parse_ip(value, &gw) == 0)
-		(void)str_fmt(l->gw[what[3] == '6'], sizeof(l->gw[0]), "%s", value);
-	else if (!str_eq(what, "type") && !str_eq(what, "flags") && !str_eq(what, "veth.mode"))
-		return foreign_note(f, FATE_LOST, key, value, NULL, "nothing here does that", e);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(subs); i++)
+		if (str_eq(what, subs[i][0]))
+			return foreign_link_set(f, l, subs[i][1], key, value, e);
+	if (str_eq(what, "ipv4.address") || str_eq(what, "ipv6.address") || str_eq(what, "ipv4") ||
+	    str_eq(what, "ipv6"))
+		return take_addr(f, l, key, value, e);
+	if (str_eq(what, "type") || str_eq(what, "flags") || str_eq(what, "veth.mode"))
+		return 0;
+	return foreign_note(f, FATE_LOST, key, value, NULL, "nothing here does that", e);
 }
 
 static bool is_veth(const char *what, const char *value)

@@ -103,54 +103,43 @@ static int take_venet(struct foreign *f, const struct foreign_row *row, const ch
 	if (!*value)
 		return 0;
 	l = foreign_link(f, "IP_ADDRESS");
-	if (!l || str_fmt(l->ips, sizeof(l->ips), "%s", value) < 0)
+	if (!l)
 		return foreign_note(f, FATE_LOST, key, value, NULL, "more links than a VE can have", e);
-	(void)str_fmt(l->name, sizeof(l->name), "venet0");
-	return 0;
+	(void)str_fmt(l->netif.ifname, sizeof(l->netif.ifname), "venet0");
+	return foreign_link_ips(f, l, key, value, e);
 }
 
-static void put_addrs(struct foreign_link *l, const struct netif *n)
+/* Of a link only what says nothing about the host that it was on. */
+static void put_link(const struct netif *n, struct netif *to)
 {
-	char one[IPADDR_STRLEN];
-	size_t used = 0;
-
-	for (unsigned i = 0; i < n->ips.n; i++) {
-		int len;
-
-		format_ip(&n->ips.a[i], one);
-		len = str_fmt(l->ips + used, sizeof(l->ips) - used, "%s%s", used ? " " : "", one);
-		used += len < 0 ? 0 : (size_t)len;
-	}
-	for (unsigned i = 0; i < 2; i++)
-		if (n->gw[i].family)
-			format_ip_host(&n->gw[i], l->gw[i]);
+	(void)str_fmt(to->ifname, sizeof(to->ifname), "%s", n->ifname);
+	(void)str_fmt(to->bridge, sizeof(to->bridge), "%s", n->bridge);
+	memcpy(to->mac, n->mac, sizeof(to->mac));
+	to->has_mac = n->has_mac;
+	to->ips = n->ips;
+	memcpy(to->gw, n->gw, sizeof(to->gw));
+	to->index = n->index;
 }
 
 static int put_netif(struct foreign *f, const struct netif *n, struct err *e)
 {
+	const char *of_host = *n->network ? n->network : *n->device ? n->device : n->other;
 	struct foreign_link *l;
 	char key[24];
+	int r = 0;
 
 	(void)str_fmt(key, sizeof(key), "NETIF %s", n->ifname);
 	l = foreign_link(f, key);
 	if (!l)
 		return foreign_note(f, FATE_LOST, key, n->ifname, NULL, "more links than a VE can have", e);
-	(void)str_fmt(l->name, sizeof(l->name), "%s", n->ifname);
-	(void)str_fmt(l->bridge, sizeof(l->bridge), "%s", *n->bridge ? n->bridge : "");
-	if (n->has_mac)
-		format_mac(n->mac, l->mac);
-	put_addrs(l, n);
-	if (n->mac_open || n->ip_open) {
-		int r = foreign_note(f, FATE_CHANGES, key, "filters off", "filters on",
-				     "they are on for every VE; --mac_filter and --ip_filter say otherwise", e);
-
-		if (r < 0)
-			return r;
-	}
-	if (*n->network || *n->other)
-		return foreign_note(f, FATE_LOST, key, *n->network ? n->network : n->other, NULL,
-				    "a network, or a setting of a link, of the other host", e);
-	return 0;
+	put_link(n, &l->netif);
+	if (n->mac_open || n->ip_open)
+		r = foreign_note(f, FATE_CHANGES, key, "filters off", "filters on",
+				 "they are on for every VE; --mac_filter and --ip_filter say otherwise", e);
+	if (r < 0 || !*of_host)
+		return r;
+	return foreign_note(f, FATE_LOST, key, of_host, NULL,
+			    "a network, or a setting of a link, of the other host", e);
 }
 
 static int take_netif(struct foreign *f, const struct foreign_row *row, const char *key,

@@ -201,44 +201,41 @@ static int take_rate(struct foreign *f, const char *key, const char *value, stru
 
 static int take_addr(struct foreign *f, struct foreign_link *l, const char *value, struct err *e)
 {
-	size_t n = strlen(l->ips);
-	struct ipaddr a;
-
 	if (str_eq(value, "manual"))
 		return 0;
-	if (parse_ip(value, &a) < 0)
+	if (str_eq(value, "dhcp") || str_eq(value, "auto"))
 		return foreign_note(f, FATE_LOST, l->key, value, NULL,
 				    "addresses are given out by the host: add --ipadd", e);
-	(void)str_fmt(l->ips + n, sizeof(l->ips) - n, "%s%s", n ? " " : "", value);
-	return 0;
+	return foreign_link_ips(f, l, l->key, value, e);
+}
+
+static int no_part(struct foreign *f, const char *at, const char *key, const char *value,
+		   struct err *e)
+{
+	return foreign_note(f, FATE_LOST, at, value, NULL, str_eq(key, "tag") ?
+			    "a VLAN is its network's: berth network create --vlan" :
+			    str_eq(key, "firewall") ? "of the other host; spoof filters are always on" :
+						      "nothing here does that", e);
 }
 
 static int net_part(struct foreign *f, struct foreign_link *l, const char *key, const char *value,
 		    struct err *e)
 {
-	const struct { const char *key; char *dst; size_t size; } texts[] = {
-		{ "name", l->name, sizeof(l->name) },   { "bridge", l->bridge, sizeof(l->bridge) },
-		{ "hwaddr", l->mac, sizeof(l->mac) },   { "gw", l->gw[0], sizeof(l->gw[0]) },
-		{ "gw6", l->gw[1], sizeof(l->gw[1]) },
+	static const char *const subs[][2] = {
+		{ "name", "ifname" }, { "bridge", "bridge" }, { "hwaddr", "mac" },
+		{ "gw", "gw" }, { "gw6", "gw6" },
 	};
 	char at[64];
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (str_eq(key, texts[i].key)) {
-			(void)str_fmt(texts[i].dst, texts[i].size, "%s", value);
-			return 0;
-		}
+	(void)str_fmt(at, sizeof(at), "%s %s", l->key, key);
+	for (size_t i = 0; i < ARRAY_SIZE(subs); i++)
+		if (str_eq(key, subs[i][0]))
+			return foreign_link_set(f, l, subs[i][1], at, value, e);
 	if (str_eq(key, "ip") || str_eq(key, "ip6"))
 		return take_addr(f, l, value, e);
 	if (str_eq(key, "rate"))
 		return take_rate(f, l->key, value, e);
-	if (str_eq(key, "type"))
-		return 0;
-	(void)str_fmt(at, sizeof(at), "%s %s", l->key, key);
-	return foreign_note(f, FATE_LOST, at, value, NULL, str_eq(key, "tag") ?
-			    "a VLAN is its network's: berth network create --vlan" :
-			    str_eq(key, "firewall") ? "of the other host; spoof filters are always on" :
-						      "nothing here does that", e);
+	return str_eq(key, "type") ? 0 : no_part(f, at, key, value, e);
 }
 
 static int take_net(struct foreign *f, const struct foreign_row *row, const char *key,

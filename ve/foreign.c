@@ -203,115 +203,159 @@ struct foreign_link *foreign_link(struct foreign *f, const char *key)
 	if (f->n_links == NET_MAX_LINKS)
 		return NULL;
 	l = &f->link[f->n_links];
+	*l = (struct foreign_link){ .netif.index = NETIF_NO_INDEX };
 	if (str_fmt(l->key, sizeof(l->key), "%s", key) < 0)
 		return NULL;
 	f->n_links++;
 	return l;
 }
 
-/* Addresses for a link: on a bridge they keep their prefix, a routed one has none. */
-static int take_ips(const struct foreign_link *l, bool keep, char *dst, size_t size)
+static int unlike(struct foreign *f, const char *key, const char *was, const char *want,
+		  struct err *e)
 {
-	char word[IPADDR_STRLEN], one[IPADDR_STRLEN];
-	const char *s = l->ips;
+	char why[160];
+
+	(void)str_fmt(why, sizeof(why), "want %s", want);
+	return lost(f, key, was, why, e);
+}
+
+int foreign_link_set(struct foreign *f, struct foreign_link *l, const char *sub, const char *key,
+		     const char *value, struct err *e)
+{
+	const char *want;
+
+	return !*value || netif_take_one(&l->netif, sub, value, &want) == 0
+		       ? 0 : unlike(f, key, value, want, e);
+}
+
+static int take_ip(struct foreign *f, struct foreign_link *l, const char *key, const char *word,
+		   struct err *e)
+{
+	const char *want = "IPv4 or IPv6 addresses";
 	struct ipaddr a;
-	size_t n = 0;
-	int r;
 
-	dst[0] = '\0';
-	while ((r = str_word(&s, word, sizeof(word))) > 0) {
-		if (parse_ip(word, &a) < 0)
-			return -EINVAL;
-		if (keep)
-			format_ip(&a, one);
-		else
-			format_ip_host(&a, one);
-		r = str_fmt(dst + n, size - n, "%s%s", n ? " " : "", one);
-		if (r < 0)
-			return r;
-		n += (size_t)r;
-	}
-	return r;
+	/* parse_ip first: "auto" is no address of theirs */
+	return parse_ip(word, &a) == 0 &&
+	       netif_take_one(&l->netif, a.family == AF_INET ? "ip" : "ip6", word, &want) == 0
+		       ? 0 : unlike(f, key, word, want, e);
 }
 
-static bool bridge_is_here(const struct foreign *f, const struct foreign_link *l)
-{
-	return *l->bridge && !f->other_net && if_nametoindex(l->bridge);
-}
-
-/* ip=..., once for each, as NETIF has the addresses of links other than the first. */
-static int add_ips(const char *ips, char *dst, size_t size)
+int foreign_link_ips(struct foreign *f, struct foreign_link *l, const char *key, const char *value,
+		     struct err *e)
 {
 	char word[IPADDR_STRLEN];
-	size_t n = strlen(dst);
-	int r;
+	int r, done = 0;
 
-	while ((r = str_word(&ips, word, sizeof(word))) > 0) {
-		r = str_fmt(dst + n, size - n, ",%s=%s", strchr(word, ':') ? "ip6" : "ip", word);
-		if (r < 0)
-			return r;
-		n += (size_t)r;
-	}
-	return r;
+	while (!done && (r = str_word(&value, word, sizeof(word))) != 0)
+		done = r < 0 ? unlike(f, key, value, "IPv4 or IPv6 addresses", e)
+			     : take_ip(f, l, key, word, e);
+	return done;
 }
 
-/* The link as an entry of NETIF. */
-static int entry_of(const struct foreign_link *l, const char *name, bool bridged, const char *ips,
-		    char *dst, size_t size)
+static bool bridge_is_here(const struct foreign *f, const char *bridge)
 {
-	int n = str_fmt(dst, size, "ifname=%s%s%s%s%s%s%s%s%s", name, bridged ? ",bridge=" : "",
-			bridged ? l->bridge : "", *l->mac ? ",mac=" : "", l->mac,
-			bridged && *l->gw[0] ? ",gw=" : "", bridged ? l->gw[0] : "",
-			bridged && *l->gw[1] ? ",gw6=" : "", bridged ? l->gw[1] : "");
+	return *bridge && !f->other_net && if_nametoindex(bridge);
+}
 
-	return n < 0 || str_eq(name, NETIF_FIRST) ? n : add_ips(ips, dst, size);
+/* On a bridge addresses keep their prefix, a routed one has none. */
+static void strip_prefixes(struct ip_list *ips)
+{
+	for (unsigned i = 0; i < ips->n; i++)
+		ips->a[i].prefix = ips->a[i].family == AF_INET ? 32 : 128;
 }
 
 /* "link eth0, bridge br0, 10.0.0.5/24" */
-static void show(const struct foreign_link *l, const char *name, bool bridged, const char *ips,
-		 char *dst, size_t size)
+static void show(const struct netif *l, char *dst, size_t size)
 {
-	(void)str_fmt(dst, size, "link %s%s%s%s%s%s%s", name, bridged ? ", bridge " : "",
-		      bridged ? l->bridge : ", routed", *l->mac ? ", mac " : "", l->mac,
-		      *ips ? ", " : "", ips);
-}
+	char mac[MAC_STRLEN] = "", one[IPADDR_STRLEN];
+	int n;
 
-/* eth0 is there without being named. */
-static bool append(char netif[NETIF_LEN], const char *entry)
-{
-	size_t n = strlen(netif);
+	if (l->has_mac)
+		format_mac(l->mac, mac);
+	n = str_fmt(dst, size, "link %s%s%s%s%s", *l->ifname ? l->ifname : "without a name",
+		    *l->bridge ? ", bridge " : ", routed", l->bridge, *mac ? ", mac " : "", mac);
+	for (unsigned i = 0; i < l->ips.n && n >= 0; i++) {
+		size_t len = strlen(dst);
 
-	return str_eq(entry, "ifname=" NETIF_FIRST) ||
-	       str_fmt(netif + n, NETIF_LEN - n, "%s%s", n ? ";" : "", entry) >= 0;
-}
-
-static int put_link(struct foreign *f, const struct foreign_link *l, bool first, char *netif,
-		    struct err *e)
-{
-	const char *name = first ? NETIF_FIRST : l->name;
-	bool bridged = bridge_is_here(f, l), renamed = *l->name && !str_eq(name, l->name);
-	struct netif_list try;
-	char ips[512], entry[1024], now[700], was[700], why[160] = "";
-	const char *want = "";
-
-	show(l, *l->name ? l->name : name, *l->bridge, l->ips, was, sizeof(was));
-	if (take_ips(l, bridged || f->other_net, ips, sizeof(ips)) < 0 ||
-	    entry_of(l, name, bridged, ips, entry, sizeof(entry)) < 0 ||
-	    netif_parse(entry, &try, &want) < 0)
-		return lost(f, l->key, was, *want ? want : "no link that can be made here", e);
-	if (!append(netif, entry))
-		return lost(f, l->key, was, "more links than a config holds", e);
-	if (first && *ips) {
-		struct err ignored = ERR_INIT;  /* every one has been parsed */
-
-		(void)!param_parse(param_by_key("IP_ADDRESS"), ips, false, &f->conf, &ignored);
+		format_ip(&l->ips.a[i], one);
+		n = str_fmt(dst + len, size - len, "%s%s", i ? " " : ", ", one);
 	}
-	if (*l->bridge && !bridged)
-		(void)str_fmt(why, sizeof(why), f->other_net ? "--network is in place of bridge %s" :
-			      "this host has no bridge %s", l->bridge);
-	else if (renamed)
-		(void)str_fmt(why, sizeof(why), "the first link is called " NETIF_FIRST);
-	show(l, name, bridged, ips, now, sizeof(now));
+}
+
+/* What this host makes of it. */
+static void fit(const struct foreign *f, const struct netif *was, bool first, struct netif *ret)
+{
+	bool bridged = bridge_is_here(f, was->bridge);
+
+	*ret = *was;
+	if (first) {
+		(void)str_fmt(ret->ifname, sizeof(ret->ifname), NETIF_FIRST);
+		ret->index = 0;
+	}
+	if (bridged)
+		return;
+	ret->bridge[0] = '\0';
+	ret->gw[0].family = ret->gw[1].family = 0;
+	if (!f->other_net)
+		strip_prefixes(&ret->ips);
+}
+
+/* "" when nothing is different here. */
+static void why_other(const struct foreign *f, const struct netif *was, const struct netif *now,
+		      char *dst, size_t size)
+{
+	dst[0] = '\0';
+	if (*now->bridge)
+		(void)str_fmt(dst, size, "it joins this host's bridge %s, as the config names it; "
+			      "--network says another", now->bridge);
+	else if (*was->bridge)
+		(void)str_fmt(dst, size, f->other_net ? "--network is in place of bridge %s" :
+			      "this host has no bridge %s", was->bridge);
+	else if (*was->ifname && !str_eq(was->ifname, now->ifname))
+		(void)str_fmt(dst, size, "the first link is called " NETIF_FIRST);
+}
+
+/* The addresses of eth0 have a key of their own. */
+static void first_ips(struct ve_conf *c, struct netif *n)
+{
+	if (!n->ips.n)
+		return;
+	c->ips = n->ips;
+	conf_mark(c, param_by_key("IP_ADDRESS"), true);
+	n->ips.n = 0;
+}
+
+static const char *add_link(struct netif_list *all, const struct netif *n)
+{
+	char text[NETIF_LEN];
+
+	if (!*n->ifname)
+		return "no link that can be made here";
+	if (netif_find(all, n->ifname))
+		return "two links of one name";
+	all->a[all->n++] = *n;
+	if (netif_format(all, text, sizeof(text)) == 0)
+		return NULL;
+	all->n--;
+	return "more links than a config holds";
+}
+
+static int put_link(struct foreign *f, const struct foreign_link *l, bool first,
+		    struct netif_list *all, struct err *e)
+{
+	char now[700], was[700], why[200];
+	const char *bad;
+	struct netif n;
+
+	show(&l->netif, was, sizeof(was));
+	fit(f, &l->netif, first, &n);
+	show(&n, now, sizeof(now));
+	why_other(f, &l->netif, &n, why, sizeof(why));
+	if (first)
+		first_ips(&f->conf, &n);
+	bad = add_link(all, &n);
+	if (bad)
+		return lost(f, l->key, was, bad, e);
 	return foreign_note(f, *why ? FATE_CHANGES : FATE_MAPS, l->key, was, now, why, e);
 }
 
@@ -321,7 +365,7 @@ static unsigned first_link(const struct foreign *f)
 	unsigned first = 0;
 
 	for (unsigned i = 0; i < f->n_links; i++) {
-		if (str_eq(f->link[i].name, NETIF_FIRST))
+		if (str_eq(f->link[i].netif.ifname, NETIF_FIRST))
 			return i;
 		if (strcmp(f->link[i].key, f->link[first].key) < 0)
 			first = i;
@@ -329,18 +373,33 @@ static unsigned first_link(const struct foreign *f)
 	return first;
 }
 
+/* A bare eth0 is there without being named. */
+static int set_links(struct ve_conf *c, struct netif_list *all, struct err *e)
+{
+	static const char bare[] = "ifname=" NETIF_FIRST ";";
+	char netif[NETIF_LEN];
+	const char *want;
+
+	if (netif_number(all, &want) < 0)
+		return err_set(e, EINVAL, VZ_BAD_CONF, "links: want %s", want);
+	if (netif_format(all, netif, sizeof(netif)) < 0)
+		return err_set(e, E2BIG, VZ_BAD_CONF, "links: more than a config holds");
+	if (!*netif || str_eq(netif, "ifname=" NETIF_FIRST))
+		return 0;
+	return param_parse(param_by_key("NETIF"),
+			   str_starts(netif, bare) ? netif + strlen(bare) : netif, true, c, e);
+}
+
 int foreign_links(struct foreign *f, struct err *e)
 {
 	unsigned first = first_link(f);
-	char netif[NETIF_LEN] = "";
+	struct netif_list all = { 0 };
 	int r = 0;
 
 	if (f->n_links)
-		r = put_link(f, &f->link[first], true, netif, e);
+		r = put_link(f, &f->link[first], true, &all, e);
 	for (unsigned i = 0; i < f->n_links && !r; i++)
 		if (i != first)
-			r = put_link(f, &f->link[i], false, netif, e);
-	if (!r && *netif)
-		r = param_parse(param_by_key("NETIF"), netif, true, &f->conf, e);
-	return r < 0 ? r : 0;
+			r = put_link(f, &f->link[i], false, &all, e);
+	return r < 0 ? r : set_links(&f->conf, &all, e);
 }

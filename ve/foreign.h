@@ -7,6 +7,7 @@
 #pragma once
 
 #include "netns/network.h"
+#include "ve/netif-entry.h"
 #include "ve/params.h"
 
 enum foreign_tool { FOREIGN_NONE, FOREIGN_OPENVZ, FOREIGN_PCT, FOREIGN_LXC, FOREIGN_INCUS,
@@ -25,8 +26,7 @@ struct foreign_note {
 /* A link as others have it, before it is known what this host can make of it. */
 struct foreign_link {
 	char key[24];                   /* net0 */
-	char name[IFNAMSIZ], bridge[IFNAMSIZ], mac[MAC_STRLEN];
-	char ips[512], gw[2][IPADDR_STRLEN];
+	struct netif netif;             /* name, bridge, MAC, addresses, gateways; nothing else */
 };
 
 struct foreign {
@@ -80,6 +80,12 @@ MUST_CHECK int foreign_once(struct foreign *f, const struct foreign_row *row, co
 			    const char *value, struct err *e);
 /* The link of that key, made when it is new; NULL where there are too many. */
 struct foreign_link *foreign_link(struct foreign *f, const char *key);
+/* Its ifname, bridge, mac, gw or gw6; what is none is noted as lost under key. */
+MUST_CHECK int foreign_link_set(struct foreign *f, struct foreign_link *l, const char *sub,
+				const char *key, const char *value, struct err *e);
+/* Addresses, likewise, with blanks between them. */
+MUST_CHECK int foreign_link_ips(struct foreign *f, struct foreign_link *l, const char *key,
+				const char *value, struct err *e);
 /* What became of the links, once all are known. */
 MUST_CHECK int foreign_links(struct foreign *f, struct err *e);
 

@@ -239,6 +239,22 @@ int netif_take(struct netif *f, const char *text, const char **ret_want)
 	return 0;
 }
 
+int netif_take_one(struct netif *f, const char *key, const char *value, const char **ret_want)
+{
+	struct netif n = *f;
+	int r = take(&n, key, value);
+
+	*ret_want = keys[key_of(key)].want;
+	if (r < 0)
+		return r;
+	if (str_eq(n.ifname, "lo"))
+		return -EINVAL;
+	if (key_of(key) == K_IFNAME)
+		n.index = index_of(n.ifname);
+	*f = n;
+	return 0;
+}
+
 /* ---- writing ---- */
 
 struct out {

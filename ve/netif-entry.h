@@ -37,6 +37,8 @@ struct netif {
  * what would be accepted.
  */
 int netif_take(struct netif *f, const char *text, const char **ret_want);
+/* One sub-key whose value is a stranger's: a comma in it begins no other. Errors as above. */
+int netif_take_one(struct netif *f, const char *key, const char *value, const char **ret_want);
 /* Add it to the entries in dst. 0 or -ENAMETOOLONG */
 int netif_append(const struct netif *f, char *dst, size_t size);
 /* vzctl's ifname[,mac[,host_ifname[,host_mac[,bridge]]]] as an entry of the file. */

@@ -17,6 +17,7 @@
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "ve/conf.h"
+#include "ve/netif.h"
 
 static void check_error(const struct err *e)
 {
@@ -50,6 +51,23 @@ static void check_conf(const struct foreign *f)
 			abort();
 }
 
+/* No stranger chooses what of the host a link gets, nor what is filtered. */
+static void check_links(const struct foreign *f)
+{
+	struct netif_list all = { 0 };
+	const char *want;
+
+	if (netif_parse(f->conf.netif, &all, &want) < 0 || *f->conf.network)
+		abort();
+	for (unsigned i = 0; i < all.n; i++) {
+		const struct netif *n = &all.a[i];
+
+		if (*n->device || *n->network || *n->host_ifname || n->has_host_mac ||
+		    n->mac_open || n->ip_open || n->n_allow || *n->other)
+			abort();
+	}
+}
+
 static void fuzz_config(enum foreign_tool t, const char *text, size_t len)
 {
 	_free_ struct foreign *f = calloc(1, sizeof(*f));
@@ -59,10 +77,12 @@ static void fuzz_config(enum foreign_tool t, const char *text, size_t len)
 		return;
 	f->has_root = len % 2;
 	f->other_net = len % 3 == 0;
-	if (foreign_read(t, text, len, f, &e) < 0)
+	if (foreign_read(t, text, len, f, &e) < 0) {
 		check_error(&e);
-	else
+	} else {
 		check_conf(f);
+		check_links(f);
+	}
 	check_notes(f);
 	foreign_free(f);
 }

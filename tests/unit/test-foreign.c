@@ -176,6 +176,67 @@ TEST(links)
 	foreign_free(&f);
 }
 
+/* A value with a comma in it begins no other sub-key of NETIF: it is lost, and the link is not. */
+TEST(links_of_a_stranger)
+{
+	static const struct { enum foreign_tool tool; const char *text, *lost; } rows[] = {
+		{ FOREIGN_LXC, "lxc.net.0.hwaddr = ,ip_filter=off\n", "lxc.net.0.hwaddr" },
+		{ FOREIGN_LXC, "lxc.net.0.hwaddr = ,device=eno2\n", "lxc.net.0.hwaddr" },
+		{ FOREIGN_LXC, "lxc.net.0.hwaddr = ,network=mgmt\n", "lxc.net.0.hwaddr" },
+		{ FOREIGN_LXC, "lxc.net.0.name = e,mac_filter=no\n", "lxc.net.0.name" },
+		{ FOREIGN_LXC, "lxc.net.0.name = lo\n", "lxc.net.0.name" },
+		{ FOREIGN_LXC, "lxc.net.0.link = a,device=lo\n", "lxc.net.0.link" },
+		{ FOREIGN_LXC, "lxc.net.0.link = lo;ifname=b\n", "lxc.net.0.link" },
+		{ FOREIGN_LXC, "lxc.net.0.ipv4.gateway = fd00::1\n", "lxc.net.0.ipv4.gateway" },
+		{ FOREIGN_LXC, "lxc.net.0.ipv4.address = auto\n", "lxc.net.0.ipv4.address" },
+		{ FOREIGN_LXC, "lxc.net.0.ipv4.address = 224.0.0.1\n", "lxc.net.0.ipv4.address" },
+		{ FOREIGN_PCT, "net0: hwaddr=;device=x\n", "net0 hwaddr" },
+		{ FOREIGN_PCT, "net0: name=a;ifname=b\n", "net0 name" },
+		{ FOREIGN_PCT, "net0: gw=10.0.0.1/24\n", "net0 gw" },
+		{ FOREIGN_OPENVZ, "NETIF=\"ifname=eth0,device=lo\"\n", "NETIF eth0" },
+		{ FOREIGN_OPENVZ, "IP_ADDRESS=\"auto\"\n", "IP_ADDRESS" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CHECK(read_as(rows[i].tool, rows[i].text, strlen(rows[i].text)) == 0);
+		CHECK(f.n_notes == 2 && f.note[0].fate == FATE_LOST);
+		CHECK_STR(f.note[0].key, rows[i].lost);
+		CHECK(f.note[1].fate != FATE_LOST);
+		CHECK_STR(f.conf.netif, "");
+		CHECK(f.conf.ips.n == 0);
+	}
+	foreign_free(&f);
+}
+
+TEST(nic_of_incus)
+{
+#define D "instance/expanded_devices/e,mac_filter=no/"
+	static const char text[] =
+		PAIR(D "type", "nic") PAIR(D "network", "lo,device=x") PAIR(D "hwaddr", ",ip_filter=off")
+		PAIR(D "ipv4.gateway", "1.2.3.4,x=y") PAIR(D "ipv4.address", "10.0.0.5")
+		PAIR(D "ipv6.address", "auto");
+
+	CHECK(read_as(FOREIGN_INCUS, text, sizeof(text) - 1) == 0);
+	CHECK(f.n_notes == 5 && f.note[3].fate == FATE_LOST && f.note[4].fate == FATE_MAPS);
+	CHECK_STR(f.conf.netif, "");
+	CHECK(f.conf.ips.n == 1);
+	foreign_free(&f);
+}
+
+/* lo stands for a bridge that is here: all that counts is that a link has its name. */
+TEST(bridge_that_is_here)
+{
+	CHECK(read_as(FOREIGN_PCT, "net0: name=eth0,bridge=lo,ip=10.0.0.5/24,gw=10.0.0.1\n", 0) == 0);
+	CHECK_STR(f.conf.netif, "ifname=eth0,bridge=lo,gw=10.0.0.1");
+	CHECK(f.n_notes == 1 && f.note[0].fate == FATE_CHANGES);
+	CHECK(strstr(f.note[0].why, "--network"));
+	/* One of two of one name is lost, not both. */
+	CHECK(read_as(FOREIGN_PCT, "net0: name=eth1\nnet1: name=eth1\nnet2: name=eth0\n", 0) == 0);
+	CHECK(f.n_notes == 3 && f.note[2].fate == FATE_LOST);
+	CHECK_STR(f.conf.netif, "ifname=eth1");
+	foreign_free(&f);
+}
+
 TEST(whose_config_it_is)
 {
 	static const struct { const char *text; enum foreign_tool tool; } rows[] = {
