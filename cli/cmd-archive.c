@@ -84,13 +84,14 @@ int cmd_archive_list(struct cli *c, const struct args *a, struct err *e)
 /* The VE is whole when its archive goes. */
 int cmd_archive_restore(struct cli *c, const struct args *a, struct err *e)
 {
+	static const struct receive_opts own = { .own = true };
 	char name[ARCHIVE_NAME_LEN];
 	uint32_t id = 0;
 	_fd_ int fd = -1;
 	int r = archive_open(&c->in, a->words[0], name, &fd, e);
 
 	if (r >= 0)
-		r = receive_from(c, a, 0, fd, &id, e);
+		r = receive_from(c, a, &own, fd, &id, e);
 	return r < 0 ? r : archive_remove(&c->in, name, e);
 }
 

@@ -50,15 +50,21 @@ int cmd_send(struct cli *c, const struct args *a, struct err *e)
 
 /* ---- receive ---- */
 
-int receive_from(struct cli *c, const struct args *a, uint32_t id, int fd, uint32_t *ret_id,
-		 struct err *e)
+static void told(void *arg, const char *line)
+{
+	out_warn(arg, "receive: %s", line);
+}
+
+int receive_from(struct cli *c, const struct args *a, const struct receive_opts *how, int fd,
+		 uint32_t *ret_id, struct err *e)
 {
 	_free_ const char *unpack = NULL, *sign = NULL;
 	_fd_ int keys = template_keys(c);
 	struct sign_policy policy = { .keys = keys, .require = c->in.conf.template_signature };
 	struct progress p;
-	struct receive_opts o = { .id = id, .change = &a->change, .trust = a->trust,
-				  .session = a->session, .sign = &policy, .progress = sent, .arg = &p };
+	struct receive_opts o = { .id = how->id, .own = how->own, .change = &a->change,
+				  .trust = a->trust, .session = a->session, .sign = &policy,
+				  .progress = sent, .arg = &p, .tell = told, .tell_arg = c };
 	int r = inst_program(&c->in, "berth-unpack", &unpack, e);
 
 	if (!r)
@@ -108,13 +114,14 @@ static int tell(const struct cli *c, uint32_t id, struct err *e)
 
 int cmd_receive(struct cli *c, const struct args *a, struct err *e)
 {
-	uint32_t id, made = 0;
-	int r = number(a, &id, e);
+	struct receive_opts how = { .id = 0 };
+	uint32_t made = 0;
+	int r = number(a, &how.id, e);
 
 	if (r < 0)
 		return r;
 	if (a->release)
-		return id ? ve_take_back(&c->in, id, e) :
+		return how.id ? ve_take_back(&c->in, how.id, e) :
 			    err_set(e, EINVAL, VZ_FEW_PARAMS, "receive: --release of which VE?");
 	if (isatty(STDIN_FILENO))
 		return err_set(e, EINVAL, VZ_BAD_OPTION,
@@ -123,7 +130,7 @@ int cmd_receive(struct cli *c, const struct args *a, struct err *e)
 		return verify(c, e);
 	if (a->session || c->json)
 		c->in.say = NULL;               /* standard output is for the answers */
-	r = receive_from(c, a, id, STDIN_FILENO, &made, e);
+	r = receive_from(c, a, &how, STDIN_FILENO, &made, e);
 	return r < 0 || a->session ? r : tell(c, made, e);
 }
 

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "cli/options.h"
+#include "ve/receive.h"
 
 struct cli;
 
-/* id 0: the number it had. */
-MUST_CHECK int receive_from(struct cli *c, const struct args *a, uint32_t id, int fd,
-			    uint32_t *ret_id, struct err *e);
+/* how: id and own; the rest is what the arguments say. */
+MUST_CHECK int receive_from(struct cli *c, const struct args *a, const struct receive_opts *how,
+			    int fd, uint32_t *ret_id, struct err *e);

@@ -21,6 +21,7 @@
 #include "ve/intent.h"
 #include "ve/moved.h"
 #include "ve/plan.h"
+#include "ve/receive-conf.h"
 #include "ve/receive-image.h"
 #include "ve/send.h"
 #include "ve/stream.h"
@@ -276,6 +277,8 @@ int ve_receive(struct inst *in, const struct receive_opts *o, int fd, int out, u
 	if (!r && rc->h.session != o->session)
 		r = bad(e, o->session ? "no sender of a migrate has written it" :
 			   "it is one of a migrate, whose sender waits for answers");
+	if (!r && !o->own)
+		r = receive_conf(&rc->h.conf, o, e);
 	if (!r) {
 		id = o->id ? o->id : rc->h.id;
 		r = receive(rc, id, e);

@@ -9,12 +9,15 @@ struct sign_policy;
 struct receive_opts {
 	uint32_t id;                            /* 0: the number it had */
 	const struct ve_change *change;         /* what is to be otherwise than it was */
+	bool own;                               /* this host wrote it: pool and devices are right */
 	bool trust;                             /* its template's image needs no signature */
 	bool session;                           /* a sender that lets go of it listens to the answers */
 	const char *unpack;                     /* absolute path of berth-unpack */
 	const struct sign_policy *sign;
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
 	void *arg;
+	void (*tell)(void *arg, const char *line);      /* what is otherwise than it was there */
+	void *tell_arg;
 };
 
 /*

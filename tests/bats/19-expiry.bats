@@ -46,7 +46,8 @@ CT 102: expired, would be warned"
 }
 
 @test "expire: archive stops, packs and removes; one command brings it back" {
-	run_ve 101 --name web --ipadd 10.77.0.5 --owner acme --expires 2020-01-01 --expire-action archive
+	berth pool create gold --ram 1G
+	run_ve 101 --name web --ipadd 10.77.0.5 --owner acme --pool gold --expires 2020-01-01 --expire-action archive
 	shell 101 'echo data >/root/file; sync'
 	equal "$(berth expire --dry-run)" 'CT 101: expired, would be archived'
 	is_state 101 'exist mounted running'
@@ -62,6 +63,7 @@ CT 102: expired, would be warned"
 	berth start web >/dev/null
 	equal "$(shell 101 'cat /root/file')" data
 	equal "$(conf_value 101 IP_ADDRESS)" 10.77.0.5
+	equal "$(conf_value 101 POOL)" gold
 }
 
 @test "archive: what cannot be put away whole stays; restoring what is taken is refused" {

@@ -94,6 +94,42 @@ startable() {
 	berth send 101 --live --without-template >"$BATS_TEST_TMPDIR/s"
 }
 
+# What a config of another host may not choose of this one.
+host_choices() {
+	{
+		echo 'POOL="gold"'
+		echo 'NETIF="ifname=eth1,device=victim0;ifname=eth2,host_ifname=web9,ip_filter=off,index=5"'
+	} >>"$ROOT/etc/berth/conf/$1.conf"
+}
+
+@test "receive: pool, devices and names on the host do not come along; filters that are off are told" {
+	local told
+	berth create 101 --name web --ostemplate mini >/dev/null
+	berth pool create gold --ram 1G >/dev/null
+	there pool create gold --ram 1G >/dev/null
+	host_choices 101
+	berth send 101 >"$BATS_TEST_TMPDIR/s"
+	told=$(host "$BERTH" --root "$OTHER" receive --trust <"$BATS_TEST_TMPDIR/s" 2>&1 >/dev/null)
+	equal "$(ROOT=$OTHER conf_value 101 POOL)" ''
+	equal "$(ROOT=$OTHER conf_value 101 NETIF)" 'ifname=eth2,ip_filter=off,index=5'
+	contains "$told" 'berth: receive: pool gold '
+	contains "$told" 'victim0 of its old host'
+	contains "$told" 'web9, is not kept'
+	contains "$told" 'eth2 arrives with its IP filter off'
+	there start 101 >/dev/null
+	there stop 101 --fast >/dev/null
+	# What the administrator says here counts.
+	there destroy --yes 101 >/dev/null
+	host "$BERTH" --root "$OTHER" receive --pool gold <"$BATS_TEST_TMPDIR/s" &>/dev/null
+	equal "$(ROOT=$OTHER conf_value 101 POOL)" gold
+	# A fence of that name may be another's.
+	echo 'FENCE="lab"' >>"$ROOT/etc/berth/conf/101.conf"
+	berth send 101 >"$BATS_TEST_TMPDIR/s"
+	sed -i '/^FENCE=/d' "$ROOT/etc/berth/conf/101.conf"
+	run -21 --separate-stderr host "$BERTH" --root "$OTHER" receive 102 --name other <"$BATS_TEST_TMPDIR/s"
+	one_line_error 'in fence lab'
+}
+
 @test "receive: what is cut, changed or no stream leaves nothing" {
 	local n size bent
 	new_ve 101 --diskspace 64M
