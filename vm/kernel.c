@@ -2,6 +2,7 @@
 #include "vm/kernel.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/step.h"
 #include "util/str.h"
 #include "util/sys-copy.h"
 #include "util/sys-fs.h"
@@ -181,33 +183,59 @@ static int copy_modules(const struct import *i, int to, struct err *e)
 	return r;
 }
 
-/* Into .import/new, then by rename to its name. One of the same name is replaced: VMs that run
- * hold what they need open. */
+static int copy_image(const struct import *i, int to, struct err *e)
+{
+	_fd_ int image = openat(to, "vmlinuz", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r;
+
+	if (image < 0)
+		return err_sys(e, "write vmlinuz");
+	r = copy_sparse(i->image, image, NULL, e);
+	if (r < 0)
+		return r;
+	return fsync(image) < 0 || fsync(to) < 0 ? err_sys(e, "write vmlinuz") : 0;
+}
+
+/* One of the same name changes places with it, so that at no moment there is none. */
+static int take_name(const struct import *i, struct err *e)
+{
+	int r = fault_at("kernel", "place", false, e);
+
+	if (r < 0)
+		return r;
+	if (renameat2(i->stage, "new", i->store, i->name, RENAME_EXCHANGE) < 0 &&
+	    (errno != ENOENT || renameat(i->stage, "new", i->store, i->name) < 0))
+		return err_sys(e, "import kernel %s", i->name);
+	return fault_at("kernel", "place", true, e);
+}
+
+static int point_default(const struct import *i, struct err *e)
+{
+	if (faccessat(i->store, DEFAULT, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    symlinkat(i->name, i->store, DEFAULT) == 0)
+		return 0;
+	return err_sys(e, "make kernel %s the default", i->name);
+}
+
+/* Into .import/new, then by rename to its name. VMs that run hold what they need open. */
 static int place(const struct import *i, struct err *e)
 {
-	_fd_ int to = -1, image = -1;
-	char old[KERNEL_NAME + 8];
+	_fd_ int to = -1;
 	int r = fs_mkdir_p(i->stage, "new/modules", 0755, e);
 
 	if (!r)
 		r = fs_open_dir(i->stage, "new", &to, e);
 	if (!r)
 		r = copy_modules(i, to, e);
-	if (r < 0)
-		return r;
-	image = openat(to, "vmlinuz", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (image < 0)
-		return err_sys(e, "write vmlinuz");
-	r = copy_sparse(i->image, image, NULL, e);
-	if (r < 0)
-		return r;
-	if (fsync(image) < 0)
-		return err_sys(e, "write vmlinuz");
-	(void)str_fmt(old, sizeof(old), "%s/old", STAGE);
-	(void)renameat(i->store, i->name, i->store, old);
-	if (renameat(i->stage, "new", i->store, i->name) < 0 || fsync(i->store) < 0)
-		return err_sys(e, "import kernel %s", i->name);
-	return 0;
+	if (!r)
+		r = copy_image(i, to, e);
+	if (!r)
+		r = take_name(i, e);
+	if (!r)
+		r = point_default(i, e);
+	if (!r && fsync(i->store) < 0)
+		r = err_sys(e, "import kernel %s", i->name);
+	return r;
 }
 
 static int import(struct import *i, const char *file, const char *modules, struct err *e)
@@ -216,11 +244,23 @@ static int import(struct import *i, const char *file, const char *modules, struc
 
 	if (!r)
 		r = check_image(i->image, file, e);
+	return r < 0 ? r : place(i, e);
+}
+
+static int open_stage(struct import *i, int *ret_lock, struct err *e)
+{
+	_fd_ int lock = openat(i->store, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
+
+	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+		return err_sys(e, "lock the kernels");
+	r = fs_remove_tree(i->store, STAGE, e);
 	if (!r)
-		r = place(i, e);
-	if (!r && faccessat(i->store, DEFAULT, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    symlinkat(i->name, i->store, DEFAULT) < 0)
-		r = err_sys(e, "make kernel %s the default", i->name);
+		r = fs_mkdir_p(i->store, STAGE, 0700, e);
+	if (!r)
+		r = fs_open_dir(i->store, STAGE, &i->stage, e);
+	if (!r)
+		*ret_lock = TAKE_FD(lock);
 	return r;
 }
 
@@ -247,17 +287,8 @@ int kernel_import(int lib, const char *file, const char *modules, char ret_name[
 		return err_set(e, EINVAL, VZ_FEW_PARAMS,
 			       "import %s: want a .deb, or an image and its modules directory", file);
 	r = open_store(lib, &i.store, e);
-	if (!r) {
-		lock = openat(i.store, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (lock < 0 || flock(lock, LOCK_EX) < 0)
-			r = err_sys(e, "lock the kernels");
-	}
 	if (!r)
-		r = fs_remove_tree(i.store, STAGE, e);
-	if (!r)
-		r = fs_mkdir_p(i.store, STAGE, 0700, e);
-	if (!r)
-		r = fs_open_dir(i.store, STAGE, &i.stage, e);
+		r = open_stage(&i, &lock, e);
 	if (!r)
 		r = import(&i, file, modules, e);
 	if (!r)
@@ -461,21 +492,40 @@ static int forget_of(void *arg, int store, const char *template, const char *ker
 	return 0;
 }
 
-int kernel_remove(int lib, const char *name, struct err *e)
+/* Its name goes first, at once: half of a kernel is none that boots. */
+static int drop(const struct import *i, const char *name, struct err *e)
+{
+	if (renameat(i->store, name, i->stage, "old") < 0 || fsync(i->store) < 0)
+		return err_sys(e, "remove kernel %s", name);
+	return fault_at("kernel", "remove", true, e);
+}
+
+static int forget_links(int store, const char *name, struct err *e)
 {
 	char standard[KERNEL_NAME];
-	_fd_ int store = -1, dir = -1;
-	int r = open_store(lib, &store, e);
 
-	if (!r)
-		r = open_one(store, name, &dir, e);
-	if (r < 0)
-		return r;
 	default_name(store, standard);
 	if (str_eq(standard, name) && unlinkat(store, DEFAULT, 0) < 0)
 		return err_sys(e, "remove kernel %s", name);
-	r = each_of(store, forget_of, (void *)(uintptr_t)name, e);
-	return r < 0 ? r : fs_remove_tree(store, name, e);
+	return each_of(store, forget_of, (void *)(uintptr_t)name, e);
+}
+
+int kernel_remove(int lib, const char *name, struct err *e)
+{
+	struct import i = { .store = -1, .stage = -1, .modules = -1, .image = -1 };
+	_fd_ int dir = -1, lock = -1;
+	int r = open_store(lib, &i.store, e);
+
+	if (!r)
+		r = open_stage(&i, &lock, e);
+	if (!r)
+		r = open_one(i.store, name, &dir, e);
+	if (!r)
+		r = forget_links(i.store, name, e);
+	if (!r)
+		r = drop(&i, name, e);
+	import_done(&i);
+	return r;
 }
 
 /* Its directory, and its name where the default was asked for. */

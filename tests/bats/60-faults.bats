@@ -24,6 +24,42 @@ faulty() {
 	host env BERTH_FAULT="$fault" "$BERTH" --root "$ROOT" "$@"
 }
 
+# fake_kernel MARK: what passes for a kernel with all drivers built in, at $K.
+fake_kernel() {
+	K=$BATS_TEST_TMPDIR/boot
+	mkdir -p "$K/6.0-fake"
+	: >"$K/6.0-fake/modules.order"
+	printf 'kernel/%s.ko\n' virtio_{mmio,pci,console,blk,net} erofs ext4 overlay >"$K/6.0-fake/modules.builtin"
+	{ head -c 514 /dev/zero && echo "HdrS $1"; } >"$K/vmlinuz"
+}
+
+# Which of the fake kernels is there?
+kernel_mark() {
+	tail -c +515 "$ROOT/var/lib/berth/kernel/6.0-fake/vmlinuz" || echo none
+}
+
+@test "kernel import: killed while one of the same name is replaced, one of the two is there" {
+	local at
+	fake_kernel one
+	berth kernel import "$K/vmlinuz" "$K/6.0-fake" >/dev/null
+	fake_kernel two
+	for at in place place+; do
+		run ! faulty "kernel/$at!" kernel import "$K/vmlinuz" "$K/6.0-fake"
+		contains "$(kernel_mark)" HdrS
+		equal "$(berth -j kernel list | json -r '.[] | [.name, .default] | join(" ")')" '6.0-fake true'
+	done
+	berth kernel import "$K/vmlinuz" "$K/6.0-fake" >/dev/null
+	equal "$(kernel_mark)" 'HdrS two'
+	[[ ! -e $ROOT/var/lib/berth/kernel/.import ]]
+	# Removed is removed, not half of it.
+	run ! faulty 'kernel/remove+!' kernel remove 6.0-fake
+	equal "$(berth -j kernel list)" '[]'
+	fake_kernel three
+	berth kernel import "$K/vmlinuz" "$K/6.0-fake" >/dev/null
+	equal "$(kernel_mark)" 'HdrS three'
+	[[ ! -e $ROOT/var/lib/berth/kernel/.import ]]
+}
+
 # What a verb is run on and how it is called.
 prepare() {
 	case $1 in
