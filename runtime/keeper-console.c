@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The VE's console. Whatever it prints is read at once and goes to the ring, whether or not
- * anybody looks, so that nothing inside ever waits for its console for long. It may print
- * CONSOLE_RATE; beyond that reading pauses until the window is over, because the work is
- * done outside the VE's CPU limit.
+ * anybody looks, so that nothing inside ever waits for its console for long. Beyond the pace of
+ * keeper-pace.c reading pauses until the window is over.
  *
  * Who is attached has no buffer here but a position in the ring. One that reads too slowly
  * falls off the ring's end and continues at its oldest byte: it loses output, and delays
@@ -18,8 +17,6 @@
 
 #include "runtime/keeper-impl.h"
 
-#define WINDOW_MS 50
-#define WINDOW_BYTES (256 * 1024)       /* 5 MiB/s */
 #define HANGUP_MS 100
 #define HISTORY_BYTES 16384             /* what a new viewer sees first */
 
@@ -50,17 +47,6 @@ void console_init(struct console *c, int master, int log)
 	hold_slave(c);
 }
 
-static void spend(struct console *c, size_t n, uint64_t now)
-{
-	if (now >= c->window_end) {
-		c->window_end = now + WINDOW_MS;
-		c->window_left = WINDOW_BYTES;
-	}
-	c->window_left -= n < c->window_left ? n : c->window_left;
-	if (!c->window_left)
-		c->mute_until = c->window_end;
-}
-
 /* True when something was read. */
 static bool drain(struct console *c, uint64_t now)
 {
@@ -69,13 +55,13 @@ static bool drain(struct console *c, uint64_t now)
 
 	if (n > 0) {
 		ring_write(&c->ring, buf, (size_t)n);
-		spend(c, (size_t)n, now);
+		pace_spend(&c->pace, now);
 		return true;
 	}
 	if (n == 0 || errno == EIO) {
 		/* vhangup(2) inside (getty does it) ends our slave too. Not at once again,
 		 * or a VE that hangs up in a loop would keep us busy. */
-		c->mute_until = now + HANGUP_MS;
+		c->pace.mute_until = now + HANGUP_MS;
 		hold_slave(c);
 	}
 	return false;
@@ -144,7 +130,7 @@ static void serve_viewer(struct console *c, int i, const struct pollfd *p)
 
 void console_poll(const struct console *c, struct pollfd *p, uint64_t now)
 {
-	p[0] = (struct pollfd){ .fd = now < c->mute_until ? -1 : c->master,
+	p[0] = (struct pollfd){ .fd = now < c->pace.mute_until ? -1 : c->master,
 				.events = (short)(POLLIN | (c->in_len ? POLLOUT : 0)) };
 	for (int i = 0; i < VIEWERS; i++) {
 		const struct viewer *v = &c->viewers[i];
@@ -168,7 +154,7 @@ void console_serve(struct console *c, const struct pollfd *p, uint64_t now)
 
 uint64_t console_wake(const struct console *c)
 {
-	return c->mute_until;
+	return c->pace.mute_until;
 }
 
 int console_attach(struct console *c, int *ret, bool *ret_writer)

@@ -42,6 +42,16 @@ void oom_serve(struct oom *o, const struct pollfd *p, const struct events *ev, u
 void oom_finish(struct oom *o, const struct events *ev);
 uint64_t oom_wake(const struct oom *o);
 
+/* ---- keeper-pace.c: how often a VE may have us read ---- */
+struct pace {
+	uint64_t end;           /* of the current window, and how many reads are left in it */
+	unsigned left;
+	uint64_t mute_until;
+};
+
+/* One read is done; after the last of a window none is until mute_until. */
+void pace_spend(struct pace *p, uint64_t now);
+
 /* ---- keeper-console.c: the pty master, the ring, those who are attached ---- */
 #define VIEWERS 8
 #define CONSOLE_POLLS (1 + VIEWERS)
@@ -59,9 +69,7 @@ struct console {
 	int writer;             /* index of the viewer whose input is used, or -1 */
 	char in[512];           /* its input that the pty has not taken yet */
 	size_t in_len;
-	uint64_t mute_until;
-	uint64_t window_end;    /* of the current rate window, and what may be read in it */
-	size_t window_left;
+	struct pace pace;
 };
 
 void console_init(struct console *c, int master, int log);
@@ -107,11 +115,13 @@ struct monitor {
 	size_t len;
 	bool reboot, poweroff;  /* the guest asked for it */
 	bool panicked, io_failed;       /* told already */
+	struct pace pace;
 };
 
 void monitor_init(struct monitor *m, int fd);
-void monitor_poll(const struct monitor *m, struct pollfd *p);
-void monitor_serve(struct monitor *m, const struct pollfd *p, const struct events *ev);
+void monitor_poll(const struct monitor *m, struct pollfd *p, uint64_t now);
+void monitor_serve(struct monitor *m, const struct pollfd *p, const struct events *ev, uint64_t now);
+uint64_t monitor_wake(const struct monitor *m);
 /* The wait status of QEMU as that of an init that ended so (pid_namespaces(7)). */
 int monitor_status(struct monitor *m, const struct events *ev, int status);
 

@@ -18,9 +18,14 @@ void monitor_init(struct monitor *m, int fd)
 	m->fd = fd;
 }
 
-void monitor_poll(const struct monitor *m, struct pollfd *p)
+void monitor_poll(const struct monitor *m, struct pollfd *p, uint64_t now)
 {
-	*p = (struct pollfd){ .fd = m->fd, .events = POLLIN };
+	*p = (struct pollfd){ .fd = now < m->pace.mute_until ? -1 : m->fd, .events = POLLIN };
+}
+
+uint64_t monitor_wake(const struct monitor *m)
+{
+	return m->pace.mute_until;
 }
 
 /* As often as the guest likes, they would leave no room for how the VE ended. */
@@ -58,10 +63,11 @@ static bool hear(struct monitor *m, const struct events *ev)
 	return n > 0;
 }
 
-void monitor_serve(struct monitor *m, const struct pollfd *p, const struct events *ev)
+void monitor_serve(struct monitor *m, const struct pollfd *p, const struct events *ev, uint64_t now)
 {
 	if (m->fd < 0 || !p->revents)
 		return;
+	pace_spend(&m->pace, now);
 	if (!hear(m, ev)) {
 		(void)close(m->fd);
 		m->fd = -1;

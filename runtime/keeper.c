@@ -62,7 +62,8 @@ static uint64_t now_ms(void)
 /* Milliseconds for poll until the first time that is still to come; -1: there is none. */
 static int timeout_ms(const struct keeper *k, uint64_t now)
 {
-	uint64_t wake[] = { oom_wake(&k->oom), console_wake(&k->console), k->shed_at };
+	uint64_t wake[] = { oom_wake(&k->oom), console_wake(&k->console),
+			    monitor_wake(&k->monitor), k->shed_at };
 	uint64_t first = UINT64_MAX;
 
 	for (size_t i = 0; i < sizeof(wake) / sizeof(wake[0]); i++)
@@ -155,7 +156,7 @@ static void turn(struct keeper *k)
 	int ready;
 
 	oom_poll(&k->oom, &p[POLL_OOM]);
-	monitor_poll(&k->monitor, &p[POLL_MONITOR]);
+	monitor_poll(&k->monitor, &p[POLL_MONITOR], now);
 	clients_poll(&k->clients, &p[POLL_CLIENTS]);
 	console_poll(&k->console, &p[POLL_CONSOLE], now);
 	ready = poll(p, POLL_END, timeout_ms(k, now));
@@ -168,7 +169,7 @@ static void turn(struct keeper *k)
 		_exit(0);
 	console_serve(&k->console, &p[POLL_CONSOLE], now);
 	oom_serve(&k->oom, &p[POLL_OOM], &k->events, now);
-	monitor_serve(&k->monitor, &p[POLL_MONITOR], &k->events);
+	monitor_serve(&k->monitor, &p[POLL_MONITOR], &k->events, now);
 	if (p[POLL_PIDFD].revents)
 		finish(k);
 	rest(k, now);

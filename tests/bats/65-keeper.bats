@@ -15,6 +15,11 @@ keepers() {
 	return 0
 }
 
+# CPU time of a process, in hundredths of a second.
+ticks() {
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
 one_keeper() {
 	[[ $(keepers | wc -l) -eq 1 ]]
 }
@@ -206,6 +211,17 @@ in_groups() {
 	local size
 	size=$(stat -c %s "$ROOT/run/berth/101/console.log")
 	((size <= 200000)) || fail "console log takes $size bytes"
+}
+
+@test "console: a byte at a time costs the host a small part of a CPU" {
+	local keeper before used
+	run_ve 101
+	keeper=$(keepers)
+	shell 101 'dd if=/dev/zero of=/dev/console bs=1 >/dev/null 2>&1 &'
+	before=$(ticks "$keeper")
+	sleep 4
+	used=$(($(ticks "$keeper") - before))
+	((used < 30)) || fail "the keeper used $used of 400 hundredths of a second"
 }
 
 @test "enter: gives a shell on a terminal of the VE's own" {

@@ -385,7 +385,7 @@ TEST(trouble_of_a_vm_is_told_once_and_leaves_room_for_its_end)
 	monitor_init(&m, fd[0]);
 	for (int i = 0; i < 5000; i++) {
 		CHECK(write(fd[1], line, sizeof(line) - 1) == (ssize_t)sizeof(line) - 1);
-		monitor_serve(&m, &ready, &ev);
+		monitor_serve(&m, &ready, &ev, 0);
 	}
 	n = pread(file, text, sizeof(text) - 1, 0);
 	text[n < 0 ? 0 : n] = '\0';
@@ -393,6 +393,63 @@ TEST(trouble_of_a_vm_is_told_once_and_leaves_room_for_its_end)
 	(void)close(fd[0]);
 	(void)close(fd[1]);
 	(void)close(file);
+}
+
+/* How many bytes are read, one at a time, before the time has to go on; at most 1000. */
+static int console_reads(struct console *c, int fd, uint64_t now)
+{
+	struct pollfd p[CONSOLE_POLLS];
+	int n = 0;
+
+	for (; n < 1000; n++) {
+		console_poll(c, p, now);
+		if (p[0].fd < 0)
+			break;
+		CHECK(write(fd, "x", 1) == 1);
+		p[0].revents = POLLIN;
+		console_serve(c, p, now);
+	}
+	return n;
+}
+
+TEST(console_output_costs_a_read_however_short_it_is)
+{
+	_fd_ int log = scratch();
+	int fd[2] = { -1, -1 };
+	struct console c;
+
+	CHECK(pipe2(fd, O_CLOEXEC) == 0);
+	console_init(&c, fd[0], log);
+	CHECK(console_reads(&c, fd[1], 1000) < 100);
+	CHECK(console_wake(&c) > 1000);
+	CHECK(console_reads(&c, fd[1], console_wake(&c) - 1) == 0);
+	CHECK(console_reads(&c, fd[1], console_wake(&c)) > 10);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+}
+
+TEST(a_monitor_that_talks_without_end_is_read_at_a_pace)
+{
+	struct events none = { -1, 101 };
+	int fd[2] = { -1, -1 }, n = 0;
+	struct monitor m;
+	struct pollfd p;
+
+	CHECK(pipe2(fd, O_CLOEXEC) == 0);
+	monitor_init(&m, fd[0]);
+	for (; n < 1000; n++) {
+		monitor_poll(&m, &p, 1000);
+		if (p.fd < 0)
+			break;
+		CHECK(write(fd[1], "x", 1) == 1);
+		p.revents = POLLIN;
+		monitor_serve(&m, &p, &none, 1000);
+	}
+	CHECK(n < 100 && monitor_wake(&m) > 1000);
+	monitor_poll(&m, &p, monitor_wake(&m));
+	CHECK(p.fd == fd[0]);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
 }
 
 TEST(oom_events_are_counted_and_debounced)
