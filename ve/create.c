@@ -35,6 +35,7 @@ struct create {
 	const struct ve_change *change;
 	const struct create_like *like; /* NULL: from a template */
 	bool had_conf;                  /* reused: an undo leaves it */
+	bool picked;                    /* the ids, claimed by picking */
 };
 
 bool create_is_made(const struct inst *in, uint32_t id)
@@ -79,6 +80,7 @@ static int up_config(void *ctx, struct err *e)
 	r = reg_ids_pick(c->ve.in, c->ve.id, &base, e);
 	if (r < 0)
 		return r;
+	c->picked = true;
 	c->ve.conf.local_uid = c->ve.conf.local_gid = base;
 	conf_mark(&c->ve.conf, param_by_key("LOCAL_UID"), true);
 	conf_mark(&c->ve.conf, param_by_key("LOCAL_GID"), true);
@@ -91,6 +93,8 @@ static void down_config(void *ctx)
 	char path[64];
 
 	(void)str_fmt(path, sizeof(path), "conf/%u.conf", c->ve.id);
+	if (c->picked)
+		reg_ids_drop(c->ve.in, c->ve.id, c->ve.conf.local_uid);
 	if (!c->had_conf)
 		fs_unlink_saved(c->ve.in->etc, path);
 }

@@ -54,6 +54,11 @@ monitor_link() {
 		echo 1 >/proc/sys/net/ipv6/conf/$l/disable_ipv6; ip link set $l up; done'
 }
 
+# Before 6.2 no virtio_net_hdr stands for large segments of UDP: such a frame is counted as dropped.
+describes_udp_segments() {
+	printf '6.2\n%s\n' "$(uname -r)" | sort -CV
+}
+
 received() {
 	host ip -s -j link show mon1 | jq '.[0].stats64.rx.packets'
 }
@@ -83,11 +88,18 @@ received() {
 	run_ve 101 --ipadd 10.9.0.101
 	put_probe 101
 	monitor_link
-	mirror 101 --to mon0 --for 30s
+	mirror 101 --to mon0 --for 5m -j
 	host "$PROBE" net-recv 198.51.100.1 47017 1 >/dev/null 3>&- &
 	inside 101 /probe net-send 198.51.100.1 47017 1 >/dev/null
 	wait $! || :
-	(($(received) > 100)) || fail "only $(received) frames arrived"
+	if describes_udp_segments; then
+		(($(received) > 100)) || fail "only $(received) frames arrived"
+	else
+		kill -TERM "$MONITOR"
+		wait "$MONITOR"
+		(($(json .dropped <"$BATS_TEST_TMPDIR/out") > 100)) || fail "$(<"$BATS_TEST_TMPDIR/out")"
+		mirror 101 --to mon0 --for 5m -j
+	fi
 	kill -9 "$MONITOR"
 	wait "$MONITOR" || :
 	local before
