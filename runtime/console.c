@@ -26,6 +26,7 @@
 #include "util/sys-proc.h"
 
 #define ESC 0x1b
+#define DRAIN_READS 64          /* a terminal, and a socket, hold less */
 
 /* ---- the pair ---- */
 
@@ -101,6 +102,7 @@ struct relay {
 	bool raw;               /* saved holds what `in` had */
 	char typed[1024];       /* read from in, not yet taken by master */
 	size_t typed_len;
+	int sig;                /* the one that ends us, or 0 */
 };
 
 static void copy_size(const struct relay *r)
@@ -191,27 +193,38 @@ static void write_typed(struct relay *r)
 	memmove(r->typed, r->typed + n, r->typed_len);
 }
 
-/* Returns 0 for a new window size, else the signal that ends us. */
-static int take_signal(const struct relay *r)
+/* 0 for a new window size, -EINTR for a signal that ends us. */
+static int take_signal(struct relay *r)
 {
 	struct signalfd_siginfo info;
 
 	if (read(r->sigs, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	if (info.ssi_signo != SIGWINCH)
-		return (int)info.ssi_signo;
+	if (info.ssi_signo != SIGWINCH) {
+		r->sig = (int)info.ssi_signo;
+		return -EINTR;
+	}
 	copy_size(r);
 	return 0;
 }
 
-/* What the process wrote before it ended is still in the terminal. */
-static int drain(const struct relay *r)
+/*
+ * What the process wrote before it ended is still in the terminal. What others go on writing has
+ * no end, and the caller would not have one either.
+ */
+static int drain(struct relay *r)
 {
-	struct pollfd p = { r->master, POLLIN, 0 };
+	struct pollfd p[] = { { r->master, POLLIN, 0 }, { r->sigs, POLLIN, 0 } };
 	int n = 1;
 
-	while (n > 0 && poll(&p, 1, 0) > 0 && p.revents & POLLIN)
-		n = master_to_out(r);
+	for (unsigned i = 0; n > 0 && i < DRAIN_READS && poll(p, 2, 0) > 0; i++) {
+		if (p[1].revents && take_signal(r) < 0)
+			return -EINTR;
+		if (!p[1].revents && !(p[0].revents & POLLIN))
+			break;
+		if (p[0].revents & POLLIN)
+			n = master_to_out(r);
+	}
 	return n < 0 ? n : 0;
 }
 
@@ -222,10 +235,12 @@ static int serve(struct relay *r, const struct pollfd p[POLL_MAX])
 {
 	int n = 1;
 
+	if (p[SIGS].revents && take_signal(r) < 0)
+		return -EINTR;
+	if (p[PID].revents)
+		return drain(r);
 	if (p[MASTER].revents & ~POLLOUT)
 		n = master_to_out(r);
-	else if (p[PID].revents)
-		return drain(r);
 	if (n == 1 && p[MASTER].revents & POLLOUT)
 		write_typed(r);
 	if (n == 1 && p[IN].revents)
@@ -233,8 +248,8 @@ static int serve(struct relay *r, const struct pollfd p[POLL_MAX])
 	return n;
 }
 
-/* As pty_relay; *ret_signal is set with -EINTR. */
-static int relay_loop(struct relay *r, int *ret_signal)
+/* As pty_relay; r->sig is set with -EINTR. */
+static int relay_loop(struct relay *r)
 {
 	int n = 1;
 
@@ -251,8 +266,6 @@ static int relay_loop(struct relay *r, int *ret_signal)
 				return -errno;
 			continue;
 		}
-		if (p[SIGS].revents && (*ret_signal = take_signal(r)))
-			return -EINTR;
 		n = serve(r, p);
 	}
 	return n == 2 ? 1 : n;
@@ -266,7 +279,7 @@ int pty_relay(int in, int out, int master, int pidfd, unsigned flags)
 {
 	struct relay r = { .in = in, .out = out, .master = master, .pidfd = pidfd,
 			   .detach = flags & PTY_DETACH };
-	int n, sig = 0, mode = fcntl(master, F_GETFL);
+	int n, mode = fcntl(master, F_GETFL);
 	sigset_t old;
 	_fd_ int sigs = -1;
 
@@ -279,12 +292,12 @@ int pty_relay(int in, int out, int master, int pidfd, unsigned flags)
 	if (!(flags & PTY_LINES))
 		go_raw(&r);
 	copy_size(&r);
-	n = relay_loop(&r, &sig);
+	n = relay_loop(&r);
 	if (r.raw)
 		(void)tcsetattr(in, TCSADRAIN, &r.saved);
 	(void)fcntl(master, F_SETFL, mode);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	if (sig)
-		(void)raise(sig);
+	if (r.sig)
+		(void)raise(r.sig);
 	return n;
 }

@@ -21,8 +21,8 @@ enum pty_flags {
 
 /*
  * Copy bytes between the caller's terminal (raw mode, restored on return) and master, pass on
- * window size, until master closes, `pidfd` (or -1) ends and output is drained, or the detach
- * sequence "ESC ." is typed with PTY_DETACH. Returns 0, 1 when detached, or -Exxx. A signal
+ * window size, until master closes, `pidfd` (or -1) ends and what it wrote is drained (though others
+ * write on), or the detach sequence "ESC ." is typed with PTY_DETACH. Returns 0, 1 when detached, or -Exxx. A signal
  * that ends the caller (HUP INT QUIT TERM) is raised again after the terminal is restored. Hold
  * a slave open until its program runs: without any, the terminal counts as closed.
  */

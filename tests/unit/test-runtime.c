@@ -9,7 +9,10 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -236,6 +239,73 @@ TEST(relay_ends)
 	CHECK_STR(out, "hello\n");
 	CHECK(relay("x\033.y", "there", true, out, sizeof(out)) == 1);
 	CHECK_STR(out, "there");
+}
+
+/* Its end is ours, too. */
+static pid_t fork_helper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+static pid_t write_for_ever(int fd)
+{
+	static const char many[4096];
+	pid_t pid = fork_helper();
+
+	while (pid == 0)
+		if (write(fd, many, sizeof(many)) < 0)
+			_exit(1);
+	return pid;
+}
+
+static pid_t read_slowly(int fd)
+{
+	static char buf[16384];
+	pid_t pid = fork_helper();
+
+	while (pid == 0) {
+		if (read(fd, buf, sizeof(buf)) <= 0)
+			_exit(0);
+		(void)usleep(20000);
+	}
+	return pid;
+}
+
+/*
+ * What others write goes on for ever; the alarm is for a relay that does, too. Who reads its
+ * output is slow, so that there always is more.
+ */
+TEST(relay_ends_with_its_process)
+{
+	int line[2] = { -1, -1 }, out[2] = { -1, -1 }, pidfd;
+	struct pollfd full = { .events = POLLOUT };
+	pid_t pid = fork(), other[4];
+
+	if (pid == 0)
+		_exit(0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) == 0 &&
+	      pipe2(out, O_CLOEXEC) == 0);
+	full.fd = line[1];
+	for (size_t i = 0; i < 3; i++)
+		other[i] = write_for_ever(line[1]);
+	other[3] = read_slowly(out[0]);
+	while (poll(&full, 1, 0) > 0)
+		(void)usleep(1000);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	(void)alarm(30);
+	CHECK(pty_relay(-1, out[1], line[0], pidfd, 0) == 0);
+	(void)alarm(0);
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+		(void)kill(other[i], SIGKILL);
+		(void)waitpid(other[i], NULL, 0);
+	}
+	(void)waitpid(pid, NULL, 0);
+	for (int fd = 0; fd < 5; fd++)
+		(void)close((int[]){ line[0], line[1], out[0], out[1], pidfd }[fd]);
 }
 
 /* A process that has ended leaves what it wrote; all of it comes out, then the relay ends. */
