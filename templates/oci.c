@@ -18,6 +18,7 @@
 
 #define MAX_DOC (1u << 20)      /* the bound of util/json.h */
 #define MAX_DEPTH 4             /* of an index in an index */
+#define MAX_INDEXES 64          /* in all: a few lines that name each other would have no end */
 #define REF_NAME "org.opencontainers.image.ref.name"
 
 struct oci {
@@ -26,6 +27,11 @@ struct oci {
 	const char *machine;
 	char found[DIGEST_LEN + 1];     /* manifest of the image to take */
 	unsigned n_found;
+	struct seen {
+		char digest[DIGEST_LEN + 1];
+		bool named;
+	} seen[MAX_INDEXES];
+	unsigned n_seen;
 };
 
 const char *oci_machine(const char *architecture)
@@ -95,8 +101,12 @@ static int read_blob(const struct oci *o, const struct json_val *desc, struct js
 	_free_ char *text = NULL;
 	_fd_ int fd = -1;
 	size_t len;
-	int r = open_blob(o, desc, &fd, e);
+	int r;
 
+	/* before it is hashed */
+	if (json_get_u64(desc, "size", UINT64_MAX) > MAX_DOC)
+		return bad("a document of more than 1 MiB", e);
+	r = open_blob(o, desc, &fd, e);
 	if (!r)
 		r = fs_read_fd(fd, "a document of the OCI image", MAX_DOC, &text, &len, e);
 	if (!r)
@@ -142,6 +152,23 @@ static bool has_ref(const struct oci *o, const struct json_val *desc, const char
 	       (str_starts(o->ref, "sha256:") && str_eq(o->ref + 7, digest));
 }
 
+/* 1 when it has been searched for all that it could be searched for now. */
+static int seen_before(struct oci *o, const char *digest, bool named, struct err *e)
+{
+	struct seen *s = o->seen, *end = s + o->n_seen;
+
+	while (s < end && !(str_eq(s->digest, digest) && (s->named || !named)))
+		s++;
+	if (s < end)
+		return 1;
+	if (o->n_seen == MAX_INDEXES)
+		return bad("more than 64 indexes", e);
+	(void)str_fmt(s->digest, sizeof(s->digest), "%s", digest);
+	s->named = named;
+	o->n_seen++;
+	return 0;
+}
+
 static int search(struct oci *o, const struct json_val *index, bool named, unsigned depth,
 		  struct err *e);
 
@@ -149,9 +176,16 @@ static int search_nested(struct oci *o, const struct json_val *desc, bool named,
 			 struct err *e)
 {
 	struct json_val *inner = NULL;
-	int r = depth >= MAX_DEPTH ? bad("an index within indexes", e) :
-				     read_blob(o, desc, &inner, e);
+	char digest[DIGEST_LEN + 1];
+	int r = get_digest(desc, digest, e);
 
+	if (!r && depth >= MAX_DEPTH)
+		r = bad("an index within indexes", e);
+	if (!r)
+		r = seen_before(o, digest, named, e);
+	if (r)
+		return r < 0 ? r : 0;
+	r = read_blob(o, desc, &inner, e);
 	if (!r)
 		r = search(o, inner, named, depth + 1, e);
 	json_val_free(inner);

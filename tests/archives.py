@@ -7,6 +7,8 @@ archives.py hostile DIR       a corpus, and DIR/cases: a line "FILE EXIT TEXT" e
                               a name that is not in it; else it is refused with TEXT in the error.
 archives.py oci DIR TAR...    an OCI image layout with these layers, and a second image for another
                               architecture in the same index.
+archives.py fan DIR N KINDS   around the index of such an image N levels of indexes, each of which names KINDS of
+                              the next level 1000 times.
 archives.py many FILE N       a tar of N empty files.
 archives.py cut FILE TO N     the first N bytes.
 """
@@ -266,6 +268,17 @@ def oci(to, *tars):
             json.dump(text, f)
 
 
+def fan(to, n, kinds):
+    path, kind = f"{to}/index.json", "application/vnd.oci.image.index.v1+json"
+    with open(path, encoding="utf-8") as f:
+        index = json.load(f)
+    for _ in range(int(n)):
+        data = [json.dumps({**index, "schemaVersion": 2, "kind": k}).encode() for k in range(int(kinds))]
+        index = {"schemaVersion": 2, "manifests": [blob(to, d, kind) for d in data] * (1000 // int(kinds))}
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(index, f)
+
+
 def many(to, n):
     with open(to, "wb") as f:
         for i in range(int(n)):
@@ -279,4 +292,4 @@ def cut(path, to, n):
 
 
 if __name__ == "__main__":
-    {"hostile": hostile, "oci": oci, "many": many, "cut": cut}[sys.argv[1]](*sys.argv[2:])
+    {"hostile": hostile, "oci": oci, "fan": fan, "many": many, "cut": cut}[sys.argv[1]](*sys.argv[2:])

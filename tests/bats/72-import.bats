@@ -188,6 +188,21 @@ boots() {
 	no_scratch
 }
 
+@test "import: OCI: indexes that name each other without end are read once, and not many of them" {
+	local d=$BATS_TEST_TMPDIR begin=$SECONDS
+	mkdir "$d/root"
+	echo x >"$d/root/x"
+	pack_root
+	"$ARCHIVES" oci "$d/oci" "$d/root.tar"
+	cp -a "$d/oci" "$d/wide"
+	"$ARCHIVES" fan "$d/oci" 3 1
+	run -0 timeout 60 "$BERTH" --root "$ROOT" template import "$d/oci" web --ref latest
+	"$ARCHIVES" fan "$d/wide" 1 100
+	refused 47 'more than 64 indexes' timeout 60 "$BERTH" --root "$ROOT" template import "$d/wide" web2
+	((SECONDS - begin < 60)) || fail "took $((SECONDS - begin)) s"
+	no_scratch
+}
+
 @test "publish: a stopped VE becomes a template without its identity" {
 	new_ve 101
 	berth start 101 >/dev/null
