@@ -150,6 +150,7 @@ static void seconds_text(uint64_t s, char *dst, size_t size)
 
 void cell_text(const struct cell *cell, bool first, char *dst, size_t size)
 {
+	unsigned char before = 0, was;
 	int n = (int)size - 1;
 	char *p;
 
@@ -182,9 +183,11 @@ void cell_text(const struct cell *cell, bool first, char *dst, size_t size)
 
 		(void)snprintf(dst + len, size - len, "(%s)", cell->instead);
 	}
-	for (p = dst; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+	for (p = dst; *p; before = was, p++) {
+		was = (unsigned char)*p;
+		if (str_is_control(before, was))
 			*p = '?';
+	}
 }
 
 int cell_compare(const struct cell *a, const struct cell *b)

@@ -15,18 +15,13 @@
 #include "runtime/keeper.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
+#include "util/str.h"
 #include "ve/registry.h"
 #include "ve/state.h"
 
-/*
- * 0x80 to 0x9f are controls too: as bytes of their own to a terminal without UTF-8, and behind
- * 0xc2 to one with it. Elsewhere they continue a character.
- */
 static bool is_control(unsigned char ch, unsigned char before)
 {
-	if (ch >= 0x80 && ch <= 0x9f)
-		return before < 0x80 || before == 0xc2;
-	return (ch < 0x20 && ch != '\n' && ch != '\t') || ch == 0x7f;
+	return ch != '\n' && ch != '\t' && str_is_control(before, ch);
 }
 
 static void put(const char *text, size_t len, bool raw)

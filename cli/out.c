@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "util/str.h"
+
 void out_printf(const char *fmt, ...)
 {
 	va_list ap;
@@ -19,8 +21,10 @@ void out_printf(const char *fmt, ...)
 
 static void put_safe(FILE *f, const char *s, size_t max)
 {
-	for (; *s && max; s++, max--)
-		(void)fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+	unsigned char before = 0;
+
+	for (; *s && max; before = (unsigned char)*s++, max--)
+		(void)fputc(str_is_control(before, (unsigned char)*s) ? '?' : *s, f);
 }
 
 void out_safe(const char *text)

@@ -61,7 +61,7 @@ static int64_t take(struct look *l, const char *p, size_t left, struct err *e)
 		return broken(e);
 	memcpy(&h, p, sizeof(h));
 	if (h.what >= _LOOK_MAX || h.len > LOOK_TEXT_MAX || h.len > left - sizeof(h) ||
-	    memchr(h.base, '\0', sizeof(h.base)) == NULL || str_has_control(h.base) ||
+	    memchr(h.base, '\0', sizeof(h.base)) == NULL || str_has_c0(h.base) ||
 	    memchr(p + sizeof(h), '\0', h.len))
 		return broken(e);
 	one = &l->a[h.what];

@@ -37,7 +37,7 @@ int tree_path(const char *path, char dst[TREE_PATH_MAX + 1], const char **ret_wh
 		why = "it has no name";
 	else if (strlen(path) > TREE_PATH_MAX)
 		why = "its path is longer than 4095 bytes";
-	else if (str_has_control(path))
+	else if (str_has_c0(path))
 		why = "its name has control characters";
 	for (; !why && *(path += strspn(path, "/")); path += n) {
 		n = strcspn(path, "/");
@@ -558,7 +558,7 @@ int tree_xattr(struct inode *in, const char *name, const void *value, size_t len
 
 	while (i < ARRAY_SIZE(kept) && !is_kept(i, name))
 		i++;
-	if (i == ARRAY_SIZE(kept) || str_starts(name, "user.overlay.") || str_has_control(name))
+	if (i == ARRAY_SIZE(kept) || str_starts(name, "user.overlay.") || str_has_c0(name))
 		return 0;
 	if (kept[i].index == 6) {
 		if (!S_ISREG(in->mode) || !caps_ok(value, len, in->shift, &cap))

@@ -50,7 +50,22 @@ bool str_is_word(const char *s, const char *extra)
 	return p != s;
 }
 
+bool str_is_control(unsigned char before, unsigned char c)
+{
+	if (c >= 0x80 && c <= 0x9f)
+		return before < 0x80 || before == 0xc2;
+	return c < 0x20 || c == 0x7f;
+}
+
 bool str_has_control(const char *s)
+{
+	for (unsigned char before = 0; *s; before = (unsigned char)*s++)
+		if (str_is_control(before, (unsigned char)*s))
+			return true;
+	return false;
+}
+
+bool str_has_c0(const char *s)
 {
 	for (; *s; s++)
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)
@@ -65,9 +80,7 @@ const char *str_show(char *dst, size_t size, const char *s)
 
 	for (; *s; before = (unsigned char)*s++) {
 		unsigned char c = (unsigned char)*s;
-		/* Controls as bytes of their own to a terminal without UTF-8, and behind 0xc2 to one with it. */
-		bool c1 = c >= 0x80 && c <= 0x9f && (before < 0x80 || before == 0xc2);
-		bool control = c < 0x20 || c == 0x7f || c1;
+		bool control = str_is_control(before, c);
 
 		if (n + (control ? 4 : 1) >= size)
 			break;

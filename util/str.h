@@ -19,8 +19,15 @@ bool str_ends(const char *s, const char *suffix);
 /* True when s is not empty and every byte is in [A-Za-z0-9] or in extra. */
 bool str_is_word(const char *s, const char *extra);
 
-/* True when s holds a control character (below 0x20, or 0x7f). */
+/*
+ * Is c, which follows the byte `before` (0 at the beginning), a control character to a terminal?
+ * Those of 0x80 to 0x9f are, as bytes of their own to one without UTF-8, and behind 0xc2 to one
+ * with it. Elsewhere they continue a character.
+ */
+bool str_is_control(unsigned char before, unsigned char c);
 bool str_has_control(const char *s);
+/* Below 0x20, or 0x7f: what names and texts in other character sets never have. */
+bool str_has_c0(const char *s);
 
 /*
  * What a stranger has written, to be shown in a message: control characters, those of 0x80 to 0x9f too,

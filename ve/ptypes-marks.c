@@ -53,7 +53,7 @@ static int marks_parse(const struct param *p, const char *text, bool from_file, 
 	*ret_want = "words such as NAME:on";
 	to[0] = '\0';
 	while ((r = str_word(&text, word, sizeof(word))) != 0) {
-		if (r < 0 || (!from_file && !is_mark(word)) || str_has_control(word))
+		if (r < 0 || (!from_file && !is_mark(word)) || str_has_c0(word))
 			return -EINVAL;
 		if (comes_again(text, word))
 			continue;

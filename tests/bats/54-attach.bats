@@ -161,6 +161,17 @@ enter_command() {
 	LC_ALL=C grep -qaP 'E\xc3\xa9F' "$BATS_TEST_TMPDIR/seen"
 }
 
+@test "terminal: what a config or an error says has no control characters, and stays UTF-8" {
+	local seen bad='a\x9b2J b\xc2\x9b2J gr\xc3\xbcn \xe2\x80\x93' lacking=$'\x9b'
+	berth create 101 --ostemplate mini >/dev/null
+	# Of a file that another tool wrote; on a command line it is refused.
+	printf 'DESCRIPTION="%b"\n' "$bad" >>"$ROOT/etc/berth/conf/101.conf"
+	refused 21 'without control characters' berth set 101 --description "$(printf %b "$bad")" --save
+	seen=$(berth list -aH -o description; berth start "$(printf %b "$bad")" 2>&1 || true)
+	LC_ALL=C lacks "$seen" "$lacking"
+	contains "$seen" 'grün –'
+}
+
 @test "binary: what enters cannot be opened for writing by the code it meets there" {
 	requires cc
 	[[ $(uname -m) == x86_64 ]] || skip 'the loader is of x86-64'

@@ -21,7 +21,7 @@
 
 static void check_error(const struct err *e)
 {
-	if (!e->msg[0] || str_has_control(e->msg))
+	if (!e->msg[0] || str_has_c0(e->msg))
 		abort();
 }
 

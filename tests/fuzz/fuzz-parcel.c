@@ -53,7 +53,7 @@ static int unframe(const uint8_t *data, size_t size)
 	(void)shutdown(sv[1], SHUT_WR);
 	*l = (struct agent_link){ .fd = sv[0], .lock = -1, .session = SESSION, .version = AGENT_VERSION };
 	if (agent_run(l, &run, &e) < 0 &&
-	    (!e.msg[0] || str_has_control(e.msg) || (e.exit && e.exit != VZ_NOT_RUNNING)))
+	    (!e.msg[0] || str_has_c0(e.msg) || (e.exit && e.exit != VZ_NOT_RUNNING)))
 		abort();
 	agent_close(l);
 	free(l);
@@ -151,7 +151,7 @@ static void take(int said, int stream, const char *dir, unsigned how)
 	t.path = path;
 	if (lseek(said, 0, SEEK_SET) < 0)
 		abort();
-	if (parcel_take(&p, &t, &e) < 0 && (!e.msg[0] || str_has_control(e.msg) || e.exit))
+	if (parcel_take(&p, &t, &e) < 0 && (!e.msg[0] || str_has_c0(e.msg) || e.exit))
 		abort();
 }
 

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!h)
 		abort();
 	if (ve_stream_verify(fd, h, &e) < 0) {
-		if (!e.msg[0] || str_has_control(e.msg))
+		if (!e.msg[0] || str_has_c0(e.msg))
 			abort();
 		return 0;
 	}

@@ -52,7 +52,7 @@ static void fuzz_path(const uint8_t *data, size_t size)
 	}
 	(void)str_fmt(padded, sizeof(padded), "/%s/", out);
 	if (strstr(padded, "/../") || strstr(padded, "/./") || (*out && strstr(padded, "//")) ||
-	    str_has_control(out))
+	    str_has_c0(out))
 		abort();
 }
 
@@ -84,7 +84,7 @@ static void unpack(const uint8_t *const *part, const size_t *size, size_t n)
 	}
 	if (!r)
 		r = image_finish(&s.image, &s.tree, 0, &e);
-	if (r < 0 && (!e.msg[0] || str_has_control(e.msg)))
+	if (r < 0 && (!e.msg[0] || str_has_c0(e.msg)))
 		abort();
 	if (!r && (pread(image, &magic, 4, 1024) != 4 || magic != 0xe0f5e1e2u))
 		abort();
@@ -112,7 +112,7 @@ static void fuzz_manifest(const uint8_t *data, size_t size)
 	struct template t;
 
 	if (manifest_parse((const char *)data, size, DIGEST, &t, &e) < 0) {
-		if (!e.msg[0] || str_has_control(e.msg))
+		if (!e.msg[0] || str_has_c0(e.msg))
 			abort();
 		return;
 	}

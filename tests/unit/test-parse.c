@@ -39,6 +39,13 @@ TEST(str_control_characters)
 	CHECK(str_has_control("two\nlines"));
 	CHECK(str_has_control("\x7f"));
 	CHECK(!str_has_control("\xc3\xa9"));
+	/* C1, and characters that hold such a byte. */
+	CHECK(str_has_control("a\x9b" "2J"));
+	CHECK(str_has_control("\xc2\x9b" "2J"));
+	CHECK(str_has_control("\x80"));
+	CHECK(!str_has_control("\xc2\xa0\xe2\x80\x93\xc3\x9f\xf0\x9f\x90\xb3"));
+	CHECK(!str_has_c0("\x93old\x94"));
+	CHECK(str_has_c0("\x1b[2J"));
 }
 
 TEST(str_show_escapes_and_cuts)
