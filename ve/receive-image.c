@@ -19,6 +19,7 @@
 #include "util/str.h"
 #include "util/sys-fs.h"
 #include "ve/plan.h"
+#include "ve/receive-room.h"
 #include "ve/stream.h"
 
 #define FILE_NAME "received"
@@ -51,20 +52,38 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, EBADMSG, VZ_BAD_TEMPLATE, "read the stream: %s", what);
 }
 
-/* One frame of it, to file (-1: nowhere) or to the signature in dir. */
-static int take_frame(const struct frame *f, int dir, int file, uint64_t left, struct err *e)
-{
-	int r = 0;
+struct image {
+	int dir, file;          /* -1: nothing is kept */
+	uint64_t left;
+	bool signature;
+	struct room room;
+};
 
-	if (f->kind == 'G') {
-		if (f->len > SIGNATURE_MAX || memchr(f->data, 0, f->len))
-			return bad(e, "the signature of the template is none");
-		return dir < 0 ? 0 : fs_save_at(dir, FILE_NAME ".minisig", (const char *)f->data, 0600, e);
-	}
-	if (f->kind != 'T' || !f->len || f->len > left)
+static int take_signature(struct image *i, const struct frame *f, struct err *e)
+{
+	if (i->signature)
+		return bad(e, "the template has two signatures");
+	if (f->len > SIGNATURE_MAX || memchr(f->data, 0, f->len))
+		return bad(e, "the signature of the template is none");
+	i->signature = true;
+	return i->dir < 0 ? 0 : fs_save_at(i->dir, FILE_NAME ".minisig", (const char *)f->data, 0600, e);
+}
+
+static int take_frame(struct image *i, const struct frame *f, struct err *e)
+{
+	int r;
+
+	if (f->kind == 'G')
+		return take_signature(i, f, e);
+	if (f->kind != 'T' || !f->len || f->len > i->left)
 		return bad(e, "the template is not as long as its head says");
-	if (file >= 0)
-		r = fs_write_all(file, f->data, f->len);
+	i->left -= f->len;
+	if (i->file < 0)
+		return 0;
+	r = receive_room(&i->room, i->file, f->len, "template", e);
+	if (r < 0)
+		return r;
+	r = fs_write_all(i->file, f->data, f->len);
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "write the template");
@@ -75,17 +94,17 @@ static int take_frame(const struct frame *f, int dir, int file, uint64_t left, s
 static int take_frames(struct stream *s, const struct stream_head *h, int dir, int file,
 		       struct err *e)
 {
-	for (uint64_t left = h->image; left;) {
-		struct frame f;
-		int r = stream_get(s, &f, e);
+	struct image i = { .dir = dir, .file = file, .left = h->image };
+	int r = 0;
 
+	while (!r && i.left) {
+		struct frame f;
+
+		r = stream_get(s, &f, e);
 		if (!r)
-			r = take_frame(&f, dir, file, left, e);
-		if (r < 0)
-			return r;
-		left -= f.kind == 'T' ? f.len : 0;
+			r = take_frame(&i, &f, e);
 	}
-	return 0;
+	return r;
 }
 
 int receive_skip_image(struct stream *s, const struct stream_head *h, struct err *e)

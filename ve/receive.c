@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -23,10 +22,9 @@
 #include "ve/plan.h"
 #include "ve/receive-conf.h"
 #include "ve/receive-image.h"
+#include "ve/receive-room.h"
 #include "ve/send.h"
 #include "ve/stream.h"
-
-#define ROOM_EVERY (64u << 20)  /* bytes between two looks at the room that is left */
 
 struct receiving {
 	struct inst *in;
@@ -59,25 +57,9 @@ static int answer(const struct receiving *r, const char *word, struct err *e)
 /* ---- the disk ---- */
 
 struct disk_state {
-	uint64_t end, since, done;      /* of what was written; since the last look; in all */
+	uint64_t end, done;             /* of what was written; in all */
+	struct room room;
 };
-
-/* A stream must not fill the host's disk: the neighbours live on it. */
-static int check_room(int file, struct disk_state *d, size_t len, struct err *e)
-{
-	struct statvfs vfs;
-
-	d->since += len;
-	if (d->since < ROOM_EVERY && d->done > len)
-		return 0;
-	d->since = 0;
-	if (fstatvfs(file, &vfs) < 0)
-		return err_sys(e, "look at the room on the host");
-	if (vfs.f_bavail < vfs.f_blocks / 50)
-		return err_set(e, ENOSPC, VZ_NO_DISK_SPACE,
-			       "receive the disk: less than 2 %% of the host's disk would be left");
-	return 0;
-}
 
 static int take_piece(const struct stream_head *h, const struct frame *f, int file,
 		      struct disk_state *d, struct err *e)
@@ -94,7 +76,7 @@ static int take_piece(const struct stream_head *h, const struct frame *f, int fi
 	d->done += len;
 	if (file < 0)
 		return 0;
-	r = check_room(file, d, len, e);
+	r = receive_room(&d->room, file, len, "disk", e);
 	for (size_t n = 0; !r && n < len;) {
 		ssize_t w = pwrite(file, f->data + sizeof(at) + n, len - n, (off_t)(at + n));
 

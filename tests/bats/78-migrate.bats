@@ -155,6 +155,18 @@ host_choices() {
 	ROOT=$OTHER leak_check files
 }
 
+@test "receive: a template is not taken by a host whose disk is all but full" {
+	local lib=$OTHER/var/lib/berth
+	berth create 101 --ostemplate mini >/dev/null
+	berth send 101 >"$BATS_TEST_TMPDIR/s"
+	host mount -t tmpfs -o size=800m none "$lib"
+	host fallocate -l 788m "$lib/fill"
+	run -46 --separate-stderr host "$BERTH" --root "$OTHER" receive --trust <"$BATS_TEST_TMPDIR/s"
+	one_line_error 'receive the template: less than 2 %'
+	equal "$(there template list -j)" '[]'
+	host umount "$lib"
+}
+
 @test "migrate: a running VE stops here and runs there, with its addresses" {
 	with_template
 	run_ve 101 --name web --ipadd 10.77.0.5

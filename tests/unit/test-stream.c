@@ -3,6 +3,7 @@
 #include "tests/unit/harness.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -72,6 +73,16 @@ TEST(a_stream_says_what_was_put_in)
 	CHECK(have.id == 101 && have.disk == DISK);
 	CHECK_STR(have.conf.name, "web");
 	CHECK(have.conf.local_uid == 0);        /* the receiver's to choose */
+}
+
+TEST(a_template_has_one_signature)
+{
+	static const struct piece pieces[] = { { 'G', 0, 10 }, { 'G', 0, 10 }, { 'T', 0, 16 }, { 'D', 0, 4104 } };
+	struct stream_head h = good_head(), have;
+
+	h.image = 16;
+	CHECK(verify(&h, CONF, pieces + 1, 3, &have) == 0);
+	CHECK(verify(&h, CONF, pieces, 4, &have) == -EBADMSG);
 }
 
 TEST(zeros_are_left_out)
