@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,14 +232,53 @@ uint64_t ext4_blocks_most(uint64_t payload)
 	return ext4_blocks_for(&g, payload);
 }
 
-static int run_tool(const char *const *argv, int in, int cwd, struct err *e)
+/*
+ * A VM has written what e2fsck and resize2fs work on, as root and with the VE's lock held. The
+ * limits are far above what any disk of ours takes, and grow with it.
+ */
+struct bounds {
+	int ms;
+	rlim_t memory;
+};
+
+static struct bounds bounds_for(int file)
+{
+	struct stat st;
+	uint64_t size = fstat(file, &st) < 0 || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+	uint64_t gib = size >> 30 < 30000 ? size >> 30 : 30000; /* in milliseconds an int */
+
+	return (struct bounds){ .ms = (int)(600000 + gib * 60000), .memory = (1 << 30) + size / 1024 };
+}
+
+/* In the child, before exec. */
+static int limit_memory(void *arg)
+{
+	const struct bounds *b = arg;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_AS, &l) < 0)
+		return -1;
+	if (l.rlim_max > b->memory)
+		l.rlim_max = b->memory;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit(RLIMIT_AS, &l);
+}
+
+/* bounds: NULL for what works on a file of our own making. */
+static int run_tool(const char *const *argv, int in, int cwd, struct bounds *bounds, struct err *e)
 {
 	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 					   "MKE2FS_CONFIG=/dev/null", "E2FSCK_CONFIG=/dev/null",
 					   NULL };
 	struct run run = { .argv = argv, .env = env, .in = in, .out = -1, .cwd = cwd };
-	int r = proc_run(&run, e);
+	int r;
 
+	if (bounds) {
+		run.timeout_ms = bounds->ms;
+		run.setup = limit_memory;
+		run.arg = bounds;
+	}
+	r = proc_run(&run, e);
 	/* All that e2fsprogs tell of a full disk is this text (in English: LC_ALL=C). */
 	if (r > 0 && strstr(e->msg, "No space left"))
 		e->eno = ENOSPC;
@@ -284,7 +324,7 @@ static int mkfs(int dir, const char *name, uint64_t blocks, const struct ext4_ge
 	(void)str_fmt(ext, sizeof(ext),
 		      "nodiscard,assume_storage_prezeroed=1,root_owner=0:0,resize=%llu",
 		      (unsigned long long)limit);
-	r = run_tool(argv, dir, dir, e);
+	r = run_tool(argv, dir, dir, NULL, e);
 	return r > 0 ? -e->eno : r;
 }
 
@@ -401,10 +441,11 @@ int ext4_check(int dir, const char *name, int fd, bool full, struct err *e)
 {
 	const char *const quick[] = { "/sbin/e2fsck", "-p", name, NULL };
 	const char *const slow[] = { "/sbin/e2fsck", "-f", "-p", "-E", "discard", name, NULL };
-	int r = run_tool(full ? slow : quick, fd, dir, e);
+	struct bounds b = bounds_for(fd);
+	int r = run_tool(full ? slow : quick, fd, dir, &b, e);
 
 	if (r < 0)
-		return r;
+		return r == -ETIMEDOUT ? err_exit(e, VZ_IMAGE_MOUNT) : r;
 	if (r >= 4)                     /* e2fsck(8): 1 and 2 are "errors corrected" */
 		return err_exit(e, VZ_IMAGE_MOUNT);
 	err_clear(e);
@@ -415,9 +456,10 @@ int ext4_resize(int dir, const char *name, int fd, uint64_t blocks, struct err *
 {
 	char size[24];
 	const char *const argv[] = { "/sbin/resize2fs", name, size, NULL };
+	struct bounds b = bounds_for(fd);
 	int r;
 
 	(void)str_fmt(size, sizeof(size), "%llu", (unsigned long long)blocks);
-	r = run_tool(argv, fd, dir, e);
-	return r > 0 ? err_exit(e, VZ_IMAGE_RESIZE) : r;
+	r = run_tool(argv, fd, dir, &b, e);
+	return r > 0 || r == -ETIMEDOUT ? err_exit(e, VZ_IMAGE_RESIZE) : r;
 }

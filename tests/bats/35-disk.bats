@@ -168,3 +168,18 @@ fsck_clean() {
 	lacks "$output" "$ROOT"
 	lacks "$output" /var/lib/berth
 }
+
+@test "disk: what e2fsprogs may take for a disk has an end" {
+	requires strace
+	new_ve 101 --diskspace 64M
+	printf '#!/bin/sh\n%s\n' 'echo "memory $(ulimit -v)" >&2; exit 8' >"$BATS_TEST_TMPDIR/e2fsck"
+	chmod 755 "$BATS_TEST_TMPDIR/e2fsck"
+	debugfs -w -R 'set_super_value state 0' "$ROOT/var/lib/berth/private/101/disk.img" 2>/dev/null
+	# shellcheck disable=SC2016  # the shell's, there
+	run ! --separate-stderr host unshare --mount sh -c 'mount --bind "$1" "$(readlink -f /sbin/e2fsck)" && shift && exec "$@"' - \
+		"$BATS_TEST_TMPDIR/e2fsck" strace -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=poll "$BERTH" --root "$ROOT" mount 101
+	one_line_error 'run /sbin/e2fsck: exit code 8: memory 1'
+	[[ $stderr =~ memory\ ([0-9]+)$ ]] && ((BASH_REMATCH[1] > 1000000 && BASH_REMATCH[1] < 4000000))
+	grep -qE 'POLLIN.*, 1, [0-9]{6}' "$BATS_TEST_TMPDIR/calls"
+	berth mount 101 >/dev/null
+}
