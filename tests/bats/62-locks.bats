@@ -147,7 +147,7 @@ client() {
 }
 
 @test "lock: 16 clients with random verbs on one VE, their history has one order" {
-	local i pids rounds=1 seconds=5 begin_of_round
+	local i pids rounds=1 seconds=$((5 * ${BERTH_PATIENCE:-1})) begin_of_round
 	[[ -z ${BERTH_LONG:-} ]] || rounds=60 seconds=10
 	# Between rounds all stand still: what the search for an order has to remember ends there.
 	while ((rounds-- > 0)); do
