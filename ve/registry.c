@@ -175,7 +175,7 @@ void reg_name_drop(const struct inst *in, uint32_t id, const char *name)
 	char path[80];
 	uint32_t owner;
 
-	if (name_owner(in, name, &owner) < 0 || owner != id ||
+	if (lock < 0 || name_owner(in, name, &owner) < 0 || owner != id ||
 	    str_fmt(path, sizeof(path), "names/%s", name) < 0)
 		return;
 	(void)unlinkat(in->etc, path, 0);
