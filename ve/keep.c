@@ -84,11 +84,11 @@ int ve_exited(struct inst *in, uint32_t id, int status, struct err *e)
 	memcpy(accel, ve.state.accel, sizeof(accel));
 	plain.accel = *accel ? accel : NULL;
 	quick = (uint64_t)time(NULL) < ve.state.started + QUICK_S;
-	start_undo(&ve, "exited");
-	if (again)
+	if (again)                              /* first: who sees that it is down looks at the note */
 		up_note(in, id);                /* a stop drops it, also while this waits */
 	else
 		up_drop(in, id);
+	start_undo(&ve, "exited");
 	ve_close(&ve);
 	if (!again)
 		return 0;

@@ -223,8 +223,6 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 	if (!r)
 		r = plan_make(&ve, &s.plan, e);
 	if (!r)
-		r = claim(&ve, &s.plan, e);
-	if (!r)
 		r = tidy_up(&ve, e);
 	if (!r)
 		r = links_check_names(NULL, &s.plan.links, e);
@@ -232,6 +230,8 @@ int ve_start(struct inst *in, uint32_t id, const struct start_opts *o, struct er
 		r = restore_check(&s, &dump, e);
 	else if (!r && str_eq(ve.conf.kind, "vm"))
 		r = vm_check(&ve, &s.plan.vm, o, e);
+	if (!r)
+		r = claim(&ve, &s.plan, e);
 	if (!r) {
 		cg_load_devices(&in->cg);
 		r = worker_run(in, worker, &s, e);
