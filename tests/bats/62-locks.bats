@@ -147,12 +147,14 @@ client() {
 }
 
 @test "lock: 16 clients with random verbs on one VE, their history has one order" {
-	local i pids rounds=1 seconds=$((5 * ${BERTH_PATIENCE:-1})) begin_of_round
+	local i pids rounds=1 seconds=$((5 * ${BERTH_PATIENCE:-1})) begin_of_round clients=16
+	# Each waits 10 s at most: where a start takes seconds that is no time for 16.
+	[[ ${BERTH_PATIENCE:-1} -eq 1 ]] || clients=4
 	[[ -z ${BERTH_LONG:-} ]] || rounds=60 seconds=10
 	# Between rounds all stand still: what the search for an order has to remember ends there.
 	while ((rounds-- > 0)); do
 		begin_of_round=$((${EPOCHREALTIME/./} % 32768)) pids=()
-		for i in {1..16}; do
+		for ((i = 1; i <= clients; i++)); do
 			client "$i" "$seconds" &
 			pids+=($!)
 		done
@@ -163,7 +165,7 @@ client() {
 	[[ $status -eq 0 ]]
 	# Nobody was turned away, and nobody did much less than the others.
 	lacks "$(awk '{ print $5 }' "$BATS_TEST_TMPDIR"/client.* | sort -u | paste -sd, )," '9,'
-	for i in {1..16}; do
+	for ((i = 1; i <= clients; i++)); do
 		[[ $(wc -l <"$BATS_TEST_TMPDIR/client.$i") -gt 1 ]] || fail "client $i did nothing"
 	done
 	! is_state 101 'exist mounted running' || berth stop 101 --fast
