@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,6 +27,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 
 /* Offsets in the superblock (Documentation/filesystems/ext4/super.rst). */
@@ -421,9 +421,9 @@ int ext4_seed(int seeds, uint64_t payload, uint64_t inodes, int *ret_fd, struct 
 	fd = openat(seeds, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		/* One maker at a time. mke2fs inherits the lock: it ends with the last of both. */
-		dir = openat(seeds, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || flock(dir, LOCK_EX) < 0)
-			return err_sys(e, "lock the directory of seed images");
+		r = flock_path(seeds, ".", "the directory of seed images", FLOCK_WORK_MS, &dir, e);
+		if (r < 0)
+			return r;
 		if (faccessat(dir, name, R_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 			r = make_seed(dir, name, payload, inodes, e);
 			if (r < 0)

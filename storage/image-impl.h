@@ -2,10 +2,18 @@
 /* Inside of image*.c. */
 #pragma once
 
+#include "storage/ext4.h"
 #include "storage/storage.h"
 
 #define IMAGE "disk.img"
 #define IMAGE_NEW ".disk.img.new"
+#define MIB_BLOCKS (1024 * 1024 / EXT4_BLOCK)
+
+/* The plan, and the room for data that a filesystem should have for it ("Size" in image.c); in blocks. */
+uint64_t image_plan_blocks(const struct disk_spec *spec);
+uint64_t image_payload(const struct disk_spec *spec);
+/* -EBUSY: `used` blocks do not fit into `data`. */
+int image_too_small(uint64_t data, uint64_t used, struct err *e);
 
 MUST_CHECK int image_open(int dir, int *ret, struct err *e);
 /* Open it and hold it for ourselves; -EBUSY while it is mounted. */
@@ -29,13 +37,16 @@ bool image_room_for_copy(int file, int dir);
 MUST_CHECK int image_reach(int dir, int loop_num, int *ret_file, struct loop *ret_loop,
 			   int *ret_mnt, struct err *e);
 
+int image_prepare(int dir, const struct disk_spec *spec, struct err *e);
+int image_attach(int dir, const struct disk_spec *spec, struct disk *ret, struct err *e);
+int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec, uint64_t *ret_bytes,
+			struct err *e);
+int image_resize_offline(int dir, const struct disk_spec *spec, struct err *e);
 int image_copy(const struct disk_copy *c, struct err *e);
 int image_reach_mount(int dir, int loop_num, int *ret_mnt, struct err *e);
 int image_mount_ro(int dir, struct disk *ret, struct err *e);
 int image_in_use(int dir, struct err *e);
 int image_allocated(int dir, uint64_t *ret, struct err *e);
 
-/* Give the file that is IMAGE_NEW its name, for good; flags as of renameat2(2). */
-MUST_CHECK int image_place_new(int dir, unsigned flags, struct err *e);
 int image_fill_begin(int dir, uint64_t size, int *ret_file, struct err *e);
 int image_fill_end(int dir, int file, struct err *e);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +27,7 @@
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 
 #define MAX_RECORD 4096
@@ -131,17 +131,11 @@ static int open_image(int dir, const char *digest, int *ret, struct err *e)
 static int lock_record(int run, const char *digest, int *ret, struct err *e)
 {
 	char name[DIGEST_LEN + 8];
-	int fd;
+	char what[32];
 
 	(void)str_fmt(name, sizeof(name), "%s.lock", digest);
-	fd = openat(run, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0) {
-		(void)err_sys(e, "lock template %.12s", digest);
-		cleanup_fd(&fd);
-		return -e->eno;
-	}
-	*ret = fd;
-	return 0;
+	(void)str_fmt(what, sizeof(what), "template %.12s", digest);
+	return flock_path(run, name, what, FLOCK_WORK_MS, ret, e);
 }
 
 /* The digest of a file that stays as it is meanwhile. */

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 
 #define EROFS_MAGIC 0xe0f5e1e2u
 
@@ -62,12 +62,7 @@ void store_close(struct store *s)
 /* The lock is on an open file description of its own: the caller's fd may be shared. */
 static int lock_store(const struct store *s, int *ret, struct err *e)
 {
-	_fd_ int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_sys(e, "lock template store");
-	*ret = TAKE_FD(fd);
-	return 0;
+	return flock_path(s->dir, ".", "the template store", FLOCK_WORK_MS, ret, e);
 }
 
 void store_name(const struct template *t, char dst[STORE_NAME])

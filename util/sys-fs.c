@@ -13,6 +13,7 @@
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/sys-call.h"
+#include "util/sys-lock.h"
 
 /*
  * RESOLVE_IN_ROOT may answer EAGAIN when a rename or mount races with the walk; the kernel
@@ -291,8 +292,10 @@ static int open_tmp(int dir, const char *tmp, mode_t mode)
 		_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
 		struct stat mine, there;
 
-		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &mine) < 0)
-			return -errno;
+		int r = fd < 0 ? -errno : flock_wait(fd, LOCK_EX, FLOCK_BRIEF_MS);
+
+		if (r < 0 || fstat(fd, &mine) < 0)
+			return r < 0 ? r : -errno;
 		/* The writer before us renamed the file away while we waited: make another. */
 		if (fstatat(dir, tmp, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    there.st_ino == mine.st_ino)

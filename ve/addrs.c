@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "netns/ipam.h"
 #include "netns/range.h"
@@ -16,6 +15,7 @@
 #include "util/exits.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "ve/fence.h"
 #include "ve/netdev.h"
 #include "ve/netif.h"
@@ -37,7 +37,7 @@ static void hints_close(struct hints *h)
 
 static int hints_open(const struct inst *in, const char *name, struct hints *h, struct err *e)
 {
-	char path[64];
+	char path[64], what[64];
 	int r;
 
 	(void)str_fmt(path, sizeof(path), "ippool/%s/free", name);
@@ -47,10 +47,8 @@ static int hints_open(const struct inst *in, const char *name, struct hints *h, 
 	if (r < 0)
 		return r;
 	(void)str_fmt(path, sizeof(path), "ippool/%s/cursors", name);
-	h->cursors = openat(in->lib, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (h->cursors < 0 || flock(h->cursors, LOCK_EX) < 0)
-		return err_sys(e, "lock the pool of network %s", name);
-	return 0;
+	(void)str_fmt(what, sizeof(what), "the pool of network %s", name);
+	return flock_path(in->lib, path, what, FLOCK_BRIEF_MS, &h->cursors, e);
 }
 
 void network_pool_forget(const struct inst *in, const char *name)

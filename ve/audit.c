@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 #include "ve/events.h"
 
@@ -167,11 +167,10 @@ static int append(int fd, const char *text, struct err *e)
 {
 	char prev[AUDIT_HASH + 1], hash[AUDIT_HASH + 1], line[LINE_MAX_LEN];
 	bool torn = false;
-	int n, r;
+	int n, r = flock_fd(fd, "the audit log", FLOCK_BRIEF_MS, e);
 
-	if (flock(fd, LOCK_EX) < 0)
-		return err_sys(e, "lock the audit log");
-	r = last_hash(fd, prev, &torn, e);
+	if (!r)
+		r = last_hash(fd, prev, &torn, e);
 	if (r < 0)
 		return r;
 	hash_of(prev, text, strlen(text), hash);

@@ -13,12 +13,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "util/claim.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 #include "ve/addrs.h"
 #include "ve/conf.h"
@@ -363,12 +363,12 @@ void recover_stale(struct inst *in)
 
 	if (fd < 0 || is_of_this_boot(in, fd))
 		return;                         /* a run directory that takes no file is told elsewhere */
-	while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
-		;
-	if (r < 0 || is_of_this_boot(in, fd))
+	r = flock_fd(fd, "recovery after the boot", FLOCK_WORK_MS, &e);
+	if (!r && is_of_this_boot(in, fd))
 		return;
 	in->say = NULL;
-	r = recover_all(in, &done, &e);
+	if (!r)
+		r = recover_all(in, &done, &e);
 	in->say = say;
 	if (r < 0)
 		log_warn(&in->log, "recover: %s", e.msg);

@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "util/claim.h"
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "util/sys-lock.h"
 #include "ve/params.h"
 
 static int id_of_conf(const char *name, uint32_t *ret)
@@ -135,14 +135,9 @@ bool reg_exists(const struct inst *in, uint32_t id)
 }
 
 /* Between the look at who has a name and the link that takes it nobody else shall take it. */
-static int lock_names(const struct inst *in)
+static int lock_names(const struct inst *in, int *ret, struct err *e)
 {
-	_fd_ int fd = openat(in->etc, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (fd >= 0 && flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return fd < 0 ? -errno : TAKE_FD(fd);
+	return flock_path(in->etc, "names/.", "the names of VEs", FLOCK_BRIEF_MS, ret, e);
 }
 
 int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct err *e)
@@ -150,15 +145,16 @@ int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct e
 	char path[80], target[64];
 	_fd_ int lock = -1;
 	uint32_t owner;
+	int r;
 
 	if (!reg_name_ok(name))
 		return err_set(e, EINVAL, VZ_NAME, "name \"%.60s\": want letters, digits and . _ -, "
 			       "not starting with a digit, at most 63", name);
 	(void)str_fmt(path, sizeof(path), "names/%s", name);
 	(void)str_fmt(target, sizeof(target), "../conf/%u.conf", id);
-	lock = lock_names(in);
-	if (lock < 0)
-		return err_sys(e, "lock the names");
+	r = lock_names(in, &lock, e);
+	if (r < 0)
+		return r;
 	if (name_owner(in, name, &owner) == 0) {
 		if (owner == id)
 			return 0;
@@ -171,11 +167,12 @@ int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct e
 
 void reg_name_drop(const struct inst *in, uint32_t id, const char *name)
 {
-	_fd_ int lock = lock_names(in);
+	struct err ignored = ERR_INIT;  /* a name too many, which the next who wants it takes */
+	_fd_ int lock = -1;
 	char path[80];
 	uint32_t owner;
 
-	if (lock < 0 || name_owner(in, name, &owner) < 0 || owner != id ||
+	if (lock_names(in, &lock, &ignored) < 0 || name_owner(in, name, &owner) < 0 || owner != id ||
 	    str_fmt(path, sizeof(path), "names/%s", name) < 0)
 		return;
 	(void)unlinkat(in->etc, path, 0);

@@ -234,8 +234,9 @@ static int save(struct set *s, struct err *e)
 	/* The VE has both names until the config says which; a kill leaves one too many, not one too few. */
 	if (renamed && *s->to.name)
 		r = reg_name_take(s->ve.in, s->ve.id, s->to.name, e);
-	if (!r)
-		r = conf_save(s->ve.in, s->ve.id, &s->to, e);
+	if (r < 0)
+		return r;
+	r = conf_save(s->ve.in, s->ve.id, &s->to, e);
 	if (renamed)
 		reg_name_drop(s->ve.in, s->ve.id, r < 0 ? s->to.name : s->old.name);
 	s->rep->saved = r == 0;

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "netns/network.h"
 #include "netns/space.h"
@@ -18,6 +17,7 @@
 #include "util/json.h"
 #include "util/str.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 #include "ve/fence.h"
 #include "ve/netif.h"
@@ -415,15 +415,10 @@ static int fold(const struct inst *in, uint32_t id, struct ledger *l, struct err
 /* Not the VE's lock: a look at the bill does not wait for a backup. */
 static int lock(const struct inst *in, uint32_t id, int *ret, struct err *e)
 {
-	_fd_ int fd = -1;
 	char path[64];
 
 	(void)str_fmt(path, sizeof(path), "lock/%u.traffic", id);
-	fd = openat(in->run, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_sys(e, "lock %s", path);
-	*ret = TAKE_FD(fd);
-	return 0;
+	return flock_path(in->run, path, "its ledger", FLOCK_BRIEF_MS, ret, e);
 }
 
 static int fold_locked(const struct inst *in, uint32_t id, struct ledger *ret, struct err *e)

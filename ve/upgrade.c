@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "util/cleanup.h"
 #include "util/exits.h"
 #include "util/str.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 #include "ve/conf.h"
 #include "ve/health.h"
@@ -33,24 +33,17 @@
  */
 static int lock_upgrade(struct inst *in, uint32_t id, pid_t leader, int *ret, struct err *e)
 {
-	uint64_t end = proc_now_us() + LOCK_MS * 1000ULL;
-	struct timespec pause = { 0, 20000000 };
 	_fd_ int fd = -1;
-	char path[64];
+	char path[64], what[40];
+	int r;
 
 	if (!reg_exists(in, id))
 		return err_set(e, ENOENT, VZ_NO_CONF, "VE %u does not exist", id);
 	(void)str_fmt(path, sizeof(path), "private/%u/upgrade.lck", id);
-	fd = openat(in->lib, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(e, "open %s", path);
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(e, "lock %s", path);
-		if (proc_now_us() >= end)
-			return err_set(e, EBUSY, VZ_LOCKED, "VE %u is being upgraded already", id);
-		(void)nanosleep(&pause, NULL);
-	}
+	(void)str_fmt(what, sizeof(what), "upgrades of VE %u", id);
+	r = flock_path(in->lib, path, what, LOCK_MS, &fd, e);
+	if (r < 0)
+		return r;
 	if (leader && getppid() != leader)
 		return err_set(e, ECANCELED, VZ_SYSTEM, "upgrade %u: who asked for it is gone", id);
 	*ret = TAKE_FD(fd);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
@@ -15,6 +14,7 @@
 #include "util/str.h"
 #include "util/sys-copy.h"
 #include "util/sys-fs.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 #include "vm/initramfs.h"
 #include "vm/kmod.h"
@@ -249,12 +249,11 @@ static int import(struct import *i, const char *file, const char *modules, struc
 
 static int open_stage(struct import *i, int *ret_lock, struct err *e)
 {
-	_fd_ int lock = openat(i->store, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
+	_fd_ int lock = -1;
+	int r = flock_path(i->store, ".lock", "the kernels", FLOCK_WORK_MS, &lock, e);
 
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
-		return err_sys(e, "lock the kernels");
-	r = fs_remove_tree(i->store, STAGE, e);
+	if (!r)
+		r = fs_remove_tree(i->store, STAGE, e);
 	if (!r)
 		r = fs_mkdir_p(i->store, STAGE, 0700, e);
 	if (!r)
