@@ -23,6 +23,8 @@
 #include "ve/network-impl.h"
 #include "ve/registry.h"
 
+static const struct lock_common one_verb = { "fence", "fences", "fence", 120000 };
+
 static void path_of(const char *name, char dst[80])
 {
 	(void)str_fmt(dst, 80, "fences/%s.conf", name);
@@ -323,7 +325,7 @@ int fence_create(struct inst *in, const char *name, const struct fence_opts *o, 
 	struct err undo = ERR_INIT;
 	_fd_ int lock = -1;
 	struct fence f;
-	int r = fence_lock(in, FENCE_LOCK_VERB, true, &lock, e);
+	int r = lock_take_common(in, &one_verb, true, &lock, e);
 
 	if (r == 0)
 		r = decide_or_take_up(in, name, &f, o, e);
@@ -344,10 +346,10 @@ int fence_set(struct inst *in, const char *name, const char *forwards, struct er
 {
 	_fd_ int verb = -1, space_lock = -1, lock = -1;
 	struct fence old, f;
-	int r = fence_lock(in, FENCE_LOCK_VERB, true, &verb, e);
+	int r = lock_take_common(in, &one_verb, true, &verb, e);
 
 	if (r == 0)
-		r = fence_lock(in, FENCE_LOCK_SPACE, true, &space_lock, e);
+		r = lock_take_common(in, &fence_space, true, &space_lock, e);
 	if (r == 0)
 		r = netlock_take(in, true, &lock, e);
 	if (r == 0)
@@ -386,7 +388,7 @@ int fence_delete(struct inst *in, const char *name, struct err *e)
 	_fd_ int lock = -1;
 	char path[80];
 	struct fence f;
-	int r = fence_lock(in, FENCE_LOCK_VERB, true, &lock, e);
+	int r = lock_take_common(in, &one_verb, true, &lock, e);
 
 	if (r == 0)
 		r = fence_load(in, name, &f, e);

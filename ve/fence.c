@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "netns/uplink.h"
 #include "util/cleanup.h"
@@ -147,18 +146,7 @@ int fence_claims(const struct inst *in, const char *fence, int *ret, struct err 
 
 /* ---- the namespace ---- */
 
-int fence_lock(const struct inst *in, const char *file, bool alone, int *ret, struct err *e)
-{
-	_fd_ int fd = openat(in->run, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_sys(e, "open %s", file);
-	while (flock(fd, alone ? LOCK_EX : LOCK_SH) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "take %s", file);
-	*ret = TAKE_FD(fd);
-	return 0;
-}
+const struct lock_common fence_space = { "space", "the networks of fences", "fence", 30000 };
 
 void fence_door(const struct inst *in, const struct fence *f, struct door *ret)
 {
@@ -218,12 +206,12 @@ int fence_up(const struct inst *in, const char *name, int *ret_lock, struct err 
 
 	if (!*name)
 		return 0;
-	r = fence_lock(in, FENCE_LOCK_SPACE, false, &lock, e);
+	r = lock_take_common(in, &fence_space, false, &lock, e);
 	if (r == 0)
 		r = open_space(in, name, &space, e);
 	if (r == -ENOENT) {             /* whoever comes first makes it, and others wait */
 		cleanup_fd(&lock);
-		r = fence_lock(in, FENCE_LOCK_SPACE, true, &lock, e);
+		r = lock_take_common(in, &fence_space, true, &lock, e);
 		if (r == 0)
 			r = make(in, name, e);
 	}
@@ -251,7 +239,7 @@ void fence_down(const struct inst *in, const char *name)
 	struct door d;
 
 	if (!*name || open_dir(in, false, &dir, &ignored) < 0 ||
-	    fence_lock(in, FENCE_LOCK_SPACE, true, &lock, &ignored) < 0 || any_link(in, name))
+	    lock_take_common(in, &fence_space, true, &lock, &ignored) < 0 || any_link(in, name))
 		return;
 	if (fence_load(in, name, &f, &ignored) == 0) {
 		fence_door(in, &f, &d);

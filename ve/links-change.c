@@ -293,11 +293,8 @@ int links_change(const struct inst *in, const struct links *from, const struct l
 		 const struct links_at *at, struct err *e)
 {
 	_space_home_ struct space_home home = SPACE_HOME_INIT;
-	_fd_ int lock = -1;
-	int r = netlock_take(in, false, &lock, e);
+	int r = fence_enter(in, to->fence, &home, e);
 
-	if (r == 0)
-		r = fence_enter(in, to->fence, &home, e);
 	if (r < 0)
 		return r;
 	/* A device of the host that does not go stays, with all behind it. */

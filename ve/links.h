@@ -62,7 +62,10 @@ struct links_at {
 	int pidfd;
 	bool *kept;             /* becomes true where it was: the guest still has the device */
 };
-/* Both have been planned; on failure the links are as `from` says, as far as possible. */
+/*
+ * Both have been planned; on failure the links are as `from` says, as far as possible. The caller
+ * has the network's lock (ve/netlock.h).
+ */
 MUST_CHECK int links_change(const struct inst *in, const struct links *from,
 			    const struct links *to, const struct links_at *at, struct err *e);
 

@@ -6,7 +6,8 @@
  * Waiting is a queue, or the last of many clients could wait for ever: each that has to wait
  * locks one byte of the file, behind all that are locked (open file description locks, fcntl(2),
  * since 3.15), and takes the lock when no byte before its own is locked. Who dies in the queue
- * leaves it. Both are polled: a blocking call has no time limit without signals.
+ * leaves it. Both are polled: a blocking call has no time limit without signals. Those that share
+ * a lock stand in the same queue, or a stream of them would keep out who wants it alone.
  */
 #include "ve/lock.h"
 
@@ -22,18 +23,30 @@
 #include "util/exits.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "util/sys-lock.h"
 #include "util/sys-proc.h"
 
 #define POLL_MS 2
 #define PLACES ((off_t)1 << 40)         /* beyond any queue; a lock needs no byte to be there */
 
-static int busy(int fd, const char *who, struct err *e)
+/* What to lock, and how messages call it. */
+struct name {
+	char path[96], who[80];
+	bool shared;
+};
+
+static int busy(int fd, const struct name *name, struct err *e)
 {
 	char text[128] = "", pid[16] = "?", verb[32] = "?", since[24] = "";
 	const char *s = text;
 	uint64_t then = 0;
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	ssize_t n;
 
+	/* Those that share it do not sign: the note is of somebody before them. */
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return err_set(e, EBUSY, VZ_LOCKED, "%s: in use by other commands; try again later",
+			       name->who);
+	n = pread(fd, text, sizeof(text) - 1, 0);
 	if (n > 0)
 		text[n] = '\0';
 	(void)str_word(&s, pid, sizeof(pid));
@@ -41,7 +54,7 @@ static int busy(int fd, const char *who, struct err *e)
 	if (str_word(&s, since, sizeof(since)) > 0)
 		(void)parse_u64(since, 0, UINT64_MAX, &then);
 	return err_set(e, EBUSY, VZ_LOCKED, "%s is locked by %s (pid %s) for %lld s; try again later",
-		       who, verb, pid, then ? (long long)time(NULL) - (long long)then : 0);
+		       name->who, verb, pid, then ? (long long)time(NULL) - (long long)then : 0);
 }
 
 /* The file that was locked may have been unlinked and made anew meanwhile: look again. */
@@ -100,20 +113,12 @@ static off_t stand_behind(int fd)
 	return -1;                              /* no locks left (ENOLCK): without a place then */
 }
 
-static int try_flock(int fd)
-{
-	int r;
-
-	while ((r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
-		;
-	return r < 0 ? -errno : 0;
-}
-
 /* The lock when it is our turn. *place is ours in the queue, -1 as long as nobody was before us. */
-static int take_in_turn(int fd, off_t *place)
+static int take_in_turn(int fd, bool shared, off_t *place)
 {
 	off_t before = *place < 0 ? PLACES : *place;
-	int r = first_taken(fd, 0, before) >= 0 ? -EWOULDBLOCK : try_flock(fd);
+	int r = first_taken(fd, 0, before) >= 0 ? -EWOULDBLOCK :
+		flock_wait(fd, shared ? LOCK_SH : LOCK_EX, 0);
 
 	if (r == -EWOULDBLOCK && *place < 0)
 		*place = stand_behind(fd);
@@ -121,11 +126,6 @@ static int take_in_turn(int fd, off_t *place)
 		(void)set_place(fd, *place, F_UNLCK);
 	return r;
 }
-
-/* What to lock, and how messages call it. */
-struct name {
-	char path[96], who[80];
-};
 
 static int take(const struct inst *in, const struct name *n, const char *verb, int timeout_ms,
 		int *ret_fd, struct err *e)
@@ -141,18 +141,19 @@ static int take(const struct inst *in, const struct name *n, const char *verb, i
 
 		if (fd < 0)
 			return err_sys(e, "open %s", path);
-		while ((r = take_in_turn(fd, &place)) == -EWOULDBLOCK && proc_now_us() < end &&
+		while ((r = take_in_turn(fd, n->shared, &place)) == -EWOULDBLOCK && proc_now_us() < end &&
 		       same_file(in, path, fd))
 			(void)nanosleep(&pause, NULL);
 		if (!same_file(in, path, fd))
 			continue;
 		if (r == -EWOULDBLOCK)
-			return busy(fd, n->who, e);
+			return busy(fd, n, e);
 		if (r < 0) {
 			errno = -r;
 			return err_sys(e, "lock %s", path);
 		}
-		sign(fd, verb);
+		if (!n->shared)
+			sign(fd, verb);
 		*ret_fd = TAKE_FD(fd);
 		return 0;
 	}
@@ -161,7 +162,7 @@ static int take(const struct inst *in, const struct name *n, const char *verb, i
 int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_ms, int *ret_fd,
 	      struct err *e)
 {
-	struct name n;
+	struct name n = { .shared = false };
 
 	(void)str_fmt(n.path, sizeof(n.path), "lock/%u.lck", id);
 	(void)str_fmt(n.who, sizeof(n.who), "VE %u", id);
@@ -171,7 +172,7 @@ int lock_take(const struct inst *in, uint32_t id, const char *verb, int timeout_
 int lock_take_pool(const struct inst *in, const char *name, const char *verb, int timeout_ms,
 		   int *ret_fd, struct err *e)
 {
-	struct name n;
+	struct name n = { .shared = false };
 
 	if (str_fmt(n.path, sizeof(n.path), "lock/pool-%s.lck", name) < 0)
 		return err_set(e, ENAMETOOLONG, VZ_BAD_VALUE, "pool %.60s...: name too long", name);
@@ -181,7 +182,17 @@ int lock_take_pool(const struct inst *in, const char *name, const char *verb, in
 
 int lock_take_guarantee(const struct inst *in, int *ret_fd, struct err *e)
 {
-	static const struct name n = { "lock/guarantee.lck", "what the host guarantees" };
+	static const struct name n = { "lock/guarantee.lck", "what the host guarantees", false };
 
 	return take(in, &n, "guarantee", 10000, ret_fd, e);
+}
+
+int lock_take_common(const struct inst *in, const struct lock_common *l, bool alone, int *ret_fd,
+		     struct err *e)
+{
+	struct name n = { .shared = !alone };
+
+	(void)str_fmt(n.path, sizeof(n.path), "lock/%s.lck", l->name);
+	(void)str_fmt(n.who, sizeof(n.who), "%s", l->what);
+	return take(in, &n, l->verb, l->wait_ms, ret_fd, e);
 }

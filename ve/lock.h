@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One lock per VE, and one per pool: flock(2) on run/lock/ID.lck, so that the kernel drops it
- * when the holder dies. The file says who holds it: "PID VERB SECONDS-SINCE-EPOCH". Those that
- * wait get it in the order in which they came.
+ * One lock per VE, one per pool, and some that all VEs have in common: flock(2) on run/lock/ID.lck,
+ * so that the kernel drops it when the holder dies. The file says who holds it alone: "PID VERB
+ * SECONDS-SINCE-EPOCH". Those that wait get it in the order in which they came.
  */
 #pragma once
 
@@ -19,3 +19,17 @@ MUST_CHECK int lock_take_guarantee(const struct inst *in, int *ret_fd, struct er
 /* The same for pool NAME, run/lock/pool-NAME.lck. Who wants a VE's lock too takes that first. */
 MUST_CHECK int lock_take_pool(const struct inst *in, const char *name, const char *verb,
 			      int timeout_ms, int *ret_fd, struct err *e);
+
+/* One that many may have at once, run/lock/NAME.lck. */
+struct lock_common {
+	const char *name, *what;        /* what: in messages */
+	const char *verb;               /* of whoever has it alone: one word */
+	int wait_ms;
+};
+
+/*
+ * As lock_take(). Who has it shared must not ask for it again: somebody who wants it alone may
+ * stand between the two.
+ */
+MUST_CHECK int lock_take_common(const struct inst *in, const struct lock_common *l, bool alone,
+				int *ret_fd, struct err *e);

@@ -2,28 +2,21 @@
 #include "ve/netlock.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "netns/uplink.h"
 #include "util/cleanup.h"
 #include "util/parse.h"
 #include "util/str.h"
+#include "ve/lock.h"
 #include "ve/network.h"
 
 int netlock_take(const struct inst *in, bool alone, int *ret_fd, struct err *e)
 {
-	_fd_ int fd = openat(in->run, "lock/net.lck", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	static const struct lock_common l = { "net", "the network of all VEs", "network", 30000 };
 
-	if (fd < 0)
-		return err_sys(e, "open lock/net.lck");
-	while (flock(fd, alone ? LOCK_EX : LOCK_SH) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "take lock/net.lck");
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	return lock_take_common(in, &l, alone, ret_fd, e);
 }
 
 /* A VE's config: a number, then .conf. Looks no further than the first. */

@@ -53,7 +53,7 @@ const struct step start_steps[] = {
 	{ "disk",     up_disk,     down_disk },
 	{ "cgroup",   up_cgroup,   down_cgroup },
 	{ "limits",   up_limits,   down_limits },
-	{ "fence",    up_fence,    down_fence },        /* of a copy in one: its network namespace */
+	{ "fence",    up_fence,    down_fence },        /* of a copy in one: its namespace, bound on the host */
 	{ "stage",    up_stage,    down_stage },        /* private mount namespace */
 	{ "init",     up_init,     down_init },
 	{ "root",     up_root,     NULL },

@@ -101,10 +101,57 @@ holder() {
 	equal "$(<"$served")" "$(<"$came")"
 }
 
+# waiting N [NAME]: so many stand in the queue of a lock.
 waiting() {
 	local inode
-	inode=$(stat -c %i "$ROOT/run/berth/lock/101.lck")
+	inode=$(stat -c %i "$ROOT/run/berth/lock/${2:-101}.lck")
 	[[ $(grep -cE "OFDLCK .*:$inode " /proc/locks) -eq $1 ]]
+}
+
+# A stream of starts would keep out who wants the network for himself.
+@test "lock: those that share one stand behind who asked for it alone" {
+	berth network create lan --mode routed --pool 10.75.0.0/24 >/dev/null
+	new_ve 101
+	exec 8<>"$ROOT/run/berth/lock/net.lck"
+	flock -s 8
+	berth -q network set lan --mode hostonly 8>&- 3>&- &
+	within 5 waiting 1 net
+	berth -q set 101 --ipadd 10.9.0.101 --save 8>&- 3>&- &
+	within 5 waiting 2 net
+	exec 8>&-
+	wait -n
+	wait -n
+	equal "$(conf_value 101 IP_ADDRESS)" 10.9.0.101
+}
+
+# hung FILE EXIT TEXT COMMAND...: what a command says after it has waited for a lock of somebody else.
+hung() {
+	local file=$1 want=$2 text=$3 status=0 said holder
+	shift 3
+	flock ${SHARED:+"$SHARED"} "$file" sleep 60 3>&- 4>&- &
+	holder=$!
+	within 5 eval '! flock -n "$file" true'
+	said=$("$@" 2>&1 >/dev/null) || status=$?
+	pkill -P "$holder" sleep
+	[[ $status -eq $want ]] || fail "$* gave $status: $said"
+	contains "$said" "${text//PID/$holder}"
+}
+
+@test "lock: one that is held for too long is given up, and its holder named" {
+	local names=$ROOT/etc/berth/names run=$ROOT/run/berth/lock pids=() pid SHARED=
+	berth network create lan --mode routed --pool 10.75.0.0/24 >/dev/null
+	new_ve 101
+	hung "$names" 9 'the names of VEs: locked by "flock '"$names"' sleep 60" (pid PID) for more than 30 s' berth set 101 --name web --save &
+	pids+=($!)
+	hung "$run/101.traffic" 9 'traffic of VE 101: its ledger: locked by' berth traffic 101 &
+	pids+=($!)
+	SHARED=-s hung "$run/net.lck" 9 'the network of all VEs: in use by other commands' \
+		berth network set lan --mode hostonly &
+	pids+=($!)
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	equal "$(conf_value 101 NAME)" ''
 }
 
 # client N SECONDS: random verbs; a line for each, as tests/history reads them.
