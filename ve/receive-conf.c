@@ -44,6 +44,8 @@ static bool take_link(struct netif *l, const struct receive_opts *o)
 		tell(o, "link %s: its name on the old host, %s, is not kept", l->ifname,
 		     l->host_ifname);
 	l->host_ifname[0] = '\0';
+	if (*l->bridge)
+		tell(o, "link %s will be on bridge %s of this host", l->ifname, l->bridge);
 	if (l->mac_open || l->ip_open)
 		tell(o, "link %s arrives with%s%s filter off", l->ifname, l->mac_open ? " its MAC" : "",
 		     !l->ip_open ? "" : l->mac_open ? " and IP" : " its IP");

@@ -98,7 +98,7 @@ startable() {
 host_choices() {
 	{
 		echo 'POOL="gold"'
-		echo 'NETIF="ifname=eth1,device=victim0;ifname=eth2,host_ifname=web9,ip_filter=off,index=5"'
+		echo 'NETIF="ifname=eth1,device=victim0;ifname=eth2,host_ifname=web9,ip_filter=off,index=5;ifname=eth3,bridge=br7,index=6"'
 	} >>"$ROOT/etc/berth/conf/$1.conf"
 }
 
@@ -111,11 +111,13 @@ host_choices() {
 	berth send 101 >"$BATS_TEST_TMPDIR/s"
 	told=$(host "$BERTH" --root "$OTHER" receive --trust <"$BATS_TEST_TMPDIR/s" 2>&1 >/dev/null)
 	equal "$(ROOT=$OTHER conf_value 101 POOL)" ''
-	equal "$(ROOT=$OTHER conf_value 101 NETIF)" 'ifname=eth2,ip_filter=off,index=5'
+	equal "$(ROOT=$OTHER conf_value 101 NETIF)" 'ifname=eth2,ip_filter=off,index=5;ifname=eth3,bridge=br7,index=6'
 	contains "$told" 'berth: receive: pool gold '
 	contains "$told" 'victim0 of its old host'
 	contains "$told" 'web9, is not kept'
 	contains "$told" 'eth2 arrives with its IP filter off'
+	contains "$told" 'eth3 will be on bridge br7'
+	there set 101 --netif_del eth3 --save >/dev/null
 	there start 101 >/dev/null
 	there stop 101 --fast >/dev/null
 	# What the administrator says here counts.
