@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A disk that the host has not mounted is made to fit its plan: before a start, and under a VM, whose
- * filesystem is what its guest says it is.
+ * A disk that the host has not mounted is made to fit its plan: before a start, and under a VM,
+ * whose filesystem is what its guest says it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -168,6 +168,14 @@ int image_prepare(int dir, const struct disk_spec *spec, struct err *e)
 
 /* ---- attach ---- */
 
+/* Of the filesystem, by the guest's word, and of the file. */
+static int read_sizes(int file, struct ext4_geo *g, uint64_t *blocks, struct err *e)
+{
+	int r = ext4_read_geo(file, g, e);
+
+	return r < 0 ? r : file_blocks(file, blocks, e);
+}
+
 int image_attach(int dir, const struct disk_spec *spec, struct disk *ret, struct err *e)
 {
 	struct disk d = DISK_INIT;
@@ -177,9 +185,7 @@ int image_attach(int dir, const struct disk_spec *spec, struct disk *ret, struct
 	int r = image_lock(dir, &fd, e);
 
 	if (!r)
-		r = ext4_read_geo(fd, &g, e);
-	if (!r)
-		r = file_blocks(fd, &have, e);
+		r = read_sizes(fd, &g, &have, e);
 	if (r < 0)
 		return r;
 	if (ext4_payload(&g) > tolerated(spec) || too_long(have, spec))
@@ -218,11 +224,11 @@ int image_grow_device(int file, int loop_num, uint64_t bytes, struct err *e)
 }
 
 /*
- * The geometry is what the guest says in its superblock; it can only make the device larger or smaller than
- * needed within bounds of the plan, which are ours.
+ * The geometry is what the guest says in its superblock; it can only make the device larger or
+ * smaller than needed within bounds of the plan, which are ours.
  */
-int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec,
-			       uint64_t *ret_bytes, struct err *e)
+int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec, uint64_t *ret_bytes,
+			struct err *e)
 {
 	uint64_t want = ext4_blocks_most(image_payload(spec)), have = 0;
 	struct ext4_geo g;
@@ -230,9 +236,7 @@ int image_grow_attached(int dir, int loop_num, const struct disk_spec *spec,
 	int r = image_open(dir, &file, e);
 
 	if (!r)
-		r = ext4_read_geo(file, &g, e);
-	if (!r)
-		r = file_blocks(file, &have, e);
+		r = read_sizes(file, &g, &have, e);
 	if (r < 0)
 		return r;
 	if (image_plan_blocks(spec) + 8 * EXT4_BLOCK < ext4_payload(&g))

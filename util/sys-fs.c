@@ -291,7 +291,6 @@ static int open_tmp(int dir, const char *tmp, mode_t mode)
 	for (;;) {
 		_fd_ int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
 		struct stat mine, there;
-
 		int r = fd < 0 ? -errno : flock_wait(fd, LOCK_EX, FLOCK_BRIEF_MS);
 
 		if (r < 0 || fstat(fd, &mine) < 0)

@@ -12,12 +12,12 @@
 #define FLOCK_WORK_MS 300000
 
 /* op: LOCK_EX or LOCK_SH. 0, -EWOULDBLOCK when it was not to be had within wait_ms, or -errno. */
-int flock_wait(int fd, int op, unsigned wait_ms);
+MUST_CHECK int flock_wait(int fd, int op, unsigned wait_ms);
 
 /*
  * Lock path below dir for ourselves as long as *ret_fd lives: a file, made (0600) where it is
- * missing, or with a path that ends in "." a directory. -EBUSY (exit VZ_LOCKED): e calls the lock `what` and
- * names its holder.
+ * missing, or with a path that ends in "." a directory. -EBUSY (exit VZ_LOCKED): e calls the lock
+ * `what` and names its holder.
  */
 MUST_CHECK int flock_path(int dir, const char *path, const char *what, unsigned wait_ms, int *ret_fd,
 			  struct err *e);

@@ -23,7 +23,7 @@
 #include "ve/network-impl.h"
 #include "ve/registry.h"
 
-static const struct lock_common one_verb = { "fence", "fences", "fence", 120000 };
+static const struct lock_common one_verb = { "fence", "work on fences", "fence", 120000 };
 
 static void path_of(const char *name, char dst[80])
 {

@@ -146,7 +146,7 @@ int fence_claims(const struct inst *in, const char *fence, int *ret, struct err 
 
 /* ---- the namespace ---- */
 
-const struct lock_common fence_space = { "space", "the networks of fences", "fence", 30000 };
+const struct lock_common fence_space = { "space", "the inner network of fences", "fence", 30000 };
 
 void fence_door(const struct inst *in, const struct fence *f, struct door *ret)
 {

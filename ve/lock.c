@@ -182,9 +182,9 @@ int lock_take_pool(const struct inst *in, const char *name, const char *verb, in
 
 int lock_take_guarantee(const struct inst *in, int *ret_fd, struct err *e)
 {
-	static const struct name n = { "lock/guarantee.lck", "what the host guarantees", false };
+	static const struct lock_common l = { "guarantee", "what the host guarantees", "guarantee", 10000 };
 
-	return take(in, &n, "guarantee", 10000, ret_fd, e);
+	return lock_take_common(in, &l, true, ret_fd, e);
 }
 
 int lock_take_common(const struct inst *in, const struct lock_common *l, bool alone, int *ret_fd,

@@ -167,7 +167,7 @@ int reg_name_take(const struct inst *in, uint32_t id, const char *name, struct e
 
 void reg_name_drop(const struct inst *in, uint32_t id, const char *name)
 {
-	struct err ignored = ERR_INIT;  /* a name too many, which the next who wants it takes */
+	struct err ignored = ERR_INIT;  /* a name too many, which recovery drops */
 	_fd_ int lock = -1;
 	char path[80];
 	uint32_t owner;

@@ -15,7 +15,7 @@ dpkg_in() {
 @test "deb: installs, leaves edited configs and running VEs at an upgrade, data at a removal" {
 	local to=$BATS_TEST_TMPDIR/to deb plan pid
 	plan=$to/etc/berth/conf/ve-light.conf-sample
-	# An emulated machine would be at it for an hour: tests/vmtest/run has it with it.
+	# An emulated machine compiles for too long: tests/vmtest/run hands one over.
 	deb=${BERTH_DEB:-$("$BATS_TEST_DIRNAME/../../contrib/mkdeb" "$BATS_TEST_TMPDIR" 2>/dev/null | tail -n 1)}
 	mkdir -p "$to"/var/lib/dpkg/{info,updates}
 	touch "$to/var/lib/dpkg/status"
